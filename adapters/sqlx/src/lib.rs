@@ -1,0 +1,1 @@
+//! The store of factorgate on SQL databases, through sqlx.
