@@ -91,10 +91,9 @@ impl Secret {
             return Err(InvalidSecret::Length);
         }
         // The crate's decoder is lenient; with its padding off and the way back compared, none of it shows.
-        const ALPHABET: base32::Alphabet = base32::Alphabet::Rfc4648 { padding: false };
         let bytes = Zeroizing::new(base32::decode(ALPHABET, &letters).ok_or(InvalidSecret::Length)?);
         check_len(bytes.len())?;
-        if *Zeroizing::new(base32::encode(ALPHABET, &bytes)) != *letters {
+        if *Zeroizing::new(encode(&bytes)) != *letters {
             return Err(InvalidSecret::TrailingBits);
         }
         Ok(Self::copy_of(&bytes))
@@ -109,7 +108,7 @@ impl Secret {
     /// The secret as it is typed into an app: upper-case base32 without padding.
     #[must_use]
     pub fn to_base32(&self) -> SecretText {
-        SecretText::new(base32::encode(base32::Alphabet::Rfc4648 { padding: false }, &self.0))
+        SecretText::new(encode(&self.0))
     }
 
     pub(crate) fn fill_in_place<E>(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
@@ -121,6 +120,21 @@ impl Secret {
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
+}
+
+const ALPHABET: base32::Alphabet = base32::Alphabet::Rfc4648 { padding: false };
+
+/// Base32 without padding. Block by block, for the crate's encoder grows its output on the way and leaves
+/// what it had so far in the memory that it gave back.
+fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    for chunk in bytes.chunks(5) {
+        let mut block = Zeroizing::new([0; 5]);
+        block.iter_mut().zip(chunk).for_each(|(place, byte)| *place = *byte);
+        let letters = Zeroizing::new(base32::encode(ALPHABET, block.as_slice()));
+        text.extend(letters.chars().take((chunk.len() * 8).div_ceil(5)));
+    }
+    text
 }
 
 fn check_len(len: usize) -> Result<(), InvalidSecret> {
@@ -255,6 +269,16 @@ mod tests {
         assert_eq!(Secret::from_bytes(&[1; 15]).err(), Some(InvalidSecret::TooShort));
         assert!(Secret::from_bytes(&[1; 16]).is_ok());
         assert_eq!(Secret::from_bytes(&[1; 513]).err(), Some(InvalidSecret::TooLong));
+    }
+
+    #[test]
+    fn u04_text_is_that_of_rfc4648_for_every_length() {
+        for len in 16..=512 {
+            let bytes: alloc::vec::Vec<u8> = (0..len).map(|i: usize| (i * 37 + len) as u8).collect();
+            let text = Secret::copy_of(&bytes).to_base32();
+            assert_eq!(text.expose_secret(), base32::encode(ALPHABET, &bytes));
+            assert_eq!(Secret::from_base32(text.expose_secret()).unwrap().expose_secret(), bytes);
+        }
     }
 
     #[test]

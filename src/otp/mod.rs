@@ -1,0 +1,72 @@
+//! One-time passwords: HOTP (RFC 4226) and TOTP (RFC 6238).
+//!
+//! ```
+//! use factorgate::otp::{Totp, Window};
+//! use factorgate::{Code, OsRandom, Secret, Timestamp};
+//!
+//! let totp = Totp::default(); // SHA-1, 6 digits, 30 seconds: what every app supports
+//! let secret = Secret::generate(&OsRandom)?;
+//! let now = Timestamp::from_secs(1_900_000_000);
+//!
+//! // The app shows a code, the user types it.
+//! let shown = totp.generate(&secret, now).ok_or("before T0")?;
+//! let typed = Code::parse(shown.expose_secret().expose_secret())?;
+//!
+//! // A step that was accepted is remembered, and then neither it nor an earlier one is accepted again.
+//! let step = totp.verify(&secret, &typed, now, Window::default(), None).ok_or("wrong code")?;
+//! assert_eq!(totp.verify(&secret, &typed, now, Window::default(), Some(step)), None);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is promised of the secret
+//!
+//! Verification computes every code of the window and compares each of them, whether or not one has matched.
+//! On the way from the key to the comparison nothing branches on a secret value, indexes by one or divides
+//! one, and nothing is put on the heap. When it is over, the part of the stack that it used is overwritten
+//! (16 KiB, or 32 with debug assertions): the key, the key as HMAC pads it and the states of the hash function
+//! are gone from it. What the processor's registers, a swapped page or a core dump hold is beyond a library.
+
+mod hotp;
+mod totp;
+
+use core::fmt;
+
+pub use self::{
+    hotp::Hotp,
+    totp::{InvalidTotp, InvalidWindow, TimeStep, Totp, TotpBuilder, Verdict, Window},
+};
+pub use crate::code::{Digits, InvalidDigits};
+
+/// The hash function under the HMAC of a code.
+///
+/// SHA-1 is the default of both RFCs and the only one that every authenticator app computes. What has broken
+/// SHA-1 are collisions, on which HMAC does not rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// HMAC-SHA-1 (RFC 4226).
+    #[default]
+    Sha1,
+    /// HMAC-SHA-256 (RFC 6238 section 1.2). Several apps ignore it and show wrong codes.
+    Sha256,
+    /// HMAC-SHA-512 (RFC 6238 section 1.2). Several apps ignore it and show wrong codes.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Its name as a Key URI spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+            Self::Sha512 => "SHA512",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    /// As a Key URI spells it: `SHA1`, `SHA256`, `SHA512`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

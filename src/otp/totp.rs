@@ -1,0 +1,480 @@
+//! TOTP (RFC 6238): HOTP whose counter is the time.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+use super::Algorithm;
+use super::hotp::{Hotp, Search};
+use crate::code::{Code, Digits};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// Codes that follow the clock (RFC 6238).
+///
+/// The parameters belong to the secret: what the app was given when it was registered, the server must use
+/// for ever (RFC 6238 section 3, R4). The default, SHA-1, 6 digits, 30 seconds, is what every app supports.
+///
+/// ```
+/// use factorgate::otp::{Algorithm, Digits, Totp};
+///
+/// let totp = Totp::builder().algorithm(Algorithm::Sha256).digits(Digits::EIGHT).period_secs(60).build()?;
+/// assert_eq!(totp.period_secs(), 60);
+/// assert!(Totp::builder().period_secs(0).build().is_err());
+/// # Ok::<_, factorgate::otp::InvalidTotp>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Totp {
+    hotp: Hotp,
+    period: NonZeroU64,
+    t0: Timestamp,
+}
+
+impl Totp {
+    /// The period that every app supports, in seconds (RFC 6238 section 4.1).
+    pub const DEFAULT_PERIOD_SECS: u64 = 30;
+    /// The longest period, in seconds: a day.
+    pub const MAX_PERIOD_SECS: u64 = 86_400;
+
+    /// Starts from the default parameters.
+    pub fn builder() -> TotpBuilder {
+        TotpBuilder::default()
+    }
+
+    /// The hash function.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.hotp.algorithm()
+    }
+
+    /// The number of digits.
+    #[must_use]
+    pub const fn digits(&self) -> Digits {
+        self.hotp.digits()
+    }
+
+    /// How long a code is shown, in seconds (X in RFC 6238).
+    #[must_use]
+    pub const fn period_secs(&self) -> u64 {
+        self.period.get()
+    }
+
+    /// The time at which step 0 begins.
+    #[must_use]
+    pub const fn t0(&self) -> Timestamp {
+        self.t0
+    }
+
+    /// The code that an app shows at the time `at`; `None` before T0.
+    #[must_use]
+    pub fn generate(&self, secret: &Secret, at: Timestamp) -> Option<Code> {
+        let step = self.step_at(at)?;
+        Some(self.hotp.generate(secret, step.0))
+    }
+
+    /// The step for which `code` is right, out of the `window` around the step of the time `at`.
+    ///
+    /// `after` is the greatest step that was accepted before with this secret: neither it nor an earlier step
+    /// is accepted again (RFC 6238 section 5.2). On `Some(step)` the host stores `step` in its place in one
+    /// atomic step, only if the stored one is not already as great. If the code is right for several steps,
+    /// the greatest is given, or the code would be good a second time.
+    ///
+    /// `None` if the code is wrong, has another number of digits, was used, or if `at` lies before T0;
+    /// [`Totp::check`] tells a code that was used from a wrong one.
+    #[must_use = "only `Some` is a right code, and its step must be stored"]
+    pub fn verify(
+        &self,
+        secret: &Secret,
+        code: &Code,
+        at: Timestamp,
+        window: Window,
+        after: Option<TimeStep>,
+    ) -> Option<TimeStep> {
+        match self.check(secret, code, at, window, after) {
+            Verdict::Accepted(step) => Some(step),
+            Verdict::Replayed | Verdict::Wrong => None,
+        }
+    }
+
+    /// Judges `code` as [`Totp::verify`] does, and tells a right code that was used from a wrong one.
+    ///
+    /// To the user the two are the same. To the server they are not: a code that is sent twice, by a double
+    /// click or by an eavesdropper, is no guess.
+    #[must_use = "only `Accepted` is a right code, and its step must be stored"]
+    pub fn check(
+        &self,
+        secret: &Secret,
+        code: &Code,
+        at: Timestamp,
+        window: Window,
+        after: Option<TimeStep>,
+    ) -> Verdict {
+        let Some(TimeStep(now)) = self.step_at(at) else { return Verdict::Wrong };
+        let found = Search {
+            hotp: self.hotp,
+            secret,
+            code,
+            // Where the window reaches over an end of the steps, it is cut off.
+            first: now.saturating_sub(u64::from(window.past)),
+            last: now.saturating_add(u64::from(window.future)),
+            after: after.map(|TimeStep(step)| step),
+        }
+        .run();
+        // The verdict is public.
+        if found.fresh.into() {
+            Verdict::Accepted(TimeStep(found.counter))
+        } else if found.spent.into() {
+            Verdict::Replayed
+        } else {
+            Verdict::Wrong
+        }
+    }
+
+    /// The step of a time: the whole periods since T0 (RFC 6238 section 4.2); `None` before T0.
+    // Apart from the code that touches secrets, so that a look at the machine code can tell that the division
+    // is on public values.
+    #[inline(never)]
+    #[must_use]
+    pub fn step_at(&self, at: Timestamp) -> Option<TimeStep> {
+        let since = at.as_secs().checked_sub(self.t0.as_secs())?;
+        Some(TimeStep(since / self.period.get()))
+    }
+
+    /// How long the code of the time `at` is still shown; before T0, how long until the first one is.
+    #[inline(never)]
+    #[must_use]
+    pub fn remaining(&self, at: Timestamp) -> Duration {
+        Duration::from_secs(match at.as_secs().checked_sub(self.t0.as_secs()) {
+            Some(since) => self.period.get() - since % self.period.get(),
+            None => self.t0.as_secs() - at.as_secs(),
+        })
+    }
+
+    /// How long a code is accepted in all, from the first moment to the last (NIST SP 800-63B-4 section
+    /// 3.1.5.2). It is also how many codes a single guess can hit, counted in periods.
+    ///
+    /// ```
+    /// use factorgate::otp::{Totp, Window};
+    ///
+    /// assert_eq!(Totp::default().accepted_lifetime(Window::default()).as_secs(), 90);
+    /// ```
+    #[must_use]
+    pub fn accepted_lifetime(&self, window: Window) -> Duration {
+        // At most 21 days.
+        Duration::from_secs(self.period.get() * (u64::from(window.past) + 1 + u64::from(window.future)))
+    }
+}
+
+impl Default for Totp {
+    fn default() -> Self {
+        const PERIOD: NonZeroU64 = NonZeroU64::new(Totp::DEFAULT_PERIOD_SECS).unwrap();
+        Self { hotp: Hotp::default(), period: PERIOD, t0: Timestamp::from_secs(0) }
+    }
+}
+
+/// The parameters of a [`Totp`] in the making.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct TotpBuilder {
+    algorithm: Algorithm,
+    digits: Digits,
+    period: u64,
+    t0: Timestamp,
+}
+
+impl TotpBuilder {
+    /// The hash function; SHA-1 if it is not set.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// The number of digits; six if it is not set.
+    pub fn digits(mut self, digits: Digits) -> Self {
+        self.digits = digits;
+        self
+    }
+
+    /// How long a code is shown, from 1 to [`Totp::MAX_PERIOD_SECS`] seconds; 30 if it is not set. NIST SP
+    /// 800-63B-4 section 3.1.4.1 asks for at most 120.
+    pub fn period_secs(mut self, secs: u64) -> Self {
+        self.period = secs;
+        self
+    }
+
+    /// The time at which step 0 begins; the Unix epoch if it is not set. No Key URI can express another.
+    pub fn t0(mut self, t0: Timestamp) -> Self {
+        self.t0 = t0;
+        self
+    }
+
+    /// The parameters, if they make sense together.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTotp::Period`] if the period is not 1 to [`Totp::MAX_PERIOD_SECS`] seconds.
+    pub fn build(self) -> Result<Totp, InvalidTotp> {
+        let period = NonZeroU64::new(self.period)
+            .filter(|secs| secs.get() <= Totp::MAX_PERIOD_SECS)
+            .ok_or(InvalidTotp::Period)?;
+        Ok(Totp { hotp: Hotp::new(self.algorithm, self.digits), period, t0: self.t0 })
+    }
+}
+
+impl Default for TotpBuilder {
+    fn default() -> Self {
+        let Totp { hotp, period, t0 } = Totp::default();
+        Self { algorithm: hotp.algorithm(), digits: hotp.digits(), period: period.get(), t0 }
+    }
+}
+
+/// Why parameters make no [`Totp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTotp {
+    /// The period is not 1 to [`Totp::MAX_PERIOD_SECS`] seconds.
+    #[error("the period of a time-based code is 1 to 86400 seconds")]
+    Period,
+}
+
+/// The number of a period, counted from T0: what a time-based code is good for, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeStep(u64);
+
+impl TimeStep {
+    /// The step with this number, as it was stored. Step 0 is a step like any other.
+    #[must_use]
+    pub const fn new(step: u64) -> Self {
+        Self(step)
+    }
+
+    /// Its number, to be stored in 64 bits.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// How many steps before and after the present one a code may be right for.
+///
+/// The past bears with slow typing and a slow clock, the future with a fast clock. The default is one step
+/// each way: a code of 30 seconds is then accepted for 90 (see [`Totp::accepted_lifetime`]). RFC 6238 section
+/// 5.2 recommends no more than one step back.
+///
+/// ```
+/// use factorgate::otp::Window;
+///
+/// assert_eq!(Window::new(1, 1)?, Window::default());
+/// assert!(Window::new(0, 11).is_err());
+/// # Ok::<_, factorgate::otp::InvalidWindow>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    past: u8,
+    future: u8,
+}
+
+impl Window {
+    /// The greatest number of steps each way.
+    pub const MAX: u8 = 10;
+
+    /// `past` steps back and `future` steps ahead; zero means the present step only.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWindow`] if one of them is greater than [`Window::MAX`].
+    pub const fn new(past: u8, future: u8) -> Result<Self, InvalidWindow> {
+        if past > Self::MAX || future > Self::MAX {
+            return Err(InvalidWindow);
+        }
+        Ok(Self { past, future })
+    }
+
+    /// How many steps back.
+    #[must_use]
+    pub const fn past(self) -> u8 {
+        self.past
+    }
+
+    /// How many steps ahead.
+    #[must_use]
+    pub const fn future(self) -> u8 {
+        self.future
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { past: 1, future: 1 }
+    }
+}
+
+/// A window that is wider than [`Window::MAX`] steps each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a window reaches at most 10 steps back and 10 ahead")]
+pub struct InvalidWindow;
+
+/// What [`Totp::check`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The code is right for this step, which is to be stored.
+    Accepted(TimeStep),
+    /// The code is right, but for a step that is used up.
+    Replayed,
+    /// The code is wrong.
+    Wrong,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_111_111_109); // step 37037036, code 081804
+
+    fn secret() -> Secret {
+        Secret::from_bytes(b"12345678901234567890").unwrap()
+    }
+
+    fn code(text: &str) -> Code {
+        Code::parse(text).unwrap()
+    }
+
+    fn window(past: u8, future: u8) -> Window {
+        Window::new(past, future).unwrap()
+    }
+
+    fn at_step(step: u64) -> Code {
+        Hotp::default().generate(&secret(), step)
+    }
+
+    #[test]
+    fn t09_steps_are_rounded_down_from_t0() {
+        let step = |totp: Totp, secs| totp.step_at(Timestamp::from_secs(secs)).map(TimeStep::get);
+        for (secs, n) in [(0, 0), (29, 0), (30, 1), (59, 1), (60, 2), (u64::MAX, u64::MAX / 30)] {
+            assert_eq!(step(Totp::default(), secs), Some(n));
+        }
+        let later = Totp::builder().t0(Timestamp::from_secs(100)).period_secs(1).build().unwrap();
+        assert_eq!((step(later, 99), step(later, 100), step(later, 101)), (None, Some(0), Some(1)));
+        assert_eq!(step(later, u64::MAX), Some(u64::MAX - 100));
+    }
+
+    #[test]
+    fn before_t0_there_is_no_code() {
+        let totp = Totp::builder().t0(NOW).build().unwrap();
+        let before = Timestamp::from_secs(NOW.as_secs() - 1);
+        assert!(totp.generate(&secret(), before).is_none());
+        // Neither the first code nor that of the counter below zero.
+        for text in ["755224", "094451"] {
+            assert_eq!(totp.check(&secret(), &code(text), before, window(10, 10), None), Verdict::Wrong);
+        }
+        assert_eq!(totp.generate(&secret(), NOW).unwrap().expose_secret().expose_secret(), "755224");
+        assert_eq!(totp.remaining(before), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn n01_step_zero_is_the_first() {
+        for secs in [0, 1, 10, 29] {
+            let at = Timestamp::from_secs(secs);
+            for past in [0, 1, 10] {
+                let verdict = |text| Totp::default().check(&secret(), &code(text), at, window(past, 0), None);
+                assert_eq!(verdict("755224"), Verdict::Accepted(TimeStep(0)));
+                assert_eq!(verdict("094451"), Verdict::Wrong); // the code of the counter 2^64 - 1
+            }
+        }
+    }
+
+    #[test]
+    fn n03_the_last_step_is_the_last() {
+        let totp = Totp::builder().period_secs(1).build().unwrap();
+        let verdict = |text| totp.check(&secret(), &code(text), Timestamp::from_secs(u64::MAX), window(10, 10), None);
+        assert_eq!(verdict("094451"), Verdict::Accepted(TimeStep(u64::MAX)));
+        assert_eq!(verdict("755224"), Verdict::Wrong); // the code of step 0
+    }
+
+    #[test]
+    fn t13_t16_w04_w05_exactly_the_steps_of_the_window_are_accepted() {
+        let now = Totp::default().step_at(NOW).unwrap().0;
+        for (past, future) in [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (10, 10)] {
+            let accepted: alloc::vec::Vec<u64> = (now - 20..=now + 20)
+                .filter(|&step| {
+                    let found = Totp::default().verify(&secret(), &at_step(step), NOW, window(past, future), None);
+                    assert!(found.is_none_or(|found| found.0 == step));
+                    found.is_some()
+                })
+                .collect();
+            let expected: alloc::vec::Vec<u64> = (now - u64::from(past)..=now + u64::from(future)).collect();
+            assert_eq!(accepted, expected);
+        }
+    }
+
+    #[test]
+    fn t15_c1_c2_a_step_and_those_before_it_are_used_up() {
+        let now = Totp::default().step_at(NOW).unwrap().0;
+        let verdict =
+            |step, after| Totp::default().check(&secret(), &at_step(step), NOW, window(2, 2), Some(TimeStep(after)));
+        assert_eq!(verdict(now, now - 1), Verdict::Accepted(TimeStep(now)));
+        assert_eq!(verdict(now, now), Verdict::Replayed);
+        assert_eq!(verdict(now - 1, now), Verdict::Replayed);
+        assert_eq!(verdict(now + 1, now), Verdict::Accepted(TimeStep(now + 1)));
+        // The code of a later step was accepted, or the clock was set back.
+        assert_eq!(verdict(now, now + 1), Verdict::Replayed);
+        assert_eq!(verdict(now, now + 100), Verdict::Replayed);
+        assert_eq!(verdict(now, u64::MAX), Verdict::Replayed);
+        // What is out of the window is wrong, used or not.
+        assert_eq!(verdict(now - 3, now), Verdict::Wrong);
+        assert_eq!(verdict(now + 3, now), Verdict::Wrong);
+        // Step 0 can be used up, too.
+        let first =
+            Totp::default().check(&secret(), &at_step(0), Timestamp::from_secs(5), window(1, 1), Some(TimeStep(0)));
+        assert_eq!(first, Verdict::Replayed);
+    }
+
+    #[test]
+    fn r11_the_greatest_step_is_recorded_when_a_code_is_right_twice() {
+        // 911617 is the code of the steps 910737 and 910738.
+        let at = Timestamp::from_secs(910_737 * 30);
+        let check = |after| Totp::default().check(&secret(), &code("911617"), at, Window::default(), after);
+        assert_eq!(check(None), Verdict::Accepted(TimeStep(910_738)));
+        assert_eq!(check(Some(TimeStep(910_738))), Verdict::Replayed);
+        assert_eq!(check(Some(TimeStep(910_737))), Verdict::Accepted(TimeStep(910_738)));
+    }
+
+    #[test]
+    fn c01_as_many_digits_as_configured() {
+        let verdict = |text| Totp::default().check(&secret(), &code(text), NOW, Window::default(), None);
+        assert_eq!(verdict("081804"), Verdict::Accepted(TimeStep(37_037_036)));
+        assert_eq!(verdict("0081804"), Verdict::Wrong);
+        assert_eq!(verdict("07081804"), Verdict::Wrong);
+        let eight = Totp::builder().digits(Digits::EIGHT).build().unwrap();
+        assert!(eight.verify(&secret(), &code("07081804"), NOW, window(0, 0), None).is_some());
+        assert!(eight.verify(&secret(), &code("081804"), NOW, window(0, 0), None).is_none());
+    }
+
+    #[test]
+    fn n06_periods_are_bounded() {
+        for secs in [0, 86_401, u64::MAX] {
+            assert_eq!(Totp::builder().period_secs(secs).build(), Err(InvalidTotp::Period));
+        }
+        for secs in [1, 86_400] {
+            assert_eq!(Totp::builder().period_secs(secs).build().unwrap().period_secs(), secs);
+        }
+        assert_eq!(Totp::builder().build(), Ok(Totp::default()));
+    }
+
+    #[test]
+    fn n19_lifetimes() {
+        assert_eq!(Totp::default().accepted_lifetime(window(0, 0)), Duration::from_secs(30));
+        assert_eq!(Totp::default().accepted_lifetime(window(2, 1)), Duration::from_secs(120));
+        for (secs, left) in [(0, 30), (1, 29), (29, 1), (30, 30)] {
+            assert_eq!(Totp::default().remaining(Timestamp::from_secs(secs)), Duration::from_secs(left));
+        }
+    }
+
+    #[test]
+    fn w03_windows_are_bounded() {
+        assert_eq!(Window::new(11, 0), Err(InvalidWindow));
+        assert_eq!(Window::new(0, 255), Err(InvalidWindow));
+        assert_eq!((window(10, 3).past(), window(10, 3).future()), (10, 3));
+    }
+}

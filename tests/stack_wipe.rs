@@ -1,0 +1,284 @@
+//! After a code was verified and the secret dropped, the process holds nothing of the key.
+//!
+//! One process does the work and stops; another reads its memory. From within it would not do: the frames of a
+//! scanner overwrite the dead frames that it should look into. The worker gets the key masked, so that it has no
+//! copy but the one that is under test.
+//!
+//! Looked for is every run of eight bytes of: the key; the key as HMAC pads it, also with the bytes of its words
+//! swapped, as a hash function loads them; the states of the hash function after the padded key, which are as
+//! good as the key, in either order of their words.
+#![cfg(target_os = "linux")]
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::process::{Command, Stdio};
+
+use factorgate::otp::{Algorithm, Digits, Hotp, Totp, Window};
+use factorgate::otpauth::{AccountName, Issuer, KeyUri};
+use factorgate::{Code, OsRandom, RandomUnavailable, Secret, SecureRandom, Timestamp};
+use hmac::Hmac;
+
+const MASK: u8 = 0xa5;
+const WORK: &str = "FACTORGATE_TEST_WORK";
+const MASKED_KEY: &str = "FACTORGATE_TEST_MASKED_KEY";
+
+/// What the worker does. The first three are controls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Work {
+    /// Never has the key.
+    Nothing,
+    /// Keeps the key.
+    Keep,
+    /// Computes an HMAC as anybody would, and drops all of it.
+    BareHmac,
+    Generate,
+    HotpVerify,
+    Resync,
+    TotpVerify,
+    WriteKeyUri,
+}
+
+const ALL: [Work; 8] = [
+    Work::Nothing,
+    Work::Keep,
+    Work::BareHmac,
+    Work::Generate,
+    Work::HotpVerify,
+    Work::Resync,
+    Work::TotpVerify,
+    Work::WriteKeyUri,
+];
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
+
+#[test]
+fn h20_f1_control_the_scan_finds_a_key_that_is_there() {
+    for algorithm in ALGORITHMS {
+        assert_eq!(hits(Work::Nothing, algorithm, 20), 0, "{algorithm}");
+        assert!(hits(Work::Keep, algorithm, 20) > 0, "{algorithm}");
+    }
+}
+
+/// If this fails, HMAC has begun to clean up after itself, and wiping the stack is no longer needed.
+#[test]
+fn h20_f1_control_hmac_alone_leaves_the_key_behind() {
+    for algorithm in ALGORITHMS {
+        assert!(hits(Work::BareHmac, algorithm, 20) > 0, "{algorithm}");
+    }
+}
+
+#[test]
+fn h20_f1_nothing_of_the_key_is_left_on_the_stack() {
+    for algorithm in ALGORITHMS {
+        // The usual length, a full block of SHA-1 and SHA-256, and one that every hash function hashes first.
+        for len in [20, 64, 200] {
+            for work in [Work::Generate, Work::HotpVerify, Work::Resync, Work::TotpVerify] {
+                assert_eq!(hits(work, algorithm, len), 0, "{work:?}, {algorithm}, {len} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn u11_nothing_of_the_key_or_its_text_is_left_of_a_key_uri() {
+    for len in [16, 20, 32, 64] {
+        assert_eq!(hits(Work::WriteKeyUri, Algorithm::Sha1, len), 0, "{len} bytes");
+    }
+}
+
+/// How many places in the memory of a worker hold eight bytes of the key in one of its forms.
+fn hits(work: Work, algorithm: Algorithm, len: usize) -> usize {
+    let mut key = vec![0; len];
+    OsRandom.fill(&mut key).unwrap();
+    let masked: String = key.iter().map(|byte| format!("{:02x}", byte ^ MASK)).collect();
+    let mut worker = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "worker", "--ignored", "--nocapture", "--test-threads=1"])
+        .env(WORK, format!("{work:?} {algorithm}"))
+        .env(MASKED_KEY, masked)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(worker.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "done\n");
+    let found = scan(worker.id(), &forms(algorithm, &key));
+    drop(worker.stdin.take());
+    worker.wait().unwrap();
+    found
+}
+
+fn scan(pid: u32, needles: &HashSet<[u8; 8]>) -> usize {
+    let mut begins = vec![false; 1 << 16];
+    needles.iter().for_each(|needle| begins[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true);
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let (mut found, mut regions) = (0, 0);
+    for line in std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines() {
+        let (range, rights) = line.split_once(' ').unwrap();
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let (from, to) = range.split_once('-').unwrap();
+        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        let mut bytes = vec![0; (to - from) as usize];
+        memory.read_exact_at(&mut bytes, from).unwrap();
+        regions += 1;
+        for window in bytes.windows(8) {
+            let begin = usize::from(u16::from_le_bytes([window[0], window[1]]));
+            found += usize::from(begins[begin] && needles.contains(window));
+        }
+    }
+    assert!(regions > 3);
+    found
+}
+
+/// All that must not be found, in pieces of eight bytes.
+fn forms(algorithm: Algorithm, key: &[u8]) -> HashSet<[u8; 8]> {
+    let (block_len, word) = if algorithm == Algorithm::Sha512 { (128, 8) } else { (64, 4) };
+    let mut block = if key.len() > block_len { digest(algorithm, key) } else { key.to_vec() };
+    let mut forms = vec![key.to_vec()];
+    let text = Secret::from_bytes(key).unwrap().to_base32();
+    forms.extend([&text, &text.grouped()].map(|text| text.expose_secret().as_bytes().to_vec()));
+    let len = block.len() / word * word;
+    block.resize(block_len, 0);
+    for pad in [0, 0x36, 0x5c] {
+        let padded: Vec<u8> = block.iter().map(|byte| byte ^ pad).collect();
+        forms.push(padded[..len].to_vec());
+        forms.push(swapped(&padded[..len], word));
+        if pad != 0 {
+            let state = state(algorithm, &padded);
+            forms.push(state.iter().flatten().copied().collect());
+            forms.push(state.iter().rev().flatten().copied().collect());
+        }
+    }
+    let forms: HashSet<[u8; 8]> =
+        forms.iter().flat_map(|form| form.windows(8).map(|window| window.try_into().unwrap())).collect();
+    assert!(forms.len() > 60);
+    forms
+}
+
+fn swapped(bytes: &[u8], word: usize) -> Vec<u8> {
+    bytes.chunks(word).flat_map(|word| word.iter().rev().copied()).collect()
+}
+
+fn digest(algorithm: Algorithm, bytes: &[u8]) -> Vec<u8> {
+    use sha2::Digest as _;
+    match algorithm {
+        Algorithm::Sha1 => sha1::Sha1::digest(bytes).to_vec(),
+        Algorithm::Sha256 => sha2::Sha256::digest(bytes).to_vec(),
+        _ => sha2::Sha512::digest(bytes).to_vec(),
+    }
+}
+
+/// The words of the hash function's state after one block, as they lie in memory.
+fn state(algorithm: Algorithm, block: &[u8]) -> Vec<Vec<u8>> {
+    let words = |words: &[u32]| words.iter().map(|word| word.to_ne_bytes().to_vec()).collect();
+    match algorithm {
+        Algorithm::Sha1 => {
+            let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+            sha1::block_api::compress(&mut state, &[block.try_into().unwrap()]);
+            words(&state)
+        }
+        Algorithm::Sha256 => {
+            let mut state = [
+                0x6a09_e667,
+                0xbb67_ae85,
+                0x3c6e_f372,
+                0xa54f_f53a,
+                0x510e_527f,
+                0x9b05_688c,
+                0x1f83_d9ab,
+                0x5be0_cd19,
+            ];
+            sha2::block_api::compress256(&mut state, &[block.try_into().unwrap()]);
+            words(&state)
+        }
+        _ => {
+            let mut state = [
+                0x6a09_e667_f3bc_c908,
+                0xbb67_ae85_84ca_a73b,
+                0x3c6e_f372_fe94_f82b,
+                0xa54f_f53a_5f1d_36f1,
+                0x510e_527f_ade6_82d1,
+                0x9b05_688c_2b3e_6c1f,
+                0x1f83_d9ab_fb41_bd6b,
+                0x5be0_cd19_137e_2179,
+            ];
+            sha2::block_api::compress512(&mut state, &[block.try_into().unwrap()]);
+            state.iter().map(|word: &u64| word.to_ne_bytes().to_vec()).collect()
+        }
+    }
+}
+
+#[test]
+#[ignore = "the process whose memory is read, started by the other tests"]
+fn worker() {
+    let work = std::env::var(WORK).unwrap();
+    let (work, algorithm) = work.split_once(' ').unwrap();
+    let work = ALL.into_iter().find(|known| format!("{known:?}") == work).unwrap();
+    let algorithm = ALGORITHMS.into_iter().find(|known| known.to_string() == algorithm).unwrap();
+    let masked = std::env::var(MASKED_KEY).unwrap();
+    let masked: Vec<u8> =
+        (0..masked.len()).step_by(2).map(|i| u8::from_str_radix(&masked[i..i + 2], 16).unwrap()).collect();
+    far_below(|| do_work(work, algorithm, &masked));
+    std::io::stderr().write_all(b"done\n").unwrap();
+    // Until the other process has read all and closes the pipe.
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// Runs `work` so deep in the stack that what this process does afterwards does not reach its dead frames.
+#[inline(never)]
+fn far_below(work: impl FnOnce()) {
+    let room = black_box([0_u8; 128 * 1024]);
+    work();
+    black_box(&room);
+}
+
+struct Unmask<'a>(&'a [u8]);
+
+impl SecureRandom for Unmask<'_> {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomUnavailable> {
+        out.iter_mut().zip(self.0).for_each(|(byte, masked)| *byte = *masked ^ black_box(MASK));
+        Ok(())
+    }
+}
+
+#[inline(never)]
+fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
+    if work == Work::Nothing {
+        return;
+    }
+    let secret = Secret::generate_with_len(masked.len(), &Unmask(masked)).unwrap();
+    let code = Code::parse("123456").unwrap();
+    let hotp = Hotp::new(algorithm, Digits::SIX);
+    let totp = Totp::builder().algorithm(algorithm).build().unwrap();
+    let at = Timestamp::from_secs(1_900_000_000);
+    match work {
+        Work::Nothing => {}
+        Work::Keep => std::mem::forget(black_box(secret)),
+        Work::BareHmac => match algorithm {
+            Algorithm::Sha1 => bare_hmac::<Hmac<sha1::Sha1>>(&secret),
+            Algorithm::Sha256 => bare_hmac::<Hmac<sha2::Sha256>>(&secret),
+            _ => bare_hmac::<Hmac<sha2::Sha512>>(&secret),
+        },
+        Work::Generate => drop(black_box(hotp.generate(&secret, 7))),
+        Work::HotpVerify => assert!(hotp.verify(&secret, black_box(&code), 7, 0).is_none_or(|at| at == 7)),
+        Work::Resync => assert_eq!(hotp.resync(&secret, black_box(&code), &code, 7, 2).filter(|&at| at > 10), None),
+        Work::TotpVerify => drop(black_box(totp.verify(&secret, black_box(&code), at, Window::default(), None))),
+        Work::WriteKeyUri => {
+            let (issuer, account) = (Issuer::new("ACME Co").unwrap(), AccountName::new("alice").unwrap());
+            let uri = KeyUri::totp(&issuer, &account, &secret, &totp).unwrap();
+            black_box(uri.expose_secret().len());
+            drop(black_box(uri.secret_base32().grouped()));
+        }
+    }
+}
+
+#[inline(never)]
+fn bare_hmac<M: hmac::Mac + hmac::KeyInit>(secret: &Secret) {
+    let mac = M::new_from_slice(secret.expose_secret()).unwrap();
+    black_box(mac.chain_update(7_u64.to_be_bytes()).finalize().into_bytes());
+}
