@@ -1,0 +1,279 @@
+//! Key URIs (`otpauth://`): how a secret gets into an authenticator app.
+//!
+//! The reference is Google's Key URI format; where it leaves a choice, what is written is what every known app
+//! reads: the issuer both before the account and as a parameter, a literal `:` between the two, `%20` for a
+//! space, an upper-case secret without padding, and no parameter that has its default value.
+//!
+//! ```
+//! use factorgate::otp::Totp;
+//! use factorgate::otpauth::{AccountName, Issuer, KeyUri};
+//! use factorgate::Secret;
+//!
+//! let secret = Secret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
+//! let (issuer, account) = (Issuer::new("ACME Co")?, AccountName::new("alice@example.com")?);
+//! let uri = KeyUri::totp(&issuer, &account, &secret, &Totp::default())?;
+//!
+//! assert_eq!(
+//!     uri.expose_secret(),
+//!     "otpauth://totp/ACME%20Co:alice%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME%20Co"
+//! );
+//! assert_eq!(uri.secret_base32().grouped().expose_secret(), "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ");
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A Key URI *is* the secret. Show it to the one user whose secret it is, over TLS, on a page that is not
+//! cached; keep it out of logs, of URLs and of any service that draws QR codes. In HTML, leave its escaping to
+//! the template.
+
+mod name;
+mod parse;
+
+use alloc::string::String;
+use core::fmt;
+
+pub use self::{
+    name::{AccountName, InvalidName, Issuer},
+    parse::{InvalidKeyUri, KeyParameters, ParsedKeyUri},
+};
+use crate::otp::{Algorithm, Digits, Hotp, Totp};
+use crate::secret::{Secret, SecretText};
+use crate::time::Timestamp;
+
+/// A Key URI, to be shown to the user whose secret it carries.
+///
+/// It is wiped on drop and hidden in `Debug`, and has no `Display`, so that it gets into no log by accident.
+pub struct KeyUri {
+    uri: SecretText,
+    secret: SecretText,
+}
+
+impl KeyUri {
+    /// The longest Key URI, in bytes. None that is built here is longer, and none that is longer is parsed.
+    pub const MAX_LEN: usize = 2048;
+
+    /// The Key URI of a time-based code.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsupportedT0`] if the T0 of `totp` is not the Unix epoch, which is the only one that apps know.
+    pub fn totp(issuer: &Issuer, account: &AccountName, secret: &Secret, totp: &Totp) -> Result<Self, UnsupportedT0> {
+        if totp.t0() != Timestamp::from_secs(0) {
+            return Err(UnsupportedT0);
+        }
+        let mut writer = Writer::new("totp", issuer, account, secret, totp.algorithm(), totp.digits());
+        if totp.period_secs() != Totp::DEFAULT_PERIOD_SECS {
+            writer.number("&period=", totp.period_secs());
+        }
+        Ok(writer.finish())
+    }
+
+    /// The Key URI of a counter-based code, whose next counter is `counter`. Many apps support no such codes.
+    #[must_use]
+    pub fn hotp(issuer: &Issuer, account: &AccountName, secret: &Secret, hotp: &Hotp, counter: u64) -> Self {
+        let mut writer = Writer::new("hotp", issuer, account, secret, hotp.algorithm(), hotp.digits());
+        writer.number("&counter=", counter);
+        writer.finish()
+    }
+
+    /// Reads a Key URI of another system, to take over what its users have registered.
+    ///
+    /// The rules are strict, for two readers of a Key URI that understand it differently show and expect
+    /// different codes:
+    ///
+    /// * at most [`KeyUri::MAX_LEN`] bytes, of the characters that RFC 3986 allows where they stand; no user
+    ///   information, port, fragment or second path segment;
+    /// * the scheme, the type, the names of parameters and the algorithm are read in either case;
+    /// * the label is split at its first `:` or `%3A` and then decoded; spaces around either part are dropped;
+    ///   a second colon is refused;
+    /// * `+` is a plus sign, not a space; `%` must introduce two hexadecimal digits, and UTF-8 come out;
+    /// * a known parameter stands at most once, unknown ones are ignored, and so are `period` of a
+    ///   counter-based and `counter` of a time-based code;
+    /// * `secret` is required, in base32 without separators, of at least [`Secret::MIN_LEN`] bytes; `counter`
+    ///   is required for a counter-based code; `algorithm` is one of SHA1, SHA256, SHA512 (or with a hyphen);
+    /// * numbers are ASCII digits, within the ranges of [`Digits`] and [`Totp`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeyUri`] names the part that is wrong, never what stood there.
+    ///
+    /// ```
+    /// use factorgate::otpauth::{InvalidKeyUri, KeyUri};
+    ///
+    /// let read = KeyUri::parse("otpauth://totp/ACME:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&digits=8")?;
+    /// assert_eq!(read.account().as_str(), "alice");
+    /// assert!(KeyUri::parse("otpauth://totp/ACME:alice").is_err());
+    /// # Ok::<_, InvalidKeyUri>(())
+    /// ```
+    pub fn parse(uri: &str) -> Result<ParsedKeyUri, InvalidKeyUri> {
+        parse::parse(uri)
+    }
+
+    /// The URI itself.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        self.uri.expose_secret()
+    }
+
+    /// The secret alone, for users who type it in; [`SecretText::grouped`] makes that easier.
+    #[must_use]
+    pub fn secret_base32(&self) -> SecretText {
+        SecretText::new(self.secret.expose_secret().into())
+    }
+
+    /// The URI as a QR code, for users who scan it.
+    ///
+    /// # Errors
+    ///
+    /// [`QrTooLong`](crate::QrTooLong) if it is too long for a QR code, which no Key URI is.
+    #[cfg(feature = "std")]
+    pub fn qr(&self) -> Result<crate::QrCode, crate::QrTooLong> {
+        crate::QrCode::encode(self.expose_secret())
+    }
+}
+
+impl fmt::Debug for KeyUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyUri(..)")
+    }
+}
+
+/// A T0 that no Key URI can express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a Key URI cannot express a T0 other than the Unix epoch")]
+pub struct UnsupportedT0;
+
+/// Writes a Key URI into one string that never grows, for a string that grows leaves its old text behind.
+struct Writer {
+    uri: String,
+    secret: SecretText,
+}
+
+impl Writer {
+    fn new(
+        kind: &str,
+        issuer: &Issuer,
+        account: &AccountName,
+        secret: &Secret,
+        algorithm: Algorithm,
+        digits: Digits,
+    ) -> Self {
+        let secret = secret.to_base32();
+        let mut writer = Self { uri: String::with_capacity(KeyUri::MAX_LEN), secret };
+        writer.uri.push_str("otpauth://");
+        writer.uri.push_str(kind);
+        writer.uri.push('/');
+        writer.encoded(issuer.as_str());
+        writer.uri.push(':');
+        writer.encoded(account.as_str());
+        writer.uri.push_str("?secret=");
+        writer.uri.push_str(writer.secret.expose_secret());
+        writer.uri.push_str("&issuer=");
+        writer.encoded(issuer.as_str());
+        if algorithm != Algorithm::default() {
+            writer.uri.push_str("&algorithm=");
+            writer.uri.push_str(algorithm.name());
+        }
+        if digits != Digits::default() {
+            writer.number("&digits=", digits.get().into());
+        }
+        writer
+    }
+
+    /// Percent-encodes all but the unreserved characters (RFC 3986 section 2.3).
+    fn encoded(&mut self, text: &str) {
+        for byte in text.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                self.uri.push(char::from(byte));
+            } else {
+                self.uri.push('%');
+                for nibble in [byte >> 4, byte & 0x0f] {
+                    self.uri.extend(char::from_digit(nibble.into(), 16).map(|c| c.to_ascii_uppercase()));
+                }
+            }
+        }
+    }
+
+    fn number(&mut self, name: &str, number: u64) {
+        use fmt::Write as _;
+        // Writing to a string cannot fail.
+        let _ = write!(self.uri, "{name}{number}");
+    }
+
+    fn finish(self) -> KeyUri {
+        KeyUri { uri: SecretText::new(self.uri), secret: self.secret }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn secret() -> Secret {
+        Secret::from_bytes(b"12345678901234567890").unwrap()
+    }
+
+    fn totp(issuer: &str, account: &str, totp: &Totp) -> String {
+        let (issuer, account) = (Issuer::new(issuer).unwrap(), AccountName::new(account).unwrap());
+        KeyUri::totp(&issuer, &account, &secret(), totp).unwrap().expose_secret().into()
+    }
+
+    #[test]
+    fn u02_u05_u06_u07_u08_what_every_app_reads() {
+        assert_eq!(
+            totp("Example", "alice@example.com", &Totp::default()),
+            "otpauth://totp/Example:alice%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example"
+        );
+        let unusual =
+            Totp::builder().algorithm(Algorithm::Sha512).digits(Digits::EIGHT).period_secs(60).build().unwrap();
+        assert!(totp("Example", "alice", &unusual).ends_with("&issuer=Example&algorithm=SHA512&digits=8&period=60"));
+        let (issuer, account) = (Issuer::new("Example").unwrap(), AccountName::new("alice").unwrap());
+        assert_eq!(
+            KeyUri::hotp(&issuer, &account, &secret(), &Hotp::default(), 0).expose_secret(),
+            "otpauth://hotp/Example:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&counter=0"
+        );
+    }
+
+    #[test]
+    fn u09_d22_names_inject_nothing() {
+        let uri = totp("A&B C+D", "x?secret=AAAA&digits=8#/é\"<%3A", &Totp::default());
+        assert_eq!(
+            uri,
+            "otpauth://totp/A%26B%20C%2BD:x%3Fsecret%3DAAAA%26digits%3D8%23%2F%C3%A9%22%3C%253A\
+             ?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=A%26B%20C%2BD"
+        );
+        let uri = totp("Foo&secret=AAAA&digits=8", "bob", &Totp::default());
+        assert_eq!(uri.matches("secret=").count(), 1);
+        assert!(KeyUri::parse(&uri).is_ok_and(|read| read.issuer().unwrap().as_str() == "Foo&secret=AAAA&digits=8"));
+    }
+
+    #[test]
+    fn another_t0_cannot_be_expressed() {
+        let (issuer, account) = (Issuer::new("Example").unwrap(), AccountName::new("alice").unwrap());
+        let later = Totp::builder().t0(Timestamp::from_secs(1)).build().unwrap();
+        assert_eq!(KeyUri::totp(&issuer, &account, &secret(), &later).err(), Some(UnsupportedT0));
+    }
+
+    #[test]
+    fn the_longest_uri_is_within_bounds() {
+        // Each byte of a control-free name is at worst three characters, each long name is in UTF-8.
+        let (issuer, account) = ("é".repeat(Issuer::MAX_LEN / 2), "é".repeat(AccountName::MAX_LEN / 2));
+        let (issuer, account) = (Issuer::new(&issuer).unwrap(), AccountName::new(&account).unwrap());
+        let secret = Secret::from_bytes(&[0xff; Secret::MAX_LEN]).unwrap();
+        let hotp = Hotp::new(Algorithm::Sha512, Digits::TEN);
+        let uri = KeyUri::hotp(&issuer, &account, &secret, &hotp, u64::MAX);
+        assert!(uri.expose_secret().len() <= KeyUri::MAX_LEN, "{}", uri.expose_secret().len());
+        assert!(KeyUri::parse(uri.expose_secret()).is_ok());
+        #[cfg(feature = "std")]
+        assert!(uri.qr().is_ok());
+    }
+
+    #[test]
+    fn u11_debug_shows_nothing() {
+        let (issuer, account) = (Issuer::new("Example").unwrap(), AccountName::new("alice").unwrap());
+        let uri = KeyUri::totp(&issuer, &account, &secret(), &Totp::default()).unwrap();
+        assert_eq!(format!("{uri:?} {:?}", uri.secret_base32()), "KeyUri(..) SecretText(..)");
+        let read = KeyUri::parse(uri.expose_secret()).unwrap();
+        assert!(!format!("{read:?}").contains("GEZD"));
+    }
+}
