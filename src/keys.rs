@@ -1,0 +1,215 @@
+//! The server's keys: what seals the records, and what the digests of codes and tokens are keyed with.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::mac::hmac_sha256;
+use crate::random::{RandomUnavailable, SecureRandom};
+use crate::secret::SecretText;
+
+type Bytes32 = Box<Zeroizing<[u8; 32]>>;
+
+/// A key of the server, 256 bits, to be kept where the database is not (OWASP ASVS 5.0, 13.3.1).
+///
+/// ```
+/// use factorgate::{OsRandom, ServerKey};
+///
+/// // Once, at installation; keep the text with the other secrets of the server.
+/// let text = ServerKey::generate(&OsRandom)?.to_hex();
+/// // At every start.
+/// let key = ServerKey::from_hex(text.expose_secret())?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct ServerKey(Bytes32);
+
+impl ServerKey {
+    /// A new key.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomUnavailable`] if `random` is.
+    pub fn generate(random: &dyn SecureRandom) -> Result<Self, RandomUnavailable> {
+        let mut key = zeroed();
+        random.fill(key.as_mut_slice())?;
+        Ok(Self(key))
+    }
+
+    /// Reads 64 hexadecimal digits; white space around them is ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidServerKey`] if it is anything else, or one digit repeated: a placeholder, not a key.
+    pub fn from_hex(text: &str) -> Result<Self, InvalidServerKey> {
+        let digits = text.trim().as_bytes();
+        if digits.len() != 64 {
+            return Err(InvalidServerKey::Length);
+        }
+        let mut key = zeroed();
+        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+            for &digit in pair {
+                let value = char::from(digit).to_digit(16).ok_or(InvalidServerKey::Character)?;
+                *byte = *byte << 4 | value as u8;
+            }
+        }
+        if key.windows(2).all(|pair| pair.first() == pair.last()) {
+            return Err(InvalidServerKey::Placeholder);
+        }
+        Ok(Self(key))
+    }
+
+    /// The key as 64 hexadecimal digits, for the server's configuration.
+    #[must_use]
+    pub fn to_hex(&self) -> SecretText {
+        let mut text = String::with_capacity(64);
+        for byte in self.0.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        SecretText::new(text)
+    }
+
+    fn derive(&self, label: &str) -> Bytes32 {
+        let mut key = zeroed();
+        hmac_sha256(&self.0, &[b"factorgate/v1", label.as_bytes()], &mut key);
+        key
+    }
+}
+
+fn zeroed() -> Bytes32 {
+    Box::new(Zeroizing::new([0; 32]))
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerKey(..)")
+    }
+}
+
+/// Why a text is no [`ServerKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidServerKey {
+    /// It holds a character that is no hexadecimal digit.
+    #[error("the server key holds a character that is no hexadecimal digit")]
+    Character,
+    /// It is not 64 digits long.
+    #[error("the server key is not 64 hexadecimal digits long; `openssl rand -hex 32` makes one")]
+    Length,
+    /// All its bytes are the same.
+    #[error("the server key is a placeholder; `openssl rand -hex 32` makes a real one")]
+    Placeholder,
+}
+
+/// The key in use, and retired ones whose records and codes are still read.
+///
+/// To change the key, make the old one a retired one: every record is sealed anew when it is next
+/// written, and an outstanding code stays good until it expires.
+pub struct ServerKeys {
+    current: KeySet,
+    retired: Vec<KeySet>,
+}
+
+impl ServerKeys {
+    /// `current` alone.
+    #[must_use]
+    pub fn new(current: ServerKey) -> Self {
+        Self { current: KeySet::new(&current), retired: Vec::new() }
+    }
+
+    /// Reads what `old` sealed, too. Nothing new is sealed with it.
+    #[must_use]
+    pub fn with_retired(mut self, old: ServerKey) -> Self {
+        self.retired.push(KeySet::new(&old));
+        self
+    }
+
+    pub(crate) fn current(&self) -> &KeySet {
+        &self.current
+    }
+
+    pub(crate) fn by_id(&self, id: KeyId) -> Option<&KeySet> {
+        core::iter::once(&self.current).chain(&self.retired).find(|keys| keys.id == id)
+    }
+}
+
+impl fmt::Debug for ServerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerKeys")
+            .field("current", &self.current.id)
+            .field("retired", &self.retired.iter().map(|keys| keys.id).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// Names a key without telling anything about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyId(pub(crate) [u8; 8]);
+
+/// The keys derived from one server key, one for each purpose.
+pub(crate) struct KeySet {
+    pub(crate) id: KeyId,
+    pub(crate) seal: Bytes32,
+    pub(crate) digest: Bytes32,
+}
+
+impl KeySet {
+    fn new(key: &ServerKey) -> Self {
+        let name = key.derive("id");
+        let mut id = [0; 8];
+        for (to, from) in id.iter_mut().zip(name.iter()) {
+            *to = *from;
+        }
+        Self { id: KeyId(id), seal: key.derive("seal"), digest: key.derive("digest") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    #[test]
+    fn hex_round_trips() {
+        assert_eq!(ServerKey::from_hex(&format!(" {}\n", KEY.to_uppercase())).unwrap().to_hex().expose_secret(), KEY);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for (text, why) in [
+            ("", InvalidServerKey::Length),
+            (&KEY[1..], InvalidServerKey::Length),
+            (&KEY.replace('f', "g"), InvalidServerKey::Character),
+            (&KEY.replace("00", "ä"), InvalidServerKey::Character),
+            (&"ab".repeat(32), InvalidServerKey::Placeholder),
+        ] {
+            assert_eq!(ServerKey::from_hex(text).err(), Some(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_purpose_and_every_server_has_its_own_key() {
+        let a = KeySet::new(&ServerKey::from_hex(KEY).unwrap());
+        let b = KeySet::new(&ServerKey::from_hex(&KEY.replace("1f", "20")).unwrap());
+        assert_ne!(a.seal, a.digest);
+        assert_ne!(a.seal, b.seal);
+        assert_ne!(a.id, b.id);
+        assert_ne!(a.id.0, a.seal[..8]);
+    }
+
+    #[test]
+    fn retired_keys_are_found_and_debug_shows_none() {
+        let old = ServerKey::from_hex(&KEY.replace("1f", "20")).unwrap();
+        let old_id = KeySet::new(&old).id;
+        let keys = ServerKeys::new(ServerKey::from_hex(KEY).unwrap()).with_retired(old);
+        assert!(keys.by_id(old_id).is_some());
+        assert!(keys.by_id(KeyId([0; 8])).is_none());
+        assert!(!format!("{keys:?}").contains(&format!("{:?}", &keys.current.seal[..4])));
+    }
+}
