@@ -1,0 +1,86 @@
+//! Who has an account.
+
+use factorgate::EmailAddress;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqlitePool};
+
+use crate::db;
+use crate::error::Failure;
+
+/// An account, without its password.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    /// The address on record: where codes go.
+    pub(crate) email: EmailAddress,
+    pub(crate) email_verified: bool,
+    pub(crate) name: String,
+    pub(crate) is_admin: bool,
+}
+
+/// What a new account is made of.
+pub(crate) struct NewUser<'a> {
+    pub(crate) email: &'a EmailAddress,
+    pub(crate) name: &'a str,
+    pub(crate) password_hash: &'a str,
+    pub(crate) is_admin: bool,
+}
+
+impl FromRow<'_, SqliteRow> for User {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let email: String = row.try_get("email")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            email: EmailAddress::new(&email).map_err(|error| sqlx::Error::Decode(error.into()))?,
+            email_verified: row.try_get("email_verified")?,
+            name: row.try_get("name")?,
+            is_admin: row.try_get("is_admin")?,
+        })
+    }
+}
+
+/// Makes the account, unless the address has one: then `None`.
+pub(crate) async fn create(db: &SqlitePool, new: NewUser<'_>) -> Result<Option<i64>, Failure> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO users (email, email_key, name, password_hash, is_admin, created_at)
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING RETURNING id",
+    )
+    .bind(new.email.as_str())
+    .bind(key(new.email))
+    .bind(new.name)
+    .bind(new.password_hash)
+    .bind(new.is_admin)
+    .bind(db::now()?)
+    .fetch_optional(db)
+    .await?;
+    Ok(id)
+}
+
+/// The account of an address, and the hash of its password.
+pub(crate) async fn by_email(db: &SqlitePool, email: &EmailAddress) -> Result<Option<(User, String)>, Failure> {
+    let row = sqlx::query("SELECT * FROM users WHERE email_key = ?").bind(key(email)).fetch_optional(db).await?;
+    row.map(|row| Ok((User::from_row(&row)?, row.try_get("password_hash")?))).transpose()
+}
+
+pub(crate) async fn by_id(db: &SqlitePool, id: i64) -> Result<Option<User>, Failure> {
+    Ok(sqlx::query_as("SELECT * FROM users WHERE id = ?").bind(id).fetch_optional(db).await?)
+}
+
+pub(crate) async fn all(db: &SqlitePool) -> Result<Vec<User>, Failure> {
+    Ok(sqlx::query_as("SELECT * FROM users ORDER BY name COLLATE NOCASE, id").fetch_all(db).await?)
+}
+
+pub(crate) async fn has_admin(db: &SqlitePool) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE is_admin)").fetch_one(db).await?)
+}
+
+/// The user has shown that they read what is sent to the address.
+pub(crate) async fn mark_email_verified(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ?").bind(id).execute(db).await?;
+    Ok(())
+}
+
+/// Addresses that differ in case alone are one account: nearly every mail system treats them so.
+fn key(email: &EmailAddress) -> String {
+    email.as_str().to_lowercase()
+}

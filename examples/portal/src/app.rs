@@ -1,0 +1,153 @@
+//! The portal put together, started and stopped.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use sqlx::SqlitePool;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::error::Failure;
+use crate::mail::Outbox;
+use crate::password::Passwords;
+use crate::{db, headers, pages, session};
+
+/// No form of the portal is longer.
+const LONGEST_FORM: usize = 16 * 1024;
+
+/// What every request works with.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) db: SqlitePool,
+    pub(crate) outbox: Outbox,
+    pub(crate) passwords: Passwords,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Starts a portal on the loopback interface.
+///
+/// At the first start it creates the administrator, and prints the password if it was drawn.
+///
+/// # Errors
+///
+/// [`StartError`] says what is missing.
+pub async fn serve(config: Config) -> Result<Running, StartError> {
+    let key = db::server_key(&config)?;
+    let db = db::open(&config.database).await?;
+    let passwords = Passwords::new().await?;
+    let outbox = Outbox::new(db.clone(), config.smtp_url.as_deref(), &config.mail_from)?;
+    if outbox.is_kept() {
+        println!("SMTP_URL is not set: no mail is sent, and everybody on this machine can read it at /mailbox");
+    }
+    if let Some(password) = db::first_admin(&db, &passwords, &config).await? {
+        println!("First administrator: {}  password: {password}", config.admin_email.as_str());
+    }
+    let _ = key;
+    let app = App(Arc::new(Parts { db: db.clone(), outbox, passwords }));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
+    let addr = listener.local_addr().map_err(StartError::Listen)?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(async {
+        // A sender that is gone stops the server too.
+        let _ = stopped.await;
+    });
+    Ok(Running { addr, db, stop, handle: tokio::spawn(async move { server.await }) })
+}
+
+fn router(app: App) -> Router {
+    pages::router()
+        .layer(axum::middleware::from_fn_with_state(app.clone(), session::identify))
+        .merge(pages::assets())
+        .layer(axum::middleware::from_fn(headers::secure))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .with_state(app)
+}
+
+/// A portal that runs. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    db: SqlitePool,
+    stop: oneshot::Sender<()>,
+    handle: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// The address to open in a browser.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.addr)
+    }
+
+    /// Answers what has begun, and stops.
+    pub async fn stop(self) {
+        // A server that has ended by itself can be told nothing.
+        let _ = self.stop.send(());
+        let _ = self.handle.await;
+        self.db.close().await;
+    }
+}
+
+/// Why the portal cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The administrator's address belongs to an account without these rights.
+    #[error("the address of the first administrator belongs to another account")]
+    AdminAddressTaken,
+    /// The database cannot be used.
+    #[error("the database cannot be opened")]
+    Database(#[from] sqlx::Error),
+    /// A file cannot be read or made.
+    #[error("the files of the portal cannot be opened")]
+    File(#[source] std::io::Error),
+    /// Something the first start needs failed.
+    #[error("{0}")]
+    Internal(String),
+    /// The server's key is malformed.
+    #[error("the server key cannot be used")]
+    Key(#[from] factorgate::InvalidServerKey),
+    /// There is a database, and no key to read its records with.
+    #[error("the key of this database is missing: {0} (restore it, or set FACTORGATE_KEY)")]
+    KeyLost(PathBuf),
+    /// The port is taken.
+    #[error("the port cannot be opened")]
+    Listen(#[source] std::io::Error),
+    /// `SMTP_URL` names no mail server.
+    #[error("SMTP_URL cannot be used")]
+    MailServer(#[source] lettre::transport::smtp::Error),
+    /// The tables cannot be brought up to date.
+    #[error("the tables cannot be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Random(#[from] factorgate::RandomUnavailable),
+    /// `MAIL_FROM` is no sender.
+    #[error("MAIL_FROM is no sender")]
+    Sender(#[source] lettre::address::AddressError),
+}
+
+impl From<Failure> for StartError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Internal(cause) => Self::Internal(cause.to_string()),
+            other => Self::Internal(format!("{other:?}")),
+        }
+    }
+}

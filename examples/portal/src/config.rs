@@ -1,0 +1,141 @@
+//! What is set from outside, parsed once at the start.
+
+use std::path::PathBuf;
+
+use factorgate::EmailAddress;
+
+/// The portal's settings. Whatever is not among them, the administrator sets in the browser.
+///
+/// `Debug` is not derived: passwords are among them.
+pub struct Config {
+    /// The address of the administrator who is created at the first start.
+    pub admin_email: EmailAddress,
+    /// The administrator's password; drawn at random and printed if there is none.
+    pub admin_password: Option<String>,
+    /// Where everything is kept.
+    pub database: Database,
+    /// The sender of every mail.
+    pub mail_from: String,
+    /// The port on the loopback interface; 0 takes a free one.
+    pub port: u16,
+    /// The server's key in hexadecimal; read from, or put into, a file beside the database if there is none.
+    pub server_key: Option<String>,
+    /// The mail server. Without it mail is kept, and shown to everybody who can reach the portal.
+    pub smtp_url: Option<String>,
+}
+
+/// Where the portal keeps its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// Nowhere: everything is gone when the portal stops.
+    Memory,
+}
+
+/// A setting that cannot be used. The text names it; it never shows the value, which may be a password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidConfig {
+    /// `DATABASE_URL` names no file of SQLite.
+    #[error("DATABASE_URL must be sqlite:PATH or sqlite::memory:")]
+    Database,
+    /// `PORTAL_ADMIN_EMAIL` is no e-mail address.
+    #[error("PORTAL_ADMIN_EMAIL is no e-mail address")]
+    Email(#[source] factorgate::InvalidEmailAddress),
+    /// `PORT` is no port.
+    #[error("PORT must be a number up to 65535")]
+    Port,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// | variable | default |
+    /// |---|---|
+    /// | `DATABASE_URL` | `sqlite:portal.db` |
+    /// | `FACTORGATE_KEY` | a file beside the database |
+    /// | `MAIL_FROM` | `Larkfield <no-reply@larkfield.example>` |
+    /// | `PORT` | 3000 |
+    /// | `PORTAL_ADMIN_EMAIL` | `admin@larkfield.example` |
+    /// | `PORTAL_ADMIN_PASSWORD` | drawn and printed once |
+    /// | `SMTP_URL` | none: mail is kept in the mailbox page |
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] names the variable that cannot be used.
+    pub fn from_env() -> Result<Self, InvalidConfig> {
+        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
+        let admin_email = variable("PORTAL_ADMIN_EMAIL").unwrap_or_else(|| "admin@larkfield.example".to_owned());
+        Ok(Self {
+            admin_email: EmailAddress::new(&admin_email).map_err(InvalidConfig::Email)?,
+            admin_password: variable("PORTAL_ADMIN_PASSWORD"),
+            database: Database::parse(&variable("DATABASE_URL").unwrap_or_else(|| "sqlite:portal.db".to_owned()))?,
+            mail_from: variable("MAIL_FROM").unwrap_or_else(|| "Larkfield <no-reply@larkfield.example>".to_owned()),
+            port: variable("PORT").map_or(Ok(3000), |port| port.parse()).map_err(|_| InvalidConfig::Port)?,
+            server_key: variable("FACTORGATE_KEY"),
+            smtp_url: variable("SMTP_URL"),
+        })
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("database", &self.database).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    fn parse(url: &str) -> Result<Self, InvalidConfig> {
+        let rest = url.strip_prefix("sqlite:").ok_or(InvalidConfig::Database)?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        match path {
+            ":memory:" => Ok(Self::Memory),
+            "" => Err(InvalidConfig::Database),
+            // Parameters are the portal's to choose: a database that does not sync would undo a spent code.
+            path if path.contains('?') => Err(InvalidConfig::Database),
+            path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &'static [(&str, &str)]) -> Result<Config, InvalidConfig> {
+        Config::from_variables(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn nothing_need_be_set() {
+        let config = with(&[]).unwrap();
+        assert_eq!((config.port, config.database), (3000, Database::File("portal.db".into())));
+        assert!(config.smtp_url.is_none() && config.admin_password.is_none());
+    }
+
+    #[test]
+    fn a_database_is_a_file_or_memory() {
+        assert_eq!(with(&[("DATABASE_URL", "sqlite::memory:")]).unwrap().database, Database::Memory);
+        assert_eq!(with(&[("DATABASE_URL", "sqlite:///x/y.db")]).unwrap().database, Database::File("/x/y.db".into()));
+        for bad in ["postgres://localhost/x", "sqlite:", "sqlite://"] {
+            assert!(matches!(Database::parse(bad), Err(InvalidConfig::Database)), "{bad}");
+        }
+        assert!(Database::parse("sqlite:a.db?synchronous=off").is_err());
+    }
+
+    #[test]
+    fn what_is_no_port_is_refused() {
+        assert!(matches!(with(&[("PORT", "65536")]), Err(InvalidConfig::Port)));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let config = with(&[("PORTAL_ADMIN_PASSWORD", "hunter2"), ("FACTORGATE_KEY", "abc")]).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("abc"), "{shown}");
+    }
+}

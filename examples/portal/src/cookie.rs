@@ -1,0 +1,79 @@
+//! The portal's cookies. All are `__Host-` cookies: no neighbor of the host can set them, and no script reads them.
+//!
+//! They are `Secure` on the loopback interface too, which Chromium and Firefox accept there as they do over TLS.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use crate::error::Failure;
+
+/// The session, or before sign-in what the forms are bound to.
+pub(crate) const SESSION: &str = "__Host-session";
+/// The login that has not been finished.
+pub(crate) const LOGIN: &str = "__Host-login";
+/// What the next page is to say.
+pub(crate) const NOTICE: &str = "__Host-notice";
+
+/// The cookie's value, if the browser sent exactly one of this name.
+pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut found = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| value);
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Sets a cookie; without `max_age`, in seconds, until the browser closes.
+pub(crate) fn set(headers: &mut HeaderMap, name: &str, value: &str, max_age: Option<u64>) -> Result<(), Failure> {
+    let age = max_age.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+    let line = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
+    headers.append(header::SET_COOKIE, HeaderValue::try_from(line).map_err(Failure::internal)?);
+    Ok(())
+}
+
+/// Whether a response already sets the cookie.
+pub(crate) fn is_set(headers: &HeaderMap, name: &str) -> bool {
+    let mut lines = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.any(|line| line.split_once('=').is_some_and(|(key, _)| key == name))
+}
+
+/// Takes a cookie back.
+pub(crate) fn clear(headers: &mut HeaderMap, name: &str) -> Result<(), Failure> {
+    set(headers, name, "", Some(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(lines: &[&'static str]) -> HeaderMap {
+        lines.iter().map(|line| (header::COOKIE, HeaderValue::from_static(line))).collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let headers = sent(&["a=1; __Host-session=xyz", "b=2"]);
+        assert_eq!(read(&headers, SESSION), Some("xyz"));
+        assert_eq!(read(&headers, "session"), None);
+    }
+
+    #[test]
+    fn two_of_one_name_are_none() {
+        assert_eq!(read(&sent(&["__Host-session=a; __Host-session=b"]), SESSION), None);
+        assert_eq!(read(&sent(&["__Host-session=a", "__Host-session=b"]), SESSION), None);
+    }
+
+    #[test]
+    fn a_value_cannot_break_out_of_the_header() {
+        let mut headers = HeaderMap::new();
+        assert!(set(&mut headers, NOTICE, "a\r\nSet-Cookie: x=y", None).is_err());
+        set(&mut headers, NOTICE, "saved", Some(60)).unwrap();
+        assert_eq!(
+            headers[header::SET_COOKIE],
+            "__Host-notice=saved; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! What goes wrong, and the page that says so.
+
+use std::error::Error;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+
+/// Why a request has no page of its own. The visitor learns the kind, the log the cause.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The form was not made by this browser's own page, or is older than its cookie.
+    Forged,
+    /// The request's form cannot be read.
+    Malformed,
+    /// There is no such page, or not for this visitor.
+    NotFound,
+    /// The portal, or what it stands on, failed.
+    Internal(Box<dyn Error + Send + Sync>),
+}
+
+impl Failure {
+    pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(cause: sqlx::Error) -> Self {
+        Self::internal(cause)
+    }
+}
+
+impl From<factorgate::RandomUnavailable> for Failure {
+    fn from(cause: factorgate::RandomUnavailable) -> Self {
+        Self::internal(cause)
+    }
+}
+
+impl From<askama::Error> for Failure {
+    fn from(cause: askama::Error) -> Self {
+        Self::internal(cause)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct Page {
+    title: &'static str,
+    text: &'static str,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, title, text) = match self {
+            Self::Forged => (
+                StatusCode::FORBIDDEN,
+                "This form has expired",
+                "It was open for too long, or was not sent from this portal. Go back, load the page again, and retry.",
+            ),
+            Self::Malformed => (StatusCode::BAD_REQUEST, "That form could not be read", "Go back and try again."),
+            Self::NotFound => {
+                (StatusCode::NOT_FOUND, "There is no such page", "It may have moved, or it is not open to you.")
+            }
+            Self::Internal(cause) => {
+                eprintln!("portal: {}", chain(&*cause));
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Something went wrong here",
+                    "Nothing was changed on your behalf. Please try again in a moment.",
+                )
+            }
+        };
+        let page = Page { title, text }.render().unwrap_or_else(|_| title.to_owned());
+        (status, Html(page)).into_response()
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,34 @@
+//! A company portal that shows factorgate in a browser: sign-up, sign-in, profile, and the administrator's pages.
+//!
+//! All that decides about a second factor is the library's; what is here is a host's part: accounts and
+//! passwords, sessions, pages, mail.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let running = portal::serve(portal::Config::from_env()?).await?;
+//! println!("Open {}", running.url());
+//! # Ok(()) }
+//! ```
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod accounts;
+mod app;
+mod config;
+mod cookie;
+mod db;
+mod error;
+mod forms;
+mod headers;
+mod login;
+mod mail;
+mod notice;
+mod pages;
+mod password;
+mod session;
+mod settings;
+mod token;
+
+pub use crate::app::{Running, StartError, serve};
+pub use crate::config::{Config, Database, InvalidConfig};

@@ -1,0 +1,64 @@
+//! What a user sees first.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use factorgate::policy::Channel;
+
+use super::{Page, Shell, date_time, show};
+use crate::app::App;
+use crate::login;
+use crate::session::SignedIn;
+use crate::settings::{Combine, Settings};
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/dashboard", get(dashboard))
+}
+
+#[derive(Template)]
+#[template(path = "dashboard.html")]
+struct DashboardPage {
+    shell: Shell,
+    name: String,
+    email: String,
+    proved: String,
+    since: String,
+    devices: usize,
+    remind: bool,
+    is_admin: bool,
+    decided: bool,
+    company: String,
+}
+
+async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
+    let settings = Settings::load(&app.db).await?;
+    let devices = login::devices(&app, &session.user).await?.len();
+    show(&DashboardPage {
+        shell: Shell::new(&app, &visitor, "Dashboard", "dashboard"),
+        name: session.user.name.clone(),
+        email: session.user.email.as_str().to_owned(),
+        proved: session.proved,
+        since: date_time(session.created_at),
+        devices,
+        remind: false,
+        is_admin: session.user.is_admin,
+        decided: settings.first.is_some(),
+        company: summary(settings),
+    })
+}
+
+fn summary(settings: Settings) -> String {
+    let Ok(policy) = settings.to_policy() else { return String::new() };
+    let channels = policy.channels();
+    let asked = match (channels.contains(Channel::App), channels.contains(Channel::Email), settings.combine) {
+        (true, true, Combine::Any) => "an app code or an e-mail code",
+        (true, true, Combine::All) => "an app code and an e-mail code",
+        (true, false, _) => "an app code",
+        (false, true, _) => "an e-mail code",
+        (false, false, _) => {
+            return "MFA is not enforced. Users who registered a smartphone are asked for it.".to_owned();
+        }
+    };
+    format!("MFA is enforced: everybody is asked for {asked}.")
+}

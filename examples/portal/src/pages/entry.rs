@@ -1,0 +1,134 @@
+//! Sign-up, sign-in by password, sign-out.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use factorgate::EmailAddress;
+use serde::Deserialize;
+
+use super::{Page, Shell, go, go_and_say, second_step, show, show_again};
+use crate::accounts::{self, NewUser};
+use crate::app::App;
+use crate::forms::{Empty, Posted};
+use crate::mail::Letter;
+use crate::notice::Notice;
+use crate::session::{self, SignedIn, Visitor};
+use crate::{login, password};
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(root))
+        .route("/sign-in", get(sign_in_page).post(sign_in))
+        .route("/sign-out", post(sign_out))
+        .route("/sign-up", get(sign_up_page).post(sign_up))
+}
+
+async fn root(visitor: Visitor) -> Response {
+    go(if visitor.session.is_some() { "/dashboard" } else { "/sign-in" })
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    shell: Shell,
+    email: String,
+    error: bool,
+}
+
+#[derive(Deserialize)]
+struct SignIn {
+    email: String,
+    password: String,
+}
+
+async fn sign_in_page(State(app): State<App>, visitor: Visitor) -> Page {
+    if visitor.session.is_some() {
+        return Ok(go("/dashboard"));
+    }
+    show(&SignInPage { shell: Shell::new(&app, &visitor, "Sign in", ""), email: String::new(), error: false })
+}
+
+/// The first factor. A wrong password, an unknown address and a malformed one get the same answer after the same work.
+async fn sign_in(State(app): State<App>, visitor: Visitor, Posted(form): Posted<SignIn>) -> Page {
+    let found = match EmailAddress::new(form.email.trim()) {
+        Ok(email) => accounts::by_email(&app.db, &email).await?,
+        Err(_) => None,
+    };
+    let (user, hash) = found.unzip();
+    let right = form.password.len() <= password::MAX_BYTES && app.passwords.verify(form.password, hash).await?;
+    match user.filter(|_| right) {
+        Some(user) => second_step::advance(&app, &visitor, login::begin(&app, &user).await?).await,
+        None => {
+            let shell = Shell::new(&app, &visitor, "Sign in", "");
+            show_again(&SignInPage { shell, email: form.email, error: true })
+        }
+    }
+}
+
+async fn sign_out(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
+    let mut response = go_and_say("/sign-in", Notice::SignedOut)?;
+    session::close(&app, &signed_in.visitor, response.headers_mut()).await?;
+    Ok(response)
+}
+
+#[derive(Template)]
+#[template(path = "sign_up.html")]
+struct SignUpPage {
+    shell: Shell,
+    form: SignUp,
+    name_error: Option<&'static str>,
+    email_error: Option<&'static str>,
+    password_error: Option<&'static str>,
+}
+
+#[derive(Default, Deserialize)]
+struct SignUp {
+    name: String,
+    email: String,
+    password: String,
+}
+
+async fn sign_up_page(State(app): State<App>, visitor: Visitor) -> Page {
+    let shell = Shell::new(&app, &visitor, "Create your account", "");
+    let form = SignUp::default();
+    show(&SignUpPage { shell, form, name_error: None, email_error: None, password_error: None })
+}
+
+/// Whether the address had an account already is told to its owner alone.
+async fn sign_up(State(app): State<App>, visitor: Visitor, Posted(form): Posted<SignUp>) -> Page {
+    let name = form.name.trim();
+    let named = !name.is_empty() && name.chars().count() <= 80 && !name.chars().any(char::is_control);
+    let name_error = (!named).then_some("Enter your name, in up to 80 characters.");
+    let address = EmailAddress::new(form.email.trim());
+    let password_error = password::objection(&form.password);
+    let (Ok(email), None, None) = (&address, name_error, password_error) else {
+        let shell = Shell::new(&app, &visitor, "Create your account", "");
+        let email_error = address.is_err().then_some("Enter an address like name@company.example.");
+        return show_again(&SignUpPage { shell, form, name_error, email_error, password_error });
+    };
+    let hash = app.passwords.hash(form.password.clone()).await?;
+    let new = NewUser { email, name, password_hash: &hash, is_admin: false };
+    if accounts::create(&app.db, new).await?.is_none() {
+        tell_owner(app.clone(), email.clone());
+    }
+    go_and_say("/sign-in", Notice::AccountReady)
+}
+
+/// In the background: how long a mail takes would tell the visitor what the page does not.
+fn tell_owner(app: App, email: EmailAddress) {
+    tokio::spawn(async move {
+        let sent = app.outbox.send(Letter {
+            to: email.as_str(),
+            subject: "You already have a Larkfield account",
+            text: "Somebody, perhaps you, tried to create a Larkfield account for this address. There is one \
+                   already: sign in with it. If it was not you, you need do nothing.\n",
+            html: "<p>Somebody, perhaps you, tried to create a Larkfield account for this address. There is one \
+                   already: sign in with it.</p><p>If it was not you, you need do nothing.</p>",
+        });
+        if let Err(error) = sent.await {
+            eprintln!("portal: {error}");
+        }
+    });
+}

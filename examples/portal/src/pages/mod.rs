@@ -1,0 +1,128 @@
+//! The pages, and what all of them share.
+
+mod dashboard;
+mod entry;
+mod mailbox;
+mod profile;
+mod second_step;
+mod security;
+mod steps;
+mod users;
+
+use askama::Template;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+
+use crate::app::App;
+use crate::cookie;
+use crate::error::Failure;
+use crate::notice::Notice;
+use crate::session::Visitor;
+
+/// Every page.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .merge(entry::router())
+        .merge(second_step::router())
+        .merge(dashboard::router())
+        .merge(profile::router())
+        .merge(security::router())
+        .merge(users::router())
+        .merge(mailbox::router())
+        .fallback(async || Failure::NotFound)
+}
+
+/// What the pages are drawn with. It is the same for everybody, and needs no session.
+pub(crate) fn assets() -> Router<App> {
+    const STYLE: &str = include_str!("../../assets/portal.css");
+    const ICON: &str = include_str!("../../assets/icon.svg");
+    fn asset(kind: &'static str, body: &'static str) -> impl IntoResponse {
+        ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], body)
+    }
+    Router::new()
+        .route("/assets/portal.css", get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route("/assets/icon.svg", get(async || asset("image/svg+xml", ICON)))
+}
+
+/// The frame around a page.
+pub(crate) struct Shell {
+    title: &'static str,
+    /// Which entry of the navigation the page is.
+    at: &'static str,
+    viewer: Option<Viewer>,
+    csrf: String,
+    notice: Option<Notice>,
+    mailbox: bool,
+}
+
+struct Viewer {
+    is_admin: bool,
+}
+
+impl Shell {
+    pub(crate) fn new(app: &App, visitor: &Visitor, title: &'static str, at: &'static str) -> Self {
+        Self {
+            title,
+            at,
+            viewer: visitor.session.as_ref().map(|session| Viewer { is_admin: session.user.is_admin }),
+            csrf: visitor.token.csrf(),
+            notice: visitor.notice,
+            mailbox: app.outbox.is_kept(),
+        }
+    }
+}
+
+type Page = Result<Response, Failure>;
+
+fn show(page: &impl Template) -> Page {
+    Ok(Html(page.render()?).into_response())
+}
+
+/// A page that says what is wrong with what was posted.
+fn show_again(page: &impl Template) -> Page {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+}
+
+/// After a post the browser gets another page: reloading it posts nothing.
+fn go(to: &str) -> Response {
+    Redirect::to(to).into_response()
+}
+
+fn go_and_say(to: &str, notice: Notice) -> Page {
+    let mut response = go(to);
+    cookie::set(response.headers_mut(), cookie::NOTICE, notice.word(), Some(60))?;
+    Ok(response)
+}
+
+/// A time as people read it, in UTC.
+fn date_time(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Civil date from a day count, with eras of 400 years that begin on 1 March (Howard Hinnant's method).
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, carried) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year_of_era + era * 400 + carried;
+    format!("{year}-{month:02}-{day:02}, {:02}:{:02} UTC", rest / 3600, rest % 3600 / 60)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01, 00:00 UTC"),
+            (951_782_399, "2000-02-28, 23:59 UTC"),
+            (951_825_600, "2000-02-29, 12:00 UTC"),
+            (4_107_542_400, "2100-03-01, 00:00 UTC"),
+        ] {
+            assert_eq!(super::date_time(seconds), text);
+        }
+    }
+}

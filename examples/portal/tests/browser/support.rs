@@ -1,0 +1,290 @@
+//! A portal, a browser, an authenticator app.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fantoccini::error::CmdError;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use portal::{Config, Database, Running};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub const ADMIN: &str = "admin@larkfield.example";
+pub const ADMIN_PASSWORD: &str = "the administrator's own";
+pub const PASSWORD: &str = "correct horse battery staple";
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
+                      apt-get install -y chromium chromium-driver oathtool";
+
+/// Browsers are heavy: a few at a time.
+static TURNS: Semaphore = Semaphore::const_new(3);
+
+/// A portal of its own, with a browser in front of it.
+pub struct World {
+    pub browser: Browser,
+    /// A failed test stops the portal, by dropping it, as well as a passed one.
+    _portal: Running,
+    pub url: String,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl World {
+    pub async fn start(name: &'static str) -> Self {
+        let turn = TURNS.acquire().await.unwrap();
+        let portal = portal::serve(Config {
+            admin_email: ADMIN.parse_address(),
+            admin_password: Some(ADMIN_PASSWORD.to_owned()),
+            database: Database::Memory,
+            mail_from: "Larkfield <no-reply@larkfield.example>".to_owned(),
+            port: 0,
+            server_key: None,
+            smtp_url: None,
+        })
+        .await
+        .unwrap();
+        let url = portal.url().trim_end_matches('/').to_owned();
+        let browser = Browser::start(name, url.clone()).await;
+        Self { browser, _portal: portal, url, _turn: turn }
+    }
+
+    /// Everything is well: closes the browser.
+    pub async fn end(self) {
+        self.browser.client.clone().close().await.unwrap();
+    }
+}
+
+trait ParseAddress {
+    fn parse_address(&self) -> factorgate::EmailAddress;
+}
+
+impl ParseAddress for str {
+    fn parse_address(&self) -> factorgate::EmailAddress {
+        factorgate::EmailAddress::new(self).unwrap()
+    }
+}
+
+/// A browser and its driver. Both end when this is dropped, also by a panic.
+pub struct Browser {
+    pub client: Client,
+    name: &'static str,
+    url: String,
+    _driver: Driver,
+}
+
+impl Browser {
+    async fn start(name: &'static str, url: String) -> Self {
+        let driver = Driver::start(name);
+        let options = json!({"goog:chromeOptions": {"args": [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1100,900",
+            format!("--user-data-dir={}", driver.profile.display()),
+        ]}});
+        let capabilities: Capabilities = serde_json::from_value(options).unwrap();
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", driver.port))
+            .await
+            .expect(NEEDED);
+        Self { client, name, url, _driver: driver }
+    }
+
+    pub async fn open(&self, path: &str) {
+        self.client.goto(&format!("{}{path}", self.url)).await.unwrap();
+    }
+
+    /// The path of the page that is shown.
+    pub async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
+    /// Waits until the page at `path` is shown.
+    pub async fn arrives_at(&self, path: &str) {
+        let begun = Instant::now();
+        while self.path().await != path {
+            assert!(begun.elapsed() < PATIENCE, "at {}, not {path}: {}", self.path().await, self.page_text().await);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    pub async fn has(&self, css: &str) -> bool {
+        !self.client.find_all(Locator::Css(css)).await.unwrap().is_empty()
+    }
+
+    /// The text of an element, waited for.
+    pub async fn text(&self, css: &str) -> String {
+        match self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await {
+            Ok(element) => element.text().await.unwrap(),
+            Err(error) => panic!("{css} on {}: {error}: {}", self.path().await, self.page_text().await),
+        }
+    }
+
+    pub async fn page_text(&self) -> String {
+        self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
+    }
+
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = match self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await {
+            Ok(field) => field,
+            Err(error) => panic!("{css} on {}: {error}: {}", self.path().await, self.page_text().await),
+        };
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Clicks, and waits for the page that follows.
+    pub async fn click(&self, css: &str) {
+        let page = self.client.find(Locator::Css("html")).await.unwrap();
+        let Ok(element) = self.client.find(Locator::Css(css)).await else {
+            panic!("no {css} on {}: {}", self.path().await, self.page_text().await)
+        };
+        element.click().await.unwrap();
+        gone(&page).await;
+    }
+
+    pub async fn sign_up(&self, name: &str, email: &str) {
+        self.open("/sign-up").await;
+        self.fill("#name", name).await;
+        self.fill("#email", email).await;
+        self.fill("#password", PASSWORD).await;
+        self.click("button.primary").await;
+        self.arrives_at("/sign-in").await;
+    }
+
+    /// The password, and whatever page follows.
+    pub async fn sign_in(&self, email: &str, password: &str) {
+        self.open("/sign-in").await;
+        self.fill("#email", email).await;
+        self.fill("#password", password).await;
+        self.click("button.primary").await;
+    }
+
+    pub async fn sign_out(&self) {
+        self.click(".sign-out button").await;
+        self.arrives_at("/sign-in").await;
+    }
+
+    /// A picture of the window, kept as `artifacts/NAME-WHAT.png`.
+    pub async fn picture(&self, what: &str) -> Vec<u8> {
+        let png = self.client.screenshot().await.unwrap();
+        let folder = artifacts();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{}-{what}.png", self.name)), &png).unwrap();
+        png
+    }
+
+    /// A command of Chromium's own protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.client.issue_cmd(DevTools(command.to_owned(), parameters)).await.unwrap()
+    }
+
+    /// A window like that of a phone.
+    pub async fn as_phone(&self) {
+        let phone = json!({"width": 360, "height": 800, "deviceScaleFactor": 2, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", phone).await;
+    }
+
+    pub async fn in_dark(&self) {
+        let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+        self.devtools("Emulation.setEmulatedMedia", dark).await;
+    }
+
+    /// Nothing on the page is cut off or makes it scroll sideways.
+    pub async fn fits_its_width(&self) {
+        let script = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]";
+        let widths = self.client.execute(script, Vec::new()).await.unwrap();
+        assert!(widths[0].as_u64() <= widths[1].as_u64(), "{} is too wide: {widths}", self.path().await);
+    }
+}
+
+async fn gone(page: &fantoccini::elements::Element) {
+    let begun = Instant::now();
+    loop {
+        match page.tag_name().await {
+            Err(error) if error.is_stale_element_reference() || error.is_no_such_element() => return,
+            Err(CmdError::Standard(_)) => return,
+            Err(error) => panic!("{error}"),
+            Ok(_) => assert!(begun.elapsed() < PATIENCE, "the page did not change"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[derive(Debug)]
+struct DevTools(String, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
+    }
+}
+
+struct Driver {
+    process: Child,
+    port: u16,
+    profile: PathBuf,
+}
+
+impl Driver {
+    fn start(name: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let profile = std::env::temp_dir().join(format!("portal-{name}-{}-{port}", std::process::id()));
+        let process = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect(NEEDED);
+        let driver = Self { process, port, profile };
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "chromedriver does not listen");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        driver
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Best effort, in a destructor. Chromium stays behind when its driver alone is killed: both are in one group.
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        for _ in 0..20 {
+            if std::fs::remove_dir_all(&self.profile).is_ok() || !self.profile.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+pub fn artifacts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../artifacts")
+}
+
+/// What a QR code on a picture says.
+pub fn read_qr(png: &[u8]) -> String {
+    let picture = image::load_from_memory(png).unwrap().to_luma8();
+    let mut prepared = rqrr::PreparedImage::prepare(picture);
+    let grids = prepared.detect_grids();
+    let grid = grids.first().expect("no QR code is on the screen");
+    grid.decode().expect("the QR code cannot be read").1
+}
+
+pub fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
