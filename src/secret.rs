@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use core::fmt;
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::random::{RandomUnavailable, SecureRandom};
 
@@ -214,11 +214,6 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretText(..)")
     }
-}
-
-/// Wipes an array that a secret passed through.
-pub(crate) fn wipe<const N: usize>(bytes: &mut [u8; N]) {
-    bytes.zeroize();
 }
 
 #[cfg(test)]

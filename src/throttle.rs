@@ -64,11 +64,7 @@ impl FailureBudget {
 impl Default for FailureBudget {
     /// 5 wrong codes, then 1 minute, 2 minutes, and so on up to 1 hour.
     fn default() -> Self {
-        Self {
-            limit: Self::DEFAULT_LIMIT,
-            first_lock: Duration::from_secs(60),
-            max_lock: Duration::from_secs(60 * 60),
-        }
+        Self { limit: Self::DEFAULT_LIMIT, first_lock: Duration::from_secs(60), max_lock: Duration::from_secs(60 * 60) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 
+use crate::user::EmailAddress;
+
 /// Who asks for the code: the name of the service, as the app shows it. It is part of the configuration, never
 /// of a request.
 ///
@@ -64,6 +66,14 @@ impl AccountName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<&EmailAddress> for AccountName {
+    /// The usual name of an account. Every address is one: it is no longer, and holds neither a colon nor a
+    /// control character.
+    fn from(address: &EmailAddress) -> Self {
+        Self(address.as_str().into())
     }
 }
 

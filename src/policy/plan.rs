@@ -76,7 +76,7 @@ impl fmt::Display for Plan {
 pub struct Path(Vec<Step>);
 
 impl Path {
-    pub(super) fn new(steps: Vec<Step>) -> Option<Self> {
+    pub(crate) fn new(steps: Vec<Step>) -> Option<Self> {
         (!steps.is_empty()).then_some(Self(steps))
     }
 

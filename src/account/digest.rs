@@ -1,0 +1,78 @@
+//! Keyed digests: what is stored of the things that a user holds.
+//!
+//! A plain or a slow hash of a short code is searched in no time by whoever reads the database; without the
+//! server's key there is nothing to search (OWASP ASVS 5.0, 6.5.2; NIST SP 800-63B-4 section 3.1.1.2).
+
+use subtle::ConstantTimeEq as _;
+
+use super::{Context, Digest, OpenFlow};
+use crate::code::Code;
+use crate::keys::KeySet;
+use crate::login::{Purpose, Token};
+use crate::mac::hmac_sha256;
+use crate::ticket::Ticket;
+
+impl Digest {
+    /// Of the token of a flow.
+    pub(super) fn of_token(cx: &Context<'_>, purpose: Purpose, token: &Token) -> Self {
+        Self::new(cx.keys.current(), &token_fields(cx, purpose, token))
+    }
+
+    pub(super) fn is_of_token(&self, cx: &Context<'_>, purpose: Purpose, token: &Token) -> bool {
+        self.matches(cx, &token_fields(cx, purpose, token))
+    }
+
+    /// Of an e-mail code, for one flow and one address only (OWASP ASVS 5.0, 6.6.2).
+    pub(super) fn of_code(cx: &Context<'_>, flow: &OpenFlow, code: &Code) -> Self {
+        with_code_fields(cx, flow, code, |fields| Self::new(cx.keys.current(), fields))
+    }
+
+    pub(super) fn is_of_code(&self, cx: &Context<'_>, flow: &OpenFlow, code: &Code) -> bool {
+        with_code_fields(cx, flow, code, |fields| self.matches(cx, fields))
+    }
+
+    pub(super) fn of_ticket(cx: &Context<'_>, ticket: &Ticket) -> Self {
+        Self::new(cx.keys.current(), &ticket_fields(cx, ticket))
+    }
+
+    pub(super) fn is_of_ticket(&self, cx: &Context<'_>, ticket: &Ticket) -> bool {
+        self.matches(cx, &ticket_fields(cx, ticket))
+    }
+
+    fn new(keys: &KeySet, fields: &[&[u8]]) -> Self {
+        Self { key: keys.id, tag: tag(keys, fields) }
+    }
+
+    fn matches(&self, cx: &Context<'_>, fields: &[&[u8]]) -> bool {
+        // Whose key is gone from the configuration matches nothing.
+        cx.keys.by_id(self.key).is_some_and(|keys| tag(keys, fields).ct_eq(&self.tag).into())
+    }
+}
+
+fn tag(keys: &KeySet, fields: &[&[u8]]) -> [u8; 32] {
+    let mut tag = [0; 32];
+    hmac_sha256(&keys.digest, fields, &mut tag);
+    tag
+}
+
+fn token_fields<'a>(cx: &Context<'a>, purpose: Purpose, token: &'a Token) -> [&'a [u8]; 4] {
+    [b"token", purpose.label(), cx.user.as_str().as_bytes(), token.bytes.as_slice()]
+}
+
+fn ticket_fields<'a>(cx: &Context<'a>, ticket: &'a Ticket) -> [&'a [u8]; 3] {
+    [b"ticket", cx.user.as_str().as_bytes(), ticket.bytes()]
+}
+
+fn with_code_fields<T>(cx: &Context<'_>, flow: &OpenFlow, code: &Code, digest: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let address = flow.contact.email.as_ref().map_or("", |(address, _)| address.as_str());
+    let value = zeroize::Zeroizing::new(code.value().to_be_bytes());
+    digest(&[
+        b"code",
+        flow.purpose.label(),
+        cx.user.as_str().as_bytes(),
+        &flow.token.tag,
+        address.as_bytes(),
+        &[code.digits().get()],
+        value.as_slice(),
+    ])
+}

@@ -1,0 +1,130 @@
+//! What happened, for the audit log: typed, and without a secret.
+
+use core::fmt;
+
+use crate::device::DeviceId;
+use crate::policy::{DenyReason, Step};
+use crate::time::Timestamp;
+use crate::user::UserId;
+
+/// Something that an audit log wants to know of (OWASP ASVS 5.0, 16.3.1).
+///
+/// Each outcome carries its events, and the observer of the engine sees them too. Both see them after the
+/// store has accepted the change that they tell of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// Whom it concerns.
+    pub user: UserId,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A code was right.
+    CodeAccepted {
+        /// Which way of proof it was.
+        factor: Factor,
+    },
+    /// An e-mail code was made and handed to the mailer.
+    CodeIssued,
+    /// A code was not accepted. The user is told the same whatever the reason.
+    CodeRefused {
+        /// Which way of proof it was.
+        factor: Factor,
+        /// Why.
+        fault: CodeFault,
+    },
+    /// A device was registered.
+    DeviceAdded {
+        /// The new device.
+        device: DeviceId,
+    },
+    /// A device was disabled by consecutive wrong codes; only registering one anew helps.
+    DeviceDisabled {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device was removed.
+    DeviceRemoved {
+        /// The device that was removed.
+        device: DeviceId,
+    },
+    /// The removal of a device was refused, for the policy would lock its user out.
+    DeviceRemovalRefused {
+        /// The device that stays.
+        device: DeviceId,
+    },
+    /// Codes are sent to this user no more, after consecutive wrong ones.
+    EmailDisabled,
+    /// A registration was begun: a secret was made and shown.
+    EnrollmentBegun,
+    /// The user was locked.
+    Locked {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A login was begun and owes a step.
+    LoginBegun,
+    /// A login was completed, or a registration from the profile.
+    LoginCompleted,
+    /// A login was refused by the policy.
+    LoginDenied {
+        /// Why.
+        reason: DenyReason,
+    },
+    /// All open logins of the user were ended.
+    LoginsRevoked,
+    /// A mail could not be sent, or may not have been.
+    MailUndelivered,
+    /// A step was tried that is not open: a sign of a forged request or of a changed policy
+    /// (OWASP ASVS 5.0, 16.3.3).
+    StepNotOpen {
+        /// The step that was tried.
+        step: Step,
+    },
+    /// A ticket was made for the user.
+    TicketIssued,
+}
+
+/// A way of proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Factor {
+    /// A code of an authenticator app.
+    App,
+    /// A code by e-mail.
+    Email,
+    /// The code that confirms a registration.
+    Enrollment,
+    /// A ticket of the administrator.
+    Ticket,
+}
+
+/// Why a code was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CodeFault {
+    /// It was right, but too late.
+    Expired,
+    /// There was none to compare it with.
+    NoneOutstanding,
+    /// It was right, and used before.
+    Replayed,
+    /// It was right until a newer one was sent.
+    Superseded,
+    /// It was wrong.
+    Wrong,
+}
+
+impl fmt::Display for Event {
+    /// One line for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {} at {}: {:?}", self.user, self.at.as_secs(), self.kind)
+    }
+}

@@ -1,0 +1,418 @@
+//! What a login, or a registration, comes to: the values that the host matches on.
+
+mod reference;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::device::DeviceId;
+use crate::event::Event;
+use crate::otpauth::KeyUri;
+use crate::policy::{Denial, Path, Step};
+use crate::time::Timestamp;
+use crate::user::UserId;
+
+pub use self::reference::{Contact, Flow, InvalidReference, LoginRef, PrimaryVerified, RegistrationRef, SignedIn};
+pub(crate) use self::reference::{Purpose, Token, sealed};
+
+/// Where a login stands. Exhaustive on purpose: a state that is added later must break every host's `match`.
+///
+/// A host opens a session in one place, where it has an [`Authenticated`] in hand.
+#[derive(Debug)]
+#[must_use = "the login goes on, or ends, as this value says"]
+pub enum Login {
+    /// Every step that was owed is proved.
+    Authenticated(Authenticated),
+    /// The user has to prove a step, or choose one.
+    Challenge(Challenge<LoginRef>),
+    /// There is no way in, now or without help.
+    Denied(Denied),
+    /// The user has to put the secret into an app and confirm it with a code.
+    Enroll(Enroll<LoginRef>),
+}
+
+/// Where a registration from the profile stands. Exhaustive, as [`Login`] is.
+#[derive(Debug)]
+#[must_use = "the registration goes on, or ends, as this value says"]
+pub enum Registration {
+    /// The user has to prove a step first, or choose one.
+    Challenge(Challenge<RegistrationRef>),
+    /// It is not possible, now or without help.
+    Denied(Denied),
+    /// The user has to put the secret into an app and confirm it with a code.
+    Enroll(Enroll<RegistrationRef>),
+    /// The device is registered: its codes are asked for from now on.
+    Registered(Registered),
+}
+
+/// The proof that a user has passed every step of the policy: the one value a session may be opened for.
+///
+/// Only the engine makes it. It has no public constructor, no `Clone` and no `Default`, so that it is neither
+/// forged nor used twice:
+///
+/// ```compile_fail,E0451
+/// let forged = factorgate::Authenticated { user: factorgate::UserId::new("root").unwrap() };
+/// ```
+/// ```compile_fail,E0599
+/// fn twice(once: factorgate::Authenticated) { let again = once.clone(); }
+/// ```
+/// ```compile_fail,E0277
+/// let forged: factorgate::Authenticated = Default::default();
+/// ```
+///
+/// Give the session a new id when you open it (OWASP ASVS 5.0, 7.2.4).
+#[must_use = "a session is opened for this value, and for no other"]
+pub struct Authenticated {
+    user: UserId,
+    at: Timestamp,
+    evidence: Evidence,
+    remind_enrollment: bool,
+    events: Vec<Event>,
+}
+
+impl Authenticated {
+    /// Who it is.
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// When the last step was proved.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// What was proved, beside the first factor.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The values of the `amr` claim (RFC 8176). A code by e-mail has none: it proves no possession.
+    #[must_use]
+    pub fn amr(&self) -> &'static [&'static str] {
+        match self.assurance() {
+            Assurance::TwoFactor => &["pwd", "otp", "mfa"],
+            Assurance::FirstFactor | Assurance::EmailCode => &["pwd"],
+        }
+    }
+
+    /// How much the proofs are worth.
+    #[must_use]
+    pub fn assurance(&self) -> Assurance {
+        let Evidence { app_code, email_code, enrolled, .. } = self.evidence;
+        if app_code.is_some() || enrolled.is_some() {
+            Assurance::TwoFactor
+        } else if email_code.is_some() {
+            Assurance::EmailCode
+        } else {
+            Assurance::FirstFactor
+        }
+    }
+
+    /// Whether the user should be reminded to register an app.
+    #[must_use]
+    pub fn reminds_enrollment(&self) -> bool {
+        self.remind_enrollment
+    }
+
+    /// What happened with this answer, for the audit log.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The session that is opened for this value, for operations on the profile.
+    #[must_use]
+    pub fn signed_in(&self) -> SignedIn {
+        SignedIn::assertion(self.user.clone())
+    }
+}
+
+impl fmt::Debug for Authenticated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticated")
+            .field("user", &self.user)
+            .field("at", &self.at)
+            .field("evidence", &self.evidence)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much a login is worth. NIST SP 800-63B-4 counts an e-mail code as no factor of its own, so that
+/// only [`Assurance::TwoFactor`] is an AAL2 login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Assurance {
+    /// The first factor alone: the policy asks this user for no more.
+    FirstFactor,
+    /// The first factor, and a code by e-mail.
+    EmailCode,
+    /// The first factor, and a device that the user holds.
+    TwoFactor,
+}
+
+/// What a flow has proved, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// A code of this device was right.
+    pub app_code: Option<(DeviceId, Timestamp)>,
+    /// A code by e-mail was right.
+    pub email_code: Option<Timestamp>,
+    /// This device was registered in the flow.
+    pub enrolled: Option<(DeviceId, Timestamp)>,
+    /// A ticket of the administrator was redeemed.
+    pub ticket: Option<Timestamp>,
+}
+
+impl Evidence {
+    pub(crate) fn answers(&self, step: Step) -> bool {
+        match step {
+            Step::AppCode => self.app_code.is_some() || self.enrolled.is_some(),
+            Step::EmailCode | Step::VerifyEmail => self.email_code.is_some(),
+            Step::EnrollApp => self.enrolled.is_some(),
+            Step::RecoveryCode => false,
+            Step::Ticket => self.ticket.is_some(),
+        }
+    }
+}
+
+/// A device was registered from the profile.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Registered {
+    /// Which device, and what was proved before.
+    pub evidence: Evidence,
+    /// What happened with this answer, for the audit log.
+    pub events: Vec<Event>,
+}
+
+/// What the engine has found when nothing is owed any more; only `mfa` reveals it.
+#[derive(Debug)]
+pub struct Finished {
+    pub(crate) user: UserId,
+    pub(crate) at: Timestamp,
+    pub(crate) evidence: Evidence,
+    pub(crate) remind_enrollment: bool,
+}
+
+impl Finished {
+    fn authenticated(self, events: Vec<Event>) -> Authenticated {
+        let Self { user, at, evidence, remind_enrollment, .. } = self;
+        Authenticated { user, at, evidence, remind_enrollment, events }
+    }
+
+    fn registered(self, events: Vec<Event>) -> Registered {
+        Registered { evidence: self.evidence, events }
+    }
+}
+
+/// The user owes a step.
+#[derive(Debug)]
+pub struct Challenge<R> {
+    pub(crate) flow: R,
+    pub(crate) state: Open,
+    pub(crate) events: Vec<Event>,
+}
+
+/// An open flow, as it is shown to its user.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) attempts_left: u32,
+    pub(crate) email: Option<EmailStatus>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) paths: Vec<Path>,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) remind_enrollment: bool,
+}
+
+impl<R> Challenge<R> {
+    /// The reference of the flow, for the client's cookie.
+    #[must_use]
+    pub fn flow(&self) -> &R {
+        &self.flow
+    }
+
+    /// The steps that may be proved now, the preferred one first: one of them, as the user chooses.
+    #[must_use]
+    pub fn next(&self) -> Vec<Step> {
+        let mut next = Vec::new();
+        for step in self.state.paths.iter().filter_map(|path| path.steps().first()) {
+            if !next.contains(step) {
+                next.push(*step);
+            }
+        }
+        next
+    }
+
+    /// Every way to the end: the steps of one of these paths, in their order.
+    #[must_use]
+    pub fn paths(&self) -> &[Path] {
+        &self.state.paths
+    }
+
+    /// Why the last attempt did not succeed, if there was one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.state.refusal
+    }
+
+    /// How many wrong codes the user has left before a lock.
+    #[must_use]
+    pub fn attempts_left(&self) -> u32 {
+        self.state.attempts_left
+    }
+
+    /// The e-mail code of this flow; `None` where none can be asked for.
+    #[must_use]
+    pub fn email(&self) -> Option<&EmailStatus> {
+        self.state.email.as_ref()
+    }
+
+    /// When the flow ends: at this second it is over, judged by the time at which an operation began.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.state.expires_at
+    }
+
+    /// Whether the user should be reminded to register an app.
+    #[must_use]
+    pub fn reminds_enrollment(&self) -> bool {
+        self.state.remind_enrollment
+    }
+
+    /// What happened with this answer, for the audit log.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+/// The e-mail code of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EmailStatus {
+    /// The address on record, all but its first character and its domain hidden.
+    pub masked_address: String,
+    /// The code that was sent last, if one was sent and is not used up.
+    pub sent: Option<SentCode>,
+    /// When another code may be asked for, if not at once.
+    pub resend_at: Option<Timestamp>,
+}
+
+/// A code that was sent and can be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SentCode {
+    /// When it was made.
+    pub sent_at: Timestamp,
+    /// From this second on it is refused, judged by the time at which its verification began.
+    pub expires_at: Timestamp,
+}
+
+/// A registration has begun: the secret is shown once, to be put into an app.
+pub struct Enroll<R> {
+    pub(crate) challenge: Challenge<R>,
+    pub(crate) key_uri: KeyUri,
+}
+
+impl<R> Enroll<R> {
+    /// The Key URI with the new secret: as a QR code, as a link, and as text to type.
+    #[must_use]
+    pub fn key_uri(&self) -> &KeyUri {
+        &self.key_uri
+    }
+
+    /// The open flow: what else may be proved instead, why the last code was refused, when it ends.
+    #[must_use]
+    pub fn challenge(&self) -> &Challenge<R> {
+        &self.challenge
+    }
+
+    /// The reference of the flow, for the client's cookie.
+    #[must_use]
+    pub fn flow(&self) -> &R {
+        &self.challenge.flow
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for Enroll<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enroll").field("challenge", &self.challenge).finish_non_exhaustive()
+    }
+}
+
+/// Why an attempt was not accepted, as the user may know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The user holds as many devices as are allowed: one has to be removed first.
+    DeviceLimit,
+    /// Codes of this kind have another number of digits. Nothing was spent.
+    Malformed,
+    /// This step is not open in this flow, now. Nothing was spent.
+    NotOpen,
+    /// The next code may be asked for later.
+    TooSoon {
+        /// When.
+        retry_at: Timestamp,
+    },
+    /// The code is not accepted. Whether it was wrong, used, too late or superseded, only the events tell.
+    WrongCode,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeviceLimit => "no more devices can be registered; remove one first",
+            Self::Malformed => "the code has the wrong number of digits",
+            Self::NotOpen => "this step cannot be taken now",
+            Self::TooSoon { .. } => "a code was sent a moment ago; wait before you ask for another one",
+            Self::WrongCode => "the code is not right; enter the newest one",
+        })
+    }
+}
+
+/// Why there is no way on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Denied {
+    /// Why.
+    pub reason: DeniedReason,
+    /// What happened with this answer, for the audit log.
+    pub events: Vec<Event>,
+}
+
+/// Why there is no way on, and what helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeniedReason {
+    /// Every device of the user was disabled by consecutive wrong codes: an administrator has to help.
+    DevicesDisabled,
+    /// The flow has ended: it was completed, canceled, or too old, or the account has changed since. The
+    /// user has to begin again.
+    FlowEnded,
+    /// Too many wrong codes. A right one is refused, too, until the lock ends.
+    Locked {
+        /// From this second on the user can try again.
+        until: Timestamp,
+    },
+    /// The policy leaves this user no way.
+    Policy(Denial),
+}
+
+impl fmt::Display for DeniedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DevicesDisabled => {
+                f.write_str("every device was disabled after too many wrong codes; ask an administrator for help")
+            }
+            Self::FlowEnded => f.write_str("the login has ended; begin again"),
+            Self::Locked { .. } => f.write_str("too many wrong codes; wait before you try again"),
+            Self::Policy(denial) => denial.fmt(f),
+        }
+    }
+}

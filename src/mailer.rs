@@ -1,0 +1,293 @@
+//! The port to the host's mail system, and the mails, ready made.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+
+use crate::code::Code;
+use crate::secret::SecretText;
+use crate::store::{AnyError, Erased};
+use crate::user::EmailAddress;
+
+/// A mail to be sent.
+///
+/// [`Mail::to`], [`Mail::subject`], [`Mail::text`] and [`Mail::html`] are ready made, so that a host only
+/// transports them. A host that renders its own matches on the kind.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Mail<'a> {
+    /// A code that the user asked for.
+    Code(CodeMail<'a>),
+    /// Word of a change.
+    Notice(NoticeMail<'a>),
+}
+
+/// A code, and for how long it is good.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CodeMail<'a> {
+    /// Where it is sent.
+    pub to: &'a EmailAddress,
+    /// The code itself.
+    pub code: &'a Code,
+    /// For how long it is good.
+    pub valid_for: Duration,
+    /// The name of the product, as the issuer of the engine.
+    pub product: &'a str,
+}
+
+/// What was changed.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NoticeMail<'a> {
+    /// Where it is sent.
+    pub to: &'a EmailAddress,
+    /// What was changed.
+    pub notice: Notice,
+    /// The name of the device, as the user chose it.
+    pub device: &'a str,
+    /// The name of the product, as the issuer of the engine.
+    pub product: &'a str,
+}
+
+/// A change that the user is told of by a way of its own (NIST SP 800-63B-4 section 4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A device was registered.
+    DeviceAdded,
+    /// A device was removed.
+    DeviceRemoved,
+}
+
+impl<'a> Mail<'a> {
+    pub(crate) fn code(to: &'a EmailAddress, code: &'a Code, valid_for: Duration, product: &'a str) -> Self {
+        Self::Code(CodeMail { to, code, valid_for, product })
+    }
+
+    pub(crate) fn notice(to: &'a EmailAddress, notice: Notice, device: &'a str, product: &'a str) -> Self {
+        Self::Notice(NoticeMail { to, notice, device, product })
+    }
+
+    /// Where it goes: the address on record, and no other.
+    #[must_use]
+    pub fn to(&self) -> &'a EmailAddress {
+        match self {
+            Self::Code(mail) => mail.to,
+            Self::Notice(mail) => mail.to,
+        }
+    }
+
+    /// The subject. It never holds the code, which would show on a locked screen.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Code(mail) => format!("Your {} code", mail.product),
+            Self::Notice(mail) => match mail.notice {
+                Notice::DeviceAdded => format!("A device was added to your {} account", mail.product),
+                Notice::DeviceRemoved => format!("A device was removed from your {} account", mail.product),
+            },
+        }
+    }
+
+    /// The body as plain text.
+    #[must_use]
+    pub fn text(&self) -> SecretText {
+        SecretText::new(match self {
+            Self::Code(mail) => format!(
+                "{}\n\nis your code for {}. It is valid for {}, and once.\n\n\
+                 Enter it only on the page where you asked for it, and tell it to nobody. If you did not ask for \
+                 it, somebody knows your password: change it.\n",
+                mail.code.expose_secret().expose_secret(),
+                mail.product,
+                minutes(mail.valid_for),
+            ),
+            Self::Notice(mail) => {
+                let [what, advice] = mail.sentences();
+                format!("{what}\n\n{advice}\n")
+            }
+        })
+    }
+
+    /// The body as HTML, without anything that is loaded from elsewhere.
+    #[must_use]
+    pub fn html(&self) -> SecretText {
+        SecretText::new(match self {
+            Self::Code(mail) => format!(
+                "<p style=\"font-size:28px;letter-spacing:4px;font-family:monospace\">{}</p>\n\
+                 <p>is your code for {}. It is valid for {}, and once.</p>\n\
+                 <p>Enter it only on the page where you asked for it, and tell it to nobody. If you did not ask \
+                 for it, somebody knows your password: change it.</p>\n",
+                mail.code.expose_secret().expose_secret(),
+                escaped(mail.product),
+                minutes(mail.valid_for),
+            ),
+            Self::Notice(mail) => {
+                let [what, advice] = mail.sentences();
+                format!("<p>{}</p>\n<p>{}</p>\n", escaped(&what), escaped(&advice))
+            }
+        })
+    }
+}
+
+impl NoticeMail<'_> {
+    fn sentences(&self) -> [String; 2] {
+        let Self { device, product, .. } = self;
+        match self.notice {
+            Notice::DeviceAdded => [
+                format!(
+                    "The device “{device}” was added to your {product} account. Its codes are asked for from now on."
+                ),
+                format!("If this was not you, change your password and call the administrators of {product} at once."),
+            ],
+            Notice::DeviceRemoved => [
+                format!(
+                    "The device “{device}” was removed from your {product} account. Its codes are not taken any more."
+                ),
+                format!("If this was not you, change your password and call the administrators of {product} at once."),
+            ],
+        }
+    }
+}
+
+fn minutes(duration: Duration) -> String {
+    match duration.as_secs() / 60 {
+        0 => format!("{} seconds", duration.as_secs()),
+        1 => "1 minute".into(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Why a mail was not accepted: a mail has three outcomes, and the third is that nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered<E> {
+    /// The mail was not taken, and will not arrive.
+    #[error("the mail was refused")]
+    Refused(#[source] E),
+    /// The line dropped or the time ran out after the mail was handed over: it may arrive.
+    #[error("the fate of the mail is unknown")]
+    Unknown(#[source] E),
+}
+
+/// Who transports the mails.
+///
+/// A mail is sent after what it tells of was stored, never before. A mailer bounds its own calls in time:
+/// the library has no timer, and some mail libraries bound only the connect.
+pub trait Mailer: Send + Sync {
+    /// Why the mail system did not take a mail.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Hands `mail` over to the mail system. `Ok` means that it was accepted for delivery.
+    fn send(&self, mail: Mail<'_>) -> impl Future<Output = Result<(), Undelivered<Self::Error>>> + Send;
+}
+
+macro_rules! forward_mailer {
+    ($($pointer:ty),*) => {$(
+        impl<M: Mailer> Mailer for $pointer {
+            type Error = M::Error;
+
+            fn send(&self, mail: Mail<'_>) -> impl Future<Output = Result<(), Undelivered<Self::Error>>> + Send {
+                M::send(self, mail)
+            }
+        }
+    )*};
+}
+
+forward_mailer!(&M, Arc<M>);
+
+/// A mailer whose type is chosen at run time.
+#[derive(Clone)]
+pub struct AnyMailer(Arc<dyn ErasedMailer>);
+
+impl AnyMailer {
+    /// Hides the type of `mailer`.
+    #[must_use]
+    pub fn new(mailer: impl Mailer + 'static) -> Self {
+        Self(Arc::new(mailer))
+    }
+}
+
+impl fmt::Debug for AnyMailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyMailer(..)")
+    }
+}
+
+impl Mailer for AnyMailer {
+    type Error = AnyError;
+
+    async fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<AnyError>> {
+        // The inner result is the verdict; the erased future itself cannot fail.
+        match self.0.send(mail).await {
+            Ok(verdict) => verdict,
+            Err(error) => Err(Undelivered::Unknown(error)),
+        }
+    }
+}
+
+trait ErasedMailer: Send + Sync {
+    fn send<'a>(&'a self, mail: Mail<'a>) -> Erased<'a, Result<(), Undelivered<AnyError>>>;
+}
+
+impl<M: Mailer> ErasedMailer for M {
+    fn send<'a>(&'a self, mail: Mail<'a>) -> Erased<'a, Result<(), Undelivered<AnyError>>> {
+        Box::pin(async move {
+            Ok(Mailer::send(self, mail).await.map_err(|undelivered| match undelivered {
+                Undelivered::Refused(error) => Undelivered::Refused(AnyError::new(error)),
+                Undelivered::Unknown(error) => Undelivered::Unknown(AnyError::new(error)),
+            }))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Digits;
+
+    #[test]
+    fn a_code_mail_says_what_a_user_needs_and_its_subject_holds_no_code() {
+        let (to, code) = (EmailAddress::new("alice@example.com").unwrap(), Code::from_value(42, Digits::EIGHT));
+        let mail = Mail::code(&to, &code, Duration::from_secs(600), "R&D <Portal>");
+        assert_eq!(mail.to(), &to);
+        assert_eq!(mail.subject(), "Your R&D <Portal> code");
+        assert!(
+            mail.text()
+                .expose_secret()
+                .starts_with("00000042\n\nis your code for R&D <Portal>. It is valid for 10 minutes")
+        );
+        let html = mail.html();
+        assert!(html.expose_secret().contains("00000042") && html.expose_secret().contains("R&amp;D &lt;Portal&gt;"));
+        assert!(!format!("{mail:?}").contains("42"), "{mail:?}");
+    }
+
+    #[test]
+    fn a_notice_names_the_device_and_escapes_it() {
+        let to = EmailAddress::new("alice@example.com").unwrap();
+        let mail = Mail::notice(&to, Notice::DeviceAdded, "<b>Pixel</b>", "Portal");
+        assert!(mail.text().expose_secret().contains("“<b>Pixel</b>” was added"));
+        assert!(mail.html().expose_secret().contains("“&lt;b&gt;Pixel&lt;/b&gt;” was added"));
+        let mail = Mail::notice(&to, Notice::DeviceRemoved, "Pixel", "Portal");
+        assert_eq!(mail.subject(), "A device was removed from your Portal account");
+    }
+}

@@ -1,0 +1,144 @@
+//! The settings of the engine, each with a default that needs no thought.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+use super::{Mfa, Observer};
+use crate::account::Rules;
+use crate::event::Event;
+use crate::keys::ServerKeys;
+use crate::mailer::Mailer;
+use crate::otp::{Digits, Totp, Window};
+use crate::otpauth::Issuer;
+use crate::random::{OsRandom, SecureRandom};
+use crate::store::Store;
+use crate::throttle::{FailureBudget, IssuanceBudget};
+use crate::time::{Clock, SystemClock, Timestamp};
+
+/// Settings of an [`Mfa`], to be built.
+#[must_use = "a builder builds nothing by itself"]
+pub struct MfaBuilder<S, M>(Mfa<S, M>);
+
+impl<S, M> fmt::Debug for MfaBuilder<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MfaBuilder").field(&self.0.rules).finish()
+    }
+}
+
+impl<S: Store, M: Mailer> Mfa<S, M> {
+    /// An engine over the host's `store` and `mailer`.
+    ///
+    /// `issuer` is the name of the product, as apps and mails show it. It is part of the configuration, never
+    /// of a request.
+    pub fn builder(store: S, mailer: M, keys: ServerKeys, issuer: Issuer) -> MfaBuilder<S, M> {
+        MfaBuilder(Self {
+            clock: Box::new(SystemClock),
+            keys,
+            mailer,
+            observer: None,
+            random: Box::new(OsRandom),
+            rules: Rules {
+                email_digits: Digits::EIGHT,
+                email_lifetime: MfaBuilder::<S, M>::MAX_EMAIL_LIFETIME,
+                failures: FailureBudget::default(),
+                issuance: IssuanceBudget::default(),
+                issuer,
+                totp: Totp::default(),
+                window: Window::default(),
+            },
+            store,
+        })
+    }
+}
+
+impl<S: Store, M: Mailer> MfaBuilder<S, M> {
+    /// The longest life of an e-mail code, and the default (OWASP ASVS 5.0, 6.5.5).
+    pub const MAX_EMAIL_LIFETIME: Duration = Duration::from_secs(10 * 60);
+    /// The shortest life of an e-mail code.
+    pub const MIN_EMAIL_LIFETIME: Duration = Duration::from_secs(60);
+
+    /// Another clock than [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.0.clock = Box::new(clock);
+        self
+    }
+
+    /// How many digits an e-mail code has: 8 by default, 26.6 bits.
+    pub fn email_digits(mut self, digits: Digits) -> Self {
+        self.0.rules.email_digits = digits;
+        self
+    }
+
+    /// For how long an e-mail code is good: 10 minutes by default.
+    pub fn email_lifetime(mut self, lifetime: Duration) -> Self {
+        self.0.rules.email_lifetime = lifetime;
+        self
+    }
+
+    /// How often a user may guess.
+    pub fn failure_budget(mut self, budget: FailureBudget) -> Self {
+        self.0.rules.failures = budget;
+        self
+    }
+
+    /// How often a user is sent a code.
+    pub fn issuance_budget(mut self, budget: IssuanceBudget) -> Self {
+        self.0.rules.issuance = budget;
+        self
+    }
+
+    /// Sees each [`Event`] after the store has accepted it. It runs within the request: hand the event on, do
+    /// not wait.
+    pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.0.observer = Some(Box::new(observer) as Box<Observer>);
+        self
+    }
+
+    /// Another source of randomness than [`OsRandom`].
+    pub fn random(mut self, random: impl SecureRandom + 'static) -> Self {
+        self.0.random = Box::new(random);
+        self
+    }
+
+    /// How codes of devices that are registered from now on are computed. The default is the one that every app
+    /// supports; a device keeps the settings that it was registered with.
+    pub fn totp(mut self, totp: Totp) -> Self {
+        self.0.rules.totp = totp;
+        self
+    }
+
+    /// How far the clock of a device may be off: one step either way by default.
+    pub fn window(mut self, window: Window) -> Self {
+        self.0.rules.window = window;
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`] names the setting that is out of range.
+    pub fn build(self) -> Result<Mfa<S, M>, InvalidSettings> {
+        let rules = &self.0.rules;
+        if !(Self::MIN_EMAIL_LIFETIME..=Self::MAX_EMAIL_LIFETIME).contains(&rules.email_lifetime) {
+            return Err(InvalidSettings::EmailLifetime);
+        }
+        if rules.totp.t0() != Timestamp::from_secs(0) {
+            return Err(InvalidSettings::T0);
+        }
+        Ok(self.0)
+    }
+}
+
+/// Why settings make no engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSettings {
+    /// The life of an e-mail code is out of range.
+    #[error("an e-mail code must be good for 1 to 10 minutes")]
+    EmailLifetime,
+    /// A Key URI cannot tell an app of a T0 that is not zero.
+    #[error("devices can be registered only with T0 = 0, for a Key URI has no parameter for it")]
+    T0,
+}

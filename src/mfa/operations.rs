@@ -1,0 +1,374 @@
+//! What a host can ask of the engine.
+
+use alloc::vec::Vec;
+
+use super::{Mfa, reveal};
+use crate::account::{self, Account, Context, Decision, Fresh, Progress};
+use crate::code::Code;
+use crate::device::{DeviceId, DeviceInfo, DeviceName};
+use crate::error::{Error, MfaError};
+use crate::event::Event;
+use crate::login::{Contact, Flow, Login, LoginRef, PrimaryVerified, Registration, RegistrationRef, SignedIn};
+use crate::mailer::Mailer;
+use crate::policy::{Policy, RemovalRefused, Standing};
+use crate::record;
+use crate::store::Store;
+use crate::ticket::Ticket;
+use crate::time::Timestamp;
+use crate::user::UserId;
+
+impl<S: Store, M: Mailer> Mfa<S, M> {
+    /// Begins a login, after the first factor was checked.
+    ///
+    /// If an e-mail code is the only way on, it is sent; if registering a device is, the registration begins.
+    /// Where nothing is owed the user is authenticated, and nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed and nothing could be decided; nobody is let in.
+    pub async fn begin_login(
+        &self,
+        primary: PrimaryVerified,
+        contact: Contact,
+        policy: &Policy,
+    ) -> Result<Login, MfaError<S, M>> {
+        self.begin::<LoginRef>(primary.user(), contact, policy).await
+    }
+
+    /// Begins the registration of a device from the profile of a user who is signed in.
+    ///
+    /// Who holds a device proves it by a code first; who does not proves what the policy asks before a first
+    /// registration. A device is registered when a code of it has confirmed it, and until then nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn begin_registration(
+        &self,
+        session: &SignedIn,
+        contact: Contact,
+        policy: &Policy,
+    ) -> Result<Registration, MfaError<S, M>> {
+        self.begin::<RegistrationRef>(session.user(), contact, policy).await
+    }
+
+    async fn begin<R: Flow>(
+        &self,
+        user: &UserId,
+        contact: Contact,
+        policy: &Policy,
+    ) -> Result<R::Outcome, MfaError<S, M>> {
+        let begin = |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
+            let token = fresh.token.duplicate();
+            let Decision { changed, events, mails, value } =
+                account.begin(cx, fresh, R::PURPOSE, contact.clone(), policy);
+            Decision { changed, events, mails, value: (token, value) }
+        };
+        let ((token, progress), events) = self.transact(user, begin).await?;
+        Ok(reveal::<R>(token, progress, events))
+    }
+
+    async fn proceed<R: Flow>(
+        &self,
+        flow: &R,
+        decide: impl FnMut(&mut Account, Context<'_>, Fresh) -> Decision<Progress> + Send,
+    ) -> Result<R::Outcome, MfaError<S, M>> {
+        let (progress, events) = self.transact(&flow.token().user, decide).await?;
+        Ok(reveal::<R>(flow.token().duplicate(), progress, events))
+    }
+
+    /// Shows where a flow stands, for a page that is loaded again. Nothing is sent or spent.
+    ///
+    /// It never authenticates: [`Login::Authenticated`] is the answer to the step that completes a login, once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn resume<R: Flow>(&self, flow: &R, policy: &Policy) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, _| account.resume(cx, R::PURPOSE, flow.token(), policy)).await
+    }
+
+    /// Ends a flow: the user has gone back, or signed out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn cancel<R: Flow>(&self, flow: &R) -> Result<(), MfaError<S, M>> {
+        let ((), _) =
+            self.transact(&flow.token().user, |account, cx, _| account.cancel(cx, R::PURPOSE, flow.token())).await?;
+        Ok(())
+    }
+
+    /// Sends an e-mail code, or a new one in place of it. The new one is good; the one before it is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`]. [`Error::Mailer`](crate::Error::Mailer) leaves the flow open, and the user may ask
+    /// again at once.
+    pub async fn send_email_code<R: Flow>(&self, flow: &R, policy: &Policy) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, fresh| account.send_email_code(cx, fresh, R::PURPOSE, flow.token(), policy))
+            .await
+    }
+
+    /// Verifies an e-mail code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`]. A wrong code is no error, but a [`Refusal`](crate::Refusal).
+    pub async fn verify_email_code<R: Flow>(
+        &self,
+        flow: &R,
+        code: &Code,
+        policy: &Policy,
+    ) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, fresh| {
+            account.verify_email_code(cx, fresh, R::PURPOSE, flow.token(), code, policy)
+        })
+        .await
+    }
+
+    /// Verifies a code of an authenticator app.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::verify_email_code`].
+    pub async fn verify_app_code<R: Flow>(
+        &self,
+        flow: &R,
+        code: &Code,
+        policy: &Policy,
+    ) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, fresh| {
+            account.verify_app_code(cx, fresh, R::PURPOSE, flow.token(), code, policy)
+        })
+        .await
+    }
+
+    /// Redeems a ticket, by which an administrator vouches for the user.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::verify_email_code`].
+    pub async fn redeem_ticket<R: Flow>(
+        &self,
+        flow: &R,
+        ticket: &Ticket,
+        policy: &Policy,
+    ) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, fresh| {
+            account.redeem_ticket(cx, fresh, R::PURPOSE, flow.token(), ticket, policy)
+        })
+        .await
+    }
+
+    /// Begins to register a device: makes its secret and shows it. Asked again in the same flow it shows the
+    /// same secret, for 10 minutes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn begin_app_enrollment<R: Flow>(&self, flow: &R, policy: &Policy) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, fresh| account.begin_enrollment(cx, fresh, R::PURPOSE, flow.token(), policy))
+            .await
+    }
+
+    /// Confirms a registration by the code that the new device shows, and names the device. That code cannot
+    /// log in any more. The user is told by mail, and every other open flow of the user ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::verify_email_code`].
+    pub async fn confirm_app_enrollment<R: Flow>(
+        &self,
+        flow: &R,
+        code: &Code,
+        name: &DeviceName,
+        policy: &Policy,
+    ) -> Result<R::Outcome, MfaError<S, M>> {
+        self.proceed(flow, |account, cx, fresh| {
+            account.confirm_enrollment(cx, fresh, R::PURPOSE, flow.token(), code, name, policy)
+        })
+        .await
+    }
+
+    /// Removes a device, on a fresh code of any device that the user holds (OWASP ASVS 5.0, 7.5.1). The user is
+    /// told by mail, and every open flow of the user ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::verify_email_code`].
+    pub async fn remove_device(
+        &self,
+        session: &SignedIn,
+        device: DeviceId,
+        code: &Code,
+        contact: Contact,
+        policy: &Policy,
+    ) -> Result<Removal, MfaError<S, M>> {
+        let (removal, events) = self
+            .transact(session.user(), |account, cx, _| account.remove_device(cx, device, code, &contact, policy))
+            .await?;
+        let reason = match removal {
+            account::Removal::Removed => return Ok(Removal::Removed { events }),
+            account::Removal::DevicesDisabled => RemovalReason::DevicesDisabled,
+            account::Removal::Locked(until) => RemovalReason::Locked { until },
+            account::Removal::Malformed => RemovalReason::Malformed,
+            account::Removal::Refused(refused) => RemovalReason::Policy(refused),
+            account::Removal::UnknownDevice => RemovalReason::UnknownDevice,
+            account::Removal::WrongCode => RemovalReason::WrongCode,
+        };
+        Ok(Removal::Refused { reason, events })
+    }
+
+    /// What an administrator, or the user, may see. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn status(&self, user: &UserId) -> Result<UserStatus, MfaError<S, M>> {
+        let now = self.clock.now().ok_or(Error::Clock)?;
+        let account = match self.store.load(user).await.map_err(Error::Store)? {
+            Some(stored) => record::open(&stored, user, &self.keys)?,
+            None => Account::default(),
+        };
+        Ok(UserStatus {
+            devices: account.device_list(),
+            ever_held_factor: account.ever_held_factor,
+            locked_until: account.failures.locked(now),
+            ticket_until: account.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
+            account,
+            now,
+        })
+    }
+
+    /// The devices of a user. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn devices(&self, user: &UserId) -> Result<Vec<DeviceInfo>, MfaError<S, M>> {
+        Ok(self.status(user).await?.devices)
+    }
+
+    /// Makes a ticket for a user, to be handed over by an administrator who has made sure of who it is. It is
+    /// good once, for 24 hours; an earlier one is not good any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn issue_ticket(&self, user: &UserId) -> Result<IssuedTicket, MfaError<S, M>> {
+        let ((ticket, expires_at), events) =
+            self.transact(user, |account, cx, fresh| account.issue_ticket(cx, fresh)).await?;
+        Ok(IssuedTicket { ticket, expires_at, events })
+    }
+
+    /// Ends every open login and registration of a user: call it when the password was changed or reset, when
+    /// the user is disabled, or signs out everywhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn revoke_logins(&self, user: &UserId) -> Result<Vec<Event>, MfaError<S, M>> {
+        let ((), events) = self.transact(user, |account, _, _| account.revoke_flows()).await?;
+        Ok(events)
+    }
+}
+
+/// What the removal of a device came to. Exhaustive on purpose, as [`Login`] is.
+#[derive(Debug)]
+#[must_use = "a removal can be refused"]
+pub enum Removal {
+    /// The device is still there.
+    Refused {
+        /// Why.
+        reason: RemovalReason,
+        /// What happened with this answer, for the audit log.
+        events: Vec<Event>,
+    },
+    /// Its codes are not taken any more. End the user's other sessions, or offer it (OWASP ASVS 5.0, 7.4.3).
+    Removed {
+        /// What happened with this answer, for the audit log.
+        events: Vec<Event>,
+    },
+}
+
+/// Why a device was not removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemovalReason {
+    /// Every device of the user was disabled by consecutive wrong codes.
+    #[error("every device was disabled after too many wrong codes; ask an administrator for help")]
+    DevicesDisabled,
+    /// Too many wrong codes.
+    #[error("too many wrong codes; wait before you try again")]
+    Locked {
+        /// From this second on the user can try again.
+        until: Timestamp,
+    },
+    /// Codes have another number of digits. Nothing was spent.
+    #[error("the code has the wrong number of digits")]
+    Malformed,
+    /// The policy forbids it. The code was not looked at.
+    #[error("the policy forbids it")]
+    Policy(#[source] RemovalRefused),
+    /// The user holds no such device.
+    #[error("there is no such device")]
+    UnknownDevice,
+    /// The code is not accepted.
+    #[error("the code is not right")]
+    WrongCode,
+}
+
+/// A ticket that was made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct IssuedTicket {
+    /// The ticket, to be shown once.
+    pub ticket: Ticket,
+    /// From this second on it is refused.
+    pub expires_at: Timestamp,
+    /// What happened with this answer, for the audit log.
+    pub events: Vec<Event>,
+}
+
+/// What may be seen of a user: no secret, nothing to guess by.
+#[non_exhaustive]
+pub struct UserStatus {
+    /// The registered devices.
+    pub devices: Vec<DeviceInfo>,
+    /// Whether the user has ever registered a device. It never becomes false again.
+    pub ever_held_factor: bool,
+    /// Until when the user is locked.
+    pub locked_until: Option<Timestamp>,
+    /// Until when a ticket of the user is good.
+    pub ticket_until: Option<Timestamp>,
+    account: Account,
+    now: Timestamp,
+}
+
+impl UserStatus {
+    /// What the policy may know of the user, so that a host can show what it will ask:
+    /// [`Policy::evaluate`] and [`Policy::explain`].
+    #[must_use]
+    pub fn standing(&self, contact: &Contact) -> Standing {
+        self.account.standing(self.now, contact)
+    }
+
+    /// How many logins and registrations are under way.
+    #[must_use]
+    pub fn open_flows(&self) -> usize {
+        let alive = |flow: &&account::OpenFlow| flow.epoch == self.account.epoch && self.now < flow.expires_at;
+        self.account.flows.iter().filter(alive).count()
+    }
+}
+
+impl core::fmt::Debug for UserStatus {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("UserStatus")
+            .field("devices", &self.devices)
+            .field("ever_held_factor", &self.ever_held_factor)
+            .field("locked_until", &self.locked_until)
+            .field("ticket_until", &self.ticket_until)
+            .finish_non_exhaustive()
+    }
+}

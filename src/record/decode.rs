@@ -1,0 +1,171 @@
+//! CBOR back to an account: the whole of it, in its bounds, or nothing.
+
+use alloc::vec::Vec;
+
+use minicbor::Decoder;
+use minicbor::data::Type;
+
+use crate::account::{Account, Device, Digest, IssuedCode, MAX_DEVICES, MAX_FLOWS, OpenFlow, Pending, StoredTicket};
+use crate::device::{DeviceId, DeviceName};
+use crate::keys::KeyId;
+use crate::login::{Contact, Evidence, Purpose};
+use crate::otp::{Algorithm, Digits, TimeStep, Totp};
+use crate::otpauth::AccountName;
+use crate::policy::{EmailStanding, Policy};
+use crate::secret::Secret;
+use crate::throttle::{Failures, IssuanceBudget, Issues};
+use crate::time::Timestamp;
+use crate::user::EmailAddress;
+
+pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
+    let d = &mut Decoder::new(bytes);
+    array(d, 9)?;
+    let account = Account {
+        epoch: d.u64().ok()?,
+        ever_held_factor: d.bool().ok()?,
+        last_device: d.u64().ok()?,
+        email_failures: d.u32().ok()?,
+        failures: failures(d)?,
+        issues: issues(d)?,
+        ticket: optional(d, ticket)?,
+        devices: list(d, MAX_DEVICES, device)?,
+        flows: list(d, MAX_FLOWS, flow)?,
+    };
+    (d.position() == bytes.len()).then_some(account)
+}
+
+fn failures(d: &mut Decoder<'_>) -> Option<Failures> {
+    array(d, 3)?;
+    Some(Failures { spent: d.u32().ok()?, locks: d.u32().ok()?, locked_until: optional(d, time)? })
+}
+
+fn issues(d: &mut Decoder<'_>) -> Option<Issues> {
+    array(d, 2)?;
+    Some(Issues { times: list(d, IssuanceBudget::MAX_PER_HOUR as usize, time)?, paused_until: optional(d, time)? })
+}
+
+fn ticket(d: &mut Decoder<'_>) -> Option<StoredTicket> {
+    array(d, 2)?;
+    Some(StoredTicket { digest: digest(d)?, expires_at: time(d)? })
+}
+
+fn device(d: &mut Decoder<'_>) -> Option<Device> {
+    array(d, 8)?;
+    Some(Device {
+        id: DeviceId::new(d.u64().ok()?),
+        name: DeviceName::new(d.str().ok()?).ok()?,
+        totp: totp(d)?,
+        secret: secret(d)?,
+        last_step: TimeStep::new(d.u64().ok()?),
+        failures: d.u32().ok()?,
+        added_at: time(d)?,
+        last_used_at: optional(d, time)?,
+    })
+}
+
+fn flow(d: &mut Decoder<'_>) -> Option<OpenFlow> {
+    array(d, 9)?;
+    Some(OpenFlow {
+        token: digest(d)?,
+        purpose: match d.u8().ok()? {
+            0 => Purpose::Login,
+            1 => Purpose::Registration,
+            _ => return None,
+        },
+        epoch: d.u64().ok()?,
+        expires_at: time(d)?,
+        contact: contact(d)?,
+        policy: Policy::from_bits(d.u32().ok()?)?,
+        evidence: evidence(d)?,
+        code: optional(d, issued)?,
+        pending: optional(d, pending)?,
+    })
+}
+
+fn contact(d: &mut Decoder<'_>) -> Option<Contact> {
+    array(d, 2)?;
+    let account = AccountName::new(d.str().ok()?).ok()?;
+    let email = optional(d, |d| {
+        array(d, 3)?;
+        let address = EmailAddress::new(d.str().ok()?).ok()?;
+        Some((address, EmailStanding { verified: d.bool().ok()?, tainted: d.bool().ok()? }))
+    })?;
+    Some(Contact { account, email })
+}
+
+fn evidence(d: &mut Decoder<'_>) -> Option<Evidence> {
+    fn used(d: &mut Decoder<'_>) -> Option<(DeviceId, Timestamp)> {
+        array(d, 2)?;
+        Some((DeviceId::new(d.u64().ok()?), time(d)?))
+    }
+    array(d, 4)?;
+    Some(Evidence {
+        app_code: optional(d, used)?,
+        enrolled: optional(d, used)?,
+        email_code: optional(d, time)?,
+        ticket: optional(d, time)?,
+    })
+}
+
+fn issued(d: &mut Decoder<'_>) -> Option<IssuedCode> {
+    array(d, 5)?;
+    Some(IssuedCode {
+        digest: digest(d)?,
+        superseded: optional(d, digest)?,
+        sent_at: time(d)?,
+        expires_at: time(d)?,
+        attempts: d.u32().ok()?,
+    })
+}
+
+fn pending(d: &mut Decoder<'_>) -> Option<Pending> {
+    array(d, 4)?;
+    Some(Pending { totp: totp(d)?, secret: secret(d)?, expires_at: time(d)?, attempts: d.u32().ok()? })
+}
+
+fn totp(d: &mut Decoder<'_>) -> Option<Totp> {
+    array(d, 4)?;
+    let algorithm = match d.u8().ok()? {
+        1 => Algorithm::Sha1,
+        2 => Algorithm::Sha256,
+        3 => Algorithm::Sha512,
+        _ => return None,
+    };
+    let digits = Digits::new(d.u8().ok()?).ok()?;
+    let period = d.u64().ok()?;
+    Totp::builder().algorithm(algorithm).digits(digits).period_secs(period).t0(time(d)?).build().ok()
+}
+
+fn secret(d: &mut Decoder<'_>) -> Option<Secret> {
+    Secret::from_bytes(d.bytes().ok()?).ok()
+}
+
+fn digest(d: &mut Decoder<'_>) -> Option<Digest> {
+    array(d, 2)?;
+    Some(Digest { key: KeyId(d.bytes().ok()?.try_into().ok()?), tag: d.bytes().ok()?.try_into().ok()? })
+}
+
+fn time(d: &mut Decoder<'_>) -> Option<Timestamp> {
+    d.u64().ok().map(Timestamp::from_secs)
+}
+
+fn array(d: &mut Decoder<'_>, len: u64) -> Option<()> {
+    (d.array().ok()? == Some(len)).then_some(())
+}
+
+fn list<'b, T>(d: &mut Decoder<'b>, max: usize, read: fn(&mut Decoder<'b>) -> Option<T>) -> Option<Vec<T>> {
+    let len = usize::try_from(d.array().ok()??).ok().filter(|len| *len <= max)?;
+    let mut items = Vec::with_capacity(len);
+    for _ in 0..len {
+        items.push(read(d)?);
+    }
+    Some(items)
+}
+
+/// `Some(None)` for null.
+fn optional<'b, T>(d: &mut Decoder<'b>, read: impl FnOnce(&mut Decoder<'b>) -> Option<T>) -> Option<Option<T>> {
+    match d.datatype().ok()? {
+        Type::Null => d.null().ok().map(|()| None),
+        _ => read(d).map(Some),
+    }
+}

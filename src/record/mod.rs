@@ -1,0 +1,123 @@
+//! An account as a sealed record, and back.
+//!
+//! ```text
+//! magic "fgr" | format 1 | key id, 8 bytes | nonce, 24 bytes | ciphertext | tag, 16 bytes
+//! ```
+//!
+//! The plaintext is CBOR (RFC 8949), sealed by XChaCha20-Poly1305. The header, the version and the user are
+//! associated data: a record can be neither read nor edited, nor moved to another user or another version. What
+//! it cannot show is that somebody who can write the table has put back an older record of the same user.
+
+mod decode;
+mod encode;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use crate::account::Account;
+use crate::keys::{KeyId, KeySet, ServerKeys};
+use crate::store::{Record, Version};
+use crate::user::UserId;
+
+const MAGIC: [u8; 4] = *b"fgr\x01";
+const NONCE_LEN: usize = 24;
+const HEADER_LEN: usize = MAGIC.len() + 8 + NONCE_LEN;
+const TAG_LEN: usize = 16;
+/// What a sane record stays far below; more is not read.
+const MAX_LEN: usize = 16 * 1024;
+/// How much stack is wiped after the key was used.
+const STACK: usize = 8192;
+
+pub(crate) type Nonce = [u8; NONCE_LEN];
+
+/// The record cannot be opened: it was changed, moved from another user, or sealed under a key that the
+/// configuration does not hold. Nobody is let in by it, and it is not overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CorruptRecord {
+    /// The seal is broken: the record was changed, or is another user's or another version's.
+    #[error("the seal of the record is broken: it was changed, or moved from another user")]
+    BrokenSeal,
+    /// The seal is whole, but what it holds is not understood: a newer version of this library wrote it.
+    #[error("the record was written by a newer version of this library")]
+    Content,
+    /// It is no record, or of a newer format.
+    #[error("the bytes are no record that this version of the library can read")]
+    Format,
+    /// It was sealed under a key that is neither the current one nor a retired one.
+    #[error("the record was sealed under a server key that is not configured; add it as a retired key")]
+    UnknownKey,
+}
+
+/// Seals `account` as the `version` of the record of `user`.
+pub(crate) fn seal(
+    account: &Account,
+    user: &UserId,
+    version: Version,
+    keys: &ServerKeys,
+    nonce: &Nonce,
+) -> Result<Record, CorruptRecord> {
+    let keys = keys.current();
+    let len = encode::encoded_len(account);
+    // At its final length from the start, so that no piece of the plaintext is left behind.
+    let mut sealed = Zeroizing::new(vec![0; HEADER_LEN + len + TAG_LEN]);
+    let (header, rest) = sealed.split_at_mut(HEADER_LEN);
+    let (body, tag) = rest.split_at_mut(len);
+    for (to, from) in header.iter_mut().zip(MAGIC.iter().chain(&keys.id.0).chain(nonce)) {
+        *to = *from;
+    }
+    encode::encode(account, body).map_err(|_| CorruptRecord::Content)?;
+    let associated = associated_data(header, user, version);
+    let made = encrypt(keys, nonce, &associated, body);
+    zeroize::zeroize_stack::<STACK>();
+    tag.copy_from_slice(&made.ok_or(CorruptRecord::Content)?);
+    // All of it is ciphertext now.
+    Ok(Record::new(version, core::mem::take(&mut *sealed)))
+}
+
+/// Opens the record of `user`.
+pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<Account, CorruptRecord> {
+    let sealed = record.sealed();
+    if sealed.len() > MAX_LEN {
+        return Err(CorruptRecord::Format);
+    }
+    let (header, rest) = sealed.split_at_checked(HEADER_LEN).ok_or(CorruptRecord::Format)?;
+    let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(CorruptRecord::Format)?;
+    let (magic, named) = header.split_first_chunk::<4>().ok_or(CorruptRecord::Format)?;
+    let (id, nonce) = named.split_first_chunk::<8>().ok_or(CorruptRecord::Format)?;
+    let nonce: &Nonce = nonce.try_into().map_err(|_| CorruptRecord::Format)?;
+    if *magic != MAGIC {
+        return Err(CorruptRecord::Format);
+    }
+    let keys = keys.by_id(KeyId(*id)).ok_or(CorruptRecord::UnknownKey)?;
+    let mut plain = Zeroizing::new(body.to_vec());
+    let associated = associated_data(header, user, record.version());
+    let opened = decrypt(keys, nonce, &associated, &mut plain, tag);
+    zeroize::zeroize_stack::<STACK>();
+    opened.ok_or(CorruptRecord::BrokenSeal)?;
+    decode::decode(&plain).ok_or(CorruptRecord::Content)
+}
+
+fn associated_data(header: &[u8], user: &UserId, version: Version) -> Vec<u8> {
+    // The header and the version have fixed lengths, so that the parts cannot run into each other.
+    [header, &version.get().to_be_bytes(), user.as_str().as_bytes()].concat()
+}
+
+#[inline(never)]
+fn encrypt(keys: &KeySet, nonce: &Nonce, associated: &[u8], body: &mut [u8]) -> Option<[u8; TAG_LEN]> {
+    let cipher = XChaCha20Poly1305::new((&**keys.seal).into());
+    cipher.encrypt_inout_detached(&XNonce::from(*nonce), associated, body.into()).ok().map(Into::into)
+}
+
+#[inline(never)]
+fn decrypt(keys: &KeySet, nonce: &Nonce, associated: &[u8], body: &mut [u8], tag: &[u8; TAG_LEN]) -> Option<()> {
+    let cipher = XChaCha20Poly1305::new((&**keys.seal).into());
+    cipher.decrypt_inout_detached(&XNonce::from(*nonce), associated, body.into(), &Tag::from(*tag)).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::account::{Device, Digest, IssuedCode, OpenFlow, Pending, StoredTicket};
+use crate::device::{DeviceId, DeviceName};
+use crate::keys::ServerKey;
+use crate::login::{Contact, Evidence, Purpose};
+use crate::otp::{TimeStep, Totp};
+use crate::policy::{FirstRegistration, Policy};
+use crate::secret::Secret;
+use crate::throttle::{Failures, Issues};
+use crate::time::Timestamp;
+use crate::user::EmailAddress;
+
+fn keys(last: &str) -> ServerKey {
+    ServerKey::from_hex(&["00".repeat(31), last.to_string()].concat()).unwrap()
+}
+
+fn user() -> UserId {
+    UserId::new("alice").unwrap()
+}
+
+/// An account that uses every field.
+fn account() -> Account {
+    let at = Timestamp::from_secs;
+    let digest = Digest { key: KeyId([9; 8]), tag: [7; 32] };
+    Account {
+        devices: Vec::from([Device {
+            added_at: at(1),
+            failures: 2,
+            id: DeviceId::new(3),
+            last_step: TimeStep::new(u64::MAX),
+            last_used_at: Some(at(4)),
+            name: DeviceName::default(),
+            secret: Secret::from_bytes(&[0xa5; 20]).unwrap(),
+            totp: Totp::default(),
+        }]),
+        email_failures: 5,
+        epoch: 6,
+        ever_held_factor: true,
+        failures: Failures { spent: 1, locks: 2, locked_until: Some(at(3)) },
+        flows: Vec::from([OpenFlow {
+            code: Some(IssuedCode { attempts: 1, digest, expires_at: at(2), sent_at: at(1), superseded: Some(digest) }),
+            contact: Contact::verified(EmailAddress::new("alice@example.com").unwrap()),
+            epoch: 6,
+            evidence: Evidence {
+                app_code: Some((DeviceId::new(3), at(1))),
+                email_code: Some(at(2)),
+                enrolled: None,
+                ticket: Some(at(3)),
+            },
+            expires_at: at(9),
+            pending: Some(Pending {
+                attempts: 1,
+                expires_at: at(10),
+                secret: Secret::from_bytes(&[0x5a; 20]).unwrap(),
+                totp: Totp::default(),
+            }),
+            policy: Policy::off(FirstRegistration::WithTicket),
+            purpose: Purpose::Registration,
+            token: digest,
+        }]),
+        issues: Issues { times: Vec::from([at(1), at(2)]), paused_until: Some(at(3)) },
+        last_device: 3,
+        ticket: Some(StoredTicket { digest, expires_at: at(8) }),
+    }
+}
+
+fn plain(account: &Account) -> Vec<u8> {
+    let mut out = vec![0; encode::encoded_len(account)];
+    encode::encode(account, &mut out).unwrap();
+    out
+}
+
+fn sealed() -> Record {
+    seal(&account(), &user(), Version::FIRST, &ServerKeys::new(keys("01")), &[3; 24]).unwrap()
+}
+
+#[test]
+fn what_is_sealed_is_opened() {
+    let opened = open(&sealed(), &user(), &ServerKeys::new(keys("01"))).unwrap();
+    assert_eq!(plain(&opened), plain(&account()));
+    assert_eq!(plain(&Account::default()), plain(&decode::decode(&plain(&Account::default())).unwrap()));
+}
+
+#[test]
+fn no_secret_and_no_address_shows_in_the_sealed_bytes() {
+    let sealed = sealed();
+    let shows = |needle: &[u8], hay: &[u8]| hay.windows(needle.len()).any(|window| window == needle);
+    for needle in [&[0xa5; 8][..], &[0x5a; 8], b"alice@", b"Smartphone"] {
+        assert!(shows(needle, &plain(&account())), "the control must find it");
+        assert!(!shows(needle, sealed.sealed()));
+    }
+}
+
+#[test]
+fn every_changed_bit_and_every_other_length_is_noticed() {
+    let keys = ServerKeys::new(keys("01"));
+    let good = sealed();
+    for at in 0..good.sealed().len() {
+        let mut bytes = good.sealed().to_vec();
+        bytes[at] ^= 1 << (at % 8);
+        assert!(open(&Record::new(Version::FIRST, bytes), &user(), &keys).is_err(), "byte {at}");
+        let cut = good.sealed()[..at].to_vec();
+        assert!(open(&Record::new(Version::FIRST, cut), &user(), &keys).is_err(), "cut to {at}");
+    }
+    assert_eq!(
+        open(&Record::new(Version::FIRST, vec![0; MAX_LEN + 1]), &user(), &keys).err(),
+        Some(CorruptRecord::Format)
+    );
+}
+
+#[test]
+fn a_record_belongs_to_one_user_and_one_version() {
+    let keys = ServerKeys::new(keys("01"));
+    let good = sealed();
+    assert_eq!(open(&good, &UserId::new("alice2").unwrap(), &keys).err(), Some(CorruptRecord::BrokenSeal));
+    let moved = Record::new(Version::new(2), good.sealed().to_vec());
+    assert_eq!(open(&moved, &user(), &keys).err(), Some(CorruptRecord::BrokenSeal));
+}
+
+#[test]
+fn a_retired_key_opens_and_an_unknown_one_is_named_as_such() {
+    let record = sealed();
+    assert!(open(&record, &user(), &ServerKeys::new(keys("02")).with_retired(keys("01"))).is_ok());
+    assert_eq!(open(&record, &user(), &ServerKeys::new(keys("02"))).err(), Some(CorruptRecord::UnknownKey));
+}
+
+#[test]
+fn content_that_was_cut_or_goes_on_is_refused() {
+    let whole = plain(&account());
+    for len in 0..whole.len() {
+        assert!(decode::decode(&whole[..len]).is_none(), "cut to {len}");
+    }
+    assert!(decode::decode(&[whole.as_slice(), &[0]].concat()).is_none());
+}
+
+#[test]
+fn the_largest_account_stays_below_the_bound() {
+    let long = |n: usize| "é".repeat(n / 2);
+    let mut account = account();
+    account.issues.times = vec![Timestamp::from_secs(u64::MAX); 60];
+    account.devices = (0..crate::account::MAX_DEVICES)
+        .map(|_| {
+            let mut devices = self::account().devices;
+            devices[0].name = DeviceName::new(&long(DeviceName::MAX_LEN)).unwrap();
+            devices.remove(0)
+        })
+        .collect();
+    account.flows = (0..crate::account::MAX_FLOWS)
+        .map(|_| {
+            let mut flows = self::account().flows;
+            let address = alloc::format!("a@{}", "d".repeat(252));
+            flows[0].contact = Contact::verified(EmailAddress::new(&address).unwrap());
+            flows.remove(0)
+        })
+        .collect();
+    assert!(plain(&account).len() < MAX_LEN - 100, "{}", plain(&account).len());
+}

@@ -1,0 +1,146 @@
+//! Records in memory, with counters and faults.
+
+use alloc::sync::Arc;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::store::{Record, Store, Swap, Version};
+use crate::user::UserId;
+
+/// A store in memory. Its clones are the same store.
+///
+/// Each load gives way once to other tasks, so that requests that run at the same time do come between each
+/// other.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    records: HashMap<UserId, Record>,
+    loads: u64,
+    swaps: u64,
+    fault: Option<StoreFault>,
+    ignores_expected: bool,
+}
+
+/// How a [`MemoryStore`] fails, until it is told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreFault {
+    /// The write is made, but its answer is lost.
+    AfterSwap,
+    /// Loads fail.
+    Load,
+    /// Nothing is written.
+    Swap,
+}
+
+/// The fault that a [`MemoryStore`] was told to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store has the fault that it was told to have")]
+pub struct StoreFailed;
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store that breaks the contract: it takes every write, whatever was expected. It is the control of a
+    /// test of races, which must fail with it.
+    #[must_use]
+    pub fn ignoring_expected() -> Self {
+        let store = Self::new();
+        store.inner().ignores_expected = true;
+        store
+    }
+
+    /// Fails from now on as `fault` says, or not any more.
+    pub fn set_fault(&self, fault: Option<StoreFault>) {
+        self.inner().fault = fault;
+    }
+
+    /// How many loads there were.
+    #[must_use]
+    pub fn loads(&self) -> u64 {
+        self.inner().loads
+    }
+
+    /// How many compare-and-swaps there were, applied or not.
+    #[must_use]
+    pub fn swaps(&self) -> u64 {
+        self.inner().swaps
+    }
+
+    /// The record of a user as it is stored.
+    #[must_use]
+    pub fn record(&self, user: &UserId) -> Option<Record> {
+        self.inner().records.get(user).cloned()
+    }
+
+    /// Puts a record in place of the stored one, as somebody might who can write the table.
+    pub fn put(&self, user: &UserId, record: Record) {
+        self.inner().records.insert(user.clone(), record);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    type Error = StoreFailed;
+
+    async fn load(&self, user: &UserId) -> Result<Option<Record>, StoreFailed> {
+        let loaded = {
+            let mut inner = self.inner();
+            inner.loads += 1;
+            match inner.fault {
+                Some(StoreFault::Load) => return Err(StoreFailed),
+                _ => inner.records.get(user).cloned(),
+            }
+        };
+        GiveWay(false).await;
+        Ok(loaded)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        user: &UserId,
+        expected: Option<Version>,
+        next: &Record,
+    ) -> Result<Swap, StoreFailed> {
+        let mut inner = self.inner();
+        inner.swaps += 1;
+        if inner.fault == Some(StoreFault::Swap) {
+            return Err(StoreFailed);
+        }
+        if inner.records.get(user).map(Record::version) != expected && !inner.ignores_expected {
+            return Ok(Swap::Conflict);
+        }
+        inner.records.insert(user.clone(), next.clone());
+        match inner.fault {
+            Some(StoreFault::AfterSwap) => Err(StoreFailed),
+            _ => Ok(Swap::Applied),
+        }
+    }
+}
+
+/// Pending once.
+struct GiveWay(bool);
+
+impl Future for GiveWay {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if core::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

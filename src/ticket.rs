@@ -1,0 +1,72 @@
+//! Tickets: what an administrator hands to a user who has nothing else to prove.
+
+use core::fmt;
+
+use crate::random::{RandomUnavailable, SecureRandom};
+use crate::secret::{InvalidSecret, Secret, SecretText};
+
+/// A text that lets one user register one device: 128 random bits, good once and for a day.
+///
+/// It is the administrator's to hand over, after having made sure of who the user is. Only a keyed digest of
+/// it is stored.
+pub struct Ticket(Secret);
+
+impl Ticket {
+    pub(crate) fn generate(random: &dyn SecureRandom) -> Result<Self, RandomUnavailable> {
+        Secret::generate_with_len(Secret::MIN_LEN, random).map(Self)
+    }
+
+    /// Reads a ticket as people type it: either case, spaces and hyphens between the letters.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTicket`] if it was mistyped. Nothing is spent.
+    pub fn parse(text: &str) -> Result<Self, InvalidTicket> {
+        let secret = Secret::from_base32(text).map_err(InvalidTicket)?;
+        match secret.expose_secret().len() {
+            Secret::MIN_LEN => Ok(Self(secret)),
+            _ => Err(InvalidTicket(InvalidSecret::TooLong)),
+        }
+    }
+
+    /// The text to hand over, in groups of four letters.
+    #[must_use]
+    pub fn expose_secret(&self) -> SecretText {
+        self.0.to_base32().grouped()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ticket(..)")
+    }
+}
+
+/// The text is no ticket: it was mistyped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ticket is mistyped: it has 26 letters and digits")]
+pub struct InvalidTicket(#[source] InvalidSecret);
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+
+    use super::*;
+    use crate::random::OsRandom;
+
+    #[test]
+    fn a_ticket_is_read_as_it_is_typed() {
+        let ticket = Ticket::generate(&OsRandom).unwrap();
+        let text = ticket.expose_secret().expose_secret().to_owned();
+        assert_eq!(text.len(), 26 + 6);
+        assert_eq!(Ticket::parse(&text.to_lowercase().replace(' ', "-")).unwrap().bytes(), ticket.bytes());
+        assert!(Ticket::parse(&text[1..]).is_err());
+        assert!(Ticket::parse(&"A".repeat(32)).is_err());
+        assert_eq!(format!("{ticket:?}"), "Ticket(..)");
+    }
+}
