@@ -26,7 +26,7 @@ impl Account {
     ) -> Decision<Progress> {
         let at = match self.enter(&cx, purpose, token, policy, |step| step == Step::EnrollApp, Step::EnrollApp) {
             Ok(at) => at,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let alive = |pending: &Pending| cx.now < pending.expires_at;
         if self.flows.get(at).is_some_and(|flow| flow.pending.as_ref().is_some_and(alive)) {
@@ -61,7 +61,7 @@ impl Account {
     ) -> Decision<Progress> {
         let at = match self.enter(&cx, purpose, token, policy, |step| step == Step::EnrollApp, Step::EnrollApp) {
             Ok(at) => at,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let full = self.devices.len() >= MAX_DEVICES;
         let Some(flow) = self.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };

@@ -1,5 +1,6 @@
 //! Opening a flow, and where it stands: the policy is asked anew at every step.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{
@@ -114,21 +115,21 @@ impl Account {
         policy: &Policy,
         is_step: impl Fn(Step) -> bool,
         tried: Step,
-    ) -> Result<usize, Decision<Progress>> {
+    ) -> Result<usize, Box<Decision<Progress>>> {
         let found = self.find(cx, purpose, token).and_then(|at| Some((at, self.flows.get(at)?)));
-        let Some((at, flow)) = found else { return Err(denied(DeniedReason::FlowEnded)) };
+        let Some((at, flow)) = found else { return Err(Box::new(denied(DeniedReason::FlowEnded))) };
         if let Some(until) = self.failures.locked(cx.now) {
-            return Err(denied(DeniedReason::Locked { until }));
+            return Err(Box::new(denied(DeniedReason::Locked { until })));
         }
         match self.outlook(cx, flow, policy) {
-            Outlook::Denied(reason) => Err(denied(reason)),
-            Outlook::Finished { .. } => Err(denied(DeniedReason::FlowEnded)),
+            Outlook::Denied(reason) => Err(Box::new(denied(reason))),
+            Outlook::Finished { .. } => Err(Box::new(denied(DeniedReason::FlowEnded))),
             Outlook::Open { paths, remind_enrollment } => {
                 if paths.iter().filter_map(|path| path.steps().first()).any(|step| is_step(*step)) {
                     return Ok(at);
                 }
                 let shown = self.show(cx, flow, paths, remind_enrollment, Some(Refusal::NotOpen));
-                Err(Decision::unchanged(shown).with_event(EventKind::StepNotOpen { step: tried }))
+                Err(Box::new(Decision::unchanged(shown).with_event(EventKind::StepNotOpen { step: tried })))
             }
         }
     }

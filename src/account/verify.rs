@@ -33,7 +33,7 @@ impl Account {
     ) -> Decision<Progress> {
         let at = match self.enter(&cx, purpose, token, policy, is_email, Step::EmailCode) {
             Ok(at) => at,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         if let Some(retry_at) = self.issues.wait(&cx.rules.issuance, cx.now) {
             return Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::TooSoon { retry_at })));
@@ -52,7 +52,7 @@ impl Account {
     ) -> Decision<Progress> {
         let at = match self.enter(&cx, purpose, token, policy, is_email, Step::EmailCode) {
             Ok(at) => at,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         if code.digits() != cx.rules.email_digits {
             return Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::Malformed)));
@@ -110,7 +110,7 @@ impl Account {
     ) -> Decision<Progress> {
         let at = match self.enter(&cx, purpose, token, policy, |step| step == Step::AppCode, Step::AppCode) {
             Ok(at) => at,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         match self.guess_app_code(&cx, code) {
             Guess::Accepted(device) => {
@@ -140,7 +140,7 @@ impl Account {
     ) -> Decision<Progress> {
         let at = match self.enter(&cx, purpose, token, policy, |step| step == Step::Ticket, Step::Ticket) {
             Ok(at) => at,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         if !self.ticket.as_ref().is_some_and(|stored| stored.digest.is_of_ticket(&cx, ticket)) {
             let refused = EventKind::CodeRefused { factor: Factor::Ticket, fault: CodeFault::Wrong };

@@ -1,0 +1,216 @@
+//! Plays every flow from the password to the dashboard in the terminal: `cargo run --example walkthrough`.
+//!
+//! It ends with 0 only if every step came out as it should.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use factorgate::otp::Totp;
+use factorgate::otpauth::Issuer;
+use factorgate::policy::{Channel, FirstRegistration, Policy, Step};
+use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::{
+    Code, Contact, DeviceName, EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom, PrimaryVerified,
+    Registration, Removal, Secret, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
+};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match walk().await {
+        Ok(()) => {
+            println!("\nEvery step came out as it should.");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("\nNot as it should be: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn walk() -> Result {
+    use Channel::{App, Email};
+    use FirstRegistration::{AfterEmailCode, AfterPassword, WithTicket};
+
+    title("S1", "The company enforces MFA");
+    let host = Host::new()?;
+    let off = Policy::off(AfterPassword);
+    host.plan(&off, "erin").await?;
+    let login = host.log_in("erin", &off).await?;
+    expect("nothing is owed: the password opens the dashboard", matches!(login, Login::Authenticated(_)))?;
+    let enforced = Policy::any_of([Email], AfterPassword)?;
+    host.plan(&enforced, "erin").await?;
+    let login = host.log_in("erin", &enforced).await?;
+    expect("now an e-mail code is owed", asks_for(&login, &[Step::EmailCode]))?;
+
+    title("S2", "The channels decide the steps");
+    for (name, policy, steps) in [
+        ("app only", Policy::any_of([App], AfterEmailCode)?, &[Step::EmailCode][..]),
+        ("e-mail only", Policy::any_of([Email], AfterPassword)?, &[Step::EmailCode]),
+        ("both, any of them", Policy::any_of([App, Email], AfterPassword)?, &[Step::EmailCode, Step::EnrollApp]),
+        ("both, all of them", Policy::all_of([App, Email], AfterPassword)?, &[Step::EmailCode]),
+    ] {
+        println!("  {name}:");
+        host.plan(&policy, "frank").await?;
+        let login = Host::new()?.log_in("frank", &policy).await?;
+        expect("the steps are those of the plan", asks_for(&login, steps))?;
+    }
+
+    title("S3", "A smartphone can be registered whatever the channels are");
+    for policy in [&off, &enforced] {
+        let host = Host::new()?;
+        host.register_from_profile("grace", policy).await?;
+        expect("it is registered", host.mfa.devices(&user("grace")?).await?.len() == 1)?;
+    }
+
+    title("S4", "Adding a smartphone at login");
+    let app_only = Policy::any_of([App], AfterPassword)?;
+    host.plan(&app_only, "alice").await?;
+    let Login::Enroll(enroll) = host.log_in("alice", &app_only).await? else { return Err("no registration".into()) };
+    for line in enroll.key_uri().qr()?.to_unicode().lines() {
+        // Dark on white, whatever the colors of the terminal are.
+        println!("  \x1b[30;107m{line}\x1b[0m");
+    }
+    println!("  or type the key: {}", enroll.key_uri().secret_base32().grouped().expose_secret());
+    let (phone, name) = (secret_of(&enroll)?, DeviceName::new("Alice's phone")?);
+    let wrong = Totp::default().generate(&phone, Timestamp::from_secs(0)).ok_or("no code")?;
+    let login = host.mfa.confirm_app_enrollment(enroll.flow(), &wrong, &name, &app_only).await?;
+    expect("a wrong code registers nothing", matches!(login, Login::Enroll(_)))?;
+    let login = host.mfa.confirm_app_enrollment(enroll.flow(), &host.code(&phone)?, &name, &app_only).await?;
+    let Login::Authenticated(passed) = login else { return Err("the right code did not open".into()) };
+    println!("  amr {:?}, {:?}", passed.amr(), passed.assurance());
+    expect("the right one opens the dashboard", passed.user().as_str() == "alice")?;
+
+    title("S5", "An e-mail code at login");
+    let Login::Challenge(asked) = host.log_in("bob", &enforced).await? else { return Err("no challenge".into()) };
+    let mail = host.outbox.sent().pop().ok_or("no mail")?;
+    println!("  mail to {}: {}", mail.to.masked(), mail.subject);
+    expect("it was sent by itself, to the address on record", mail.to.as_str() == "bob@example.com")?;
+    let code = Code::parse(&mail.code.ok_or("no code in the mail")?)?;
+    let login = host.mfa.verify_email_code(asked.flow(), &code, &enforced).await?;
+    expect("the code opens the dashboard", matches!(login, Login::Authenticated(_)))?;
+    let login = host.mfa.verify_email_code(asked.flow(), &code, &enforced).await?;
+    expect("and it opens nothing a second time", matches!(login, Login::Denied(_)))?;
+
+    title("S6", "Managing the device from the profile");
+    let secret = host.register_from_profile("carol", &off).await?;
+    host.plan(&off, "carol").await?;
+    let login = host.log_in("carol", &off).await?;
+    expect("its code is asked for, although nothing is enforced", asks_for(&login, &[Step::AppCode]))?;
+    let session = SignedIn::assertion(user("carol")?);
+    let device = host.mfa.devices(session.user()).await?.pop().ok_or("no device")?;
+    println!("  registered: {} ({})", device.name, device.id);
+    let code = host.code(&secret)?;
+    let removal = host.mfa.remove_device(&session, device.id, &code, contact("carol")?, &app_only).await?;
+    if let Removal::Refused { reason, .. } = &removal {
+        println!("  refused: {}", std::error::Error::source(reason).map_or(reason.to_string(), ToString::to_string));
+    }
+    expect("the last device stays where the policy needs it", matches!(removal, Removal::Refused { .. }))?;
+    let removal = host.mfa.remove_device(&session, device.id, &code, contact("carol")?, &off).await?;
+    expect("and goes where it does not, on a fresh code", matches!(removal, Removal::Removed { .. }))?;
+
+    title("S7", "A stolen password opens nothing");
+    let mut denied = false;
+    for _ in 0..5 {
+        host.clock.advance(Duration::from_secs(30));
+        let Login::Challenge(asked) = host.log_in("alice", &app_only).await? else { return Err("no challenge".into()) };
+        denied = matches!(host.mfa.verify_app_code(asked.flow(), &wrong, &app_only).await?, Login::Denied(_));
+    }
+    expect("five wrong codes lock, though each was of a login of its own", denied)?;
+    let login = host.log_in("alice", &app_only).await?;
+    if let Login::Denied(denied) = &login {
+        println!("  refused: {}", denied.reason);
+    }
+    expect("and then nobody gets in", matches!(login, Login::Denied(_)))?;
+    let ticket = Policy::any_of([App], WithTicket)?;
+    host.plan(&ticket, "dave").await?;
+    let login = host.log_in("dave", &ticket).await?;
+    expect("nor does a password register a device where a ticket is asked for", matches!(login, Login::Denied(_)))?;
+    let issued = host.mfa.issue_ticket(&user("dave")?).await?;
+    let Login::Challenge(asked) = host.log_in("dave", &ticket).await? else { return Err("no challenge".into()) };
+    let login = host.mfa.redeem_ticket(asked.flow(), &issued.ticket, &ticket).await?;
+    expect("with the ticket it does", matches!(login, Login::Enroll(_)))
+}
+
+/// What an application brings: a store, a mailer, a key.
+struct Host {
+    clock: FixedClock,
+    mfa: Mfa<MemoryStore, Outbox>,
+    outbox: Outbox,
+}
+
+impl Host {
+    fn new() -> Result<Self> {
+        let (clock, outbox) = (FixedClock::at(1_900_000_000), Outbox::new());
+        let keys = ServerKeys::new(ServerKey::generate(&OsRandom)?);
+        let mfa = Mfa::builder(MemoryStore::new(), outbox.clone(), keys, Issuer::new("ACME")?)
+            .clock(clock.clone())
+            .build()?;
+        Ok(Self { clock, mfa, outbox })
+    }
+
+    async fn log_in(&self, name: &str, policy: &Policy) -> Result<Login> {
+        Ok(self.mfa.begin_login(PrimaryVerified::assertion(user(name)?), contact(name)?, policy).await?)
+    }
+
+    /// Prints what the policy asks of a user, and why.
+    async fn plan(&self, policy: &Policy, name: &str) -> Result {
+        let standing = self.mfa.status(&user(name)?).await?.standing(&contact(name)?);
+        for line in policy.explain(&standing).to_string().lines() {
+            println!("    {line}");
+        }
+        Ok(())
+    }
+
+    async fn register_from_profile(&self, name: &str, policy: &Policy) -> Result<Secret> {
+        let session = SignedIn::assertion(user(name)?);
+        let begun = self.mfa.begin_registration(&session, contact(name)?, policy).await?;
+        let Registration::Enroll(enroll) = begun else { return Err("no registration".into()) };
+        let secret = secret_of(&enroll)?;
+        let code = self.code(&secret)?;
+        let done = self.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), policy).await?;
+        expect("the device is confirmed by its code", matches!(done, Registration::Registered(_)))?;
+        // A code is good once: the next one comes in half a minute.
+        self.clock.advance(Duration::from_secs(30));
+        Ok(secret)
+    }
+
+    /// What the app shows now.
+    fn code(&self, secret: &Secret) -> Result<Code> {
+        Totp::default().generate(secret, self.clock.time()).ok_or_else(|| "no code before T0".into())
+    }
+}
+
+fn user(name: &str) -> Result<UserId> {
+    Ok(UserId::new(name)?)
+}
+
+fn contact(name: &str) -> Result<Contact> {
+    Ok(Contact::verified(EmailAddress::new(&format!("{name}@example.com"))?))
+}
+
+/// What an app learns from the QR code.
+fn secret_of<R: Flow>(enroll: &Enroll<R>) -> Result<Secret> {
+    Ok(Secret::from_base32(enroll.key_uri().secret_base32().expose_secret())?)
+}
+
+fn asks_for(login: &Login, steps: &[Step]) -> bool {
+    let next = |challenge: &factorgate::Challenge<LoginRef>| challenge.next() == steps;
+    match login {
+        Login::Challenge(challenge) => next(challenge),
+        Login::Enroll(enroll) => next(enroll.challenge()),
+        Login::Authenticated(_) | Login::Denied(_) => false,
+    }
+}
+
+fn title(id: &str, text: &str) {
+    println!("\n{id}  {text}");
+}
+
+fn expect(what: &str, holds: bool) -> Result {
+    println!("  [{}] {what}", if holds { "ok" } else { "NO" });
+    if holds { Ok(()) } else { Err(what.into()) }
+}
