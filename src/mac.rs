@@ -4,15 +4,13 @@ use hmac::digest::KeyInit as _;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-/// How much stack is wiped after a key was used. The deepest chain of calls below needs less than half.
-const STACK: usize = 4096;
+use crate::secret::wipe_stack;
 
 /// HMAC-SHA-256 (RFC 2104) over `fields`. Each is preceded by its length, so that no two lists of fields
 /// give the same message.
 pub(crate) fn hmac_sha256(key: &[u8; 32], fields: &[&[u8]], out: &mut [u8; 32]) {
     compute(key, fields, out);
-    // hmac 0.13 leaves the key on the stack, with its `zeroize` feature too.
-    zeroize::zeroize_stack::<STACK>();
+    wipe_stack();
 }
 
 #[inline(never)]

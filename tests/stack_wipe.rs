@@ -18,7 +18,12 @@ use std::process::{Command, Stdio};
 
 use factorgate::otp::{Algorithm, Digits, Hotp, Totp, Window};
 use factorgate::otpauth::{AccountName, Issuer, KeyUri};
-use factorgate::{Code, OsRandom, RandomUnavailable, Secret, SecureRandom, Timestamp};
+use factorgate::policy::{Channel, FirstRegistration, Policy};
+use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::{
+    Code, Contact, DeviceName, Login, Mfa, OsRandom, PrimaryVerified, RandomUnavailable, Secret, SecureRandom,
+    ServerKey, ServerKeys, Timestamp, UserId,
+};
 use hmac::Hmac;
 
 const MASK: u8 = 0xa5;
@@ -39,9 +44,13 @@ enum Work {
     Resync,
     TotpVerify,
     WriteKeyUri,
+    /// The key is the server's, for a whole login.
+    ServerKey,
+    /// The key is made for a device, registered, sealed, opened and used.
+    Device,
 }
 
-const ALL: [Work; 8] = [
+const ALL: [Work; 10] = [
     Work::Nothing,
     Work::Keep,
     Work::BareHmac,
@@ -50,6 +59,8 @@ const ALL: [Work; 8] = [
     Work::Resync,
     Work::TotpVerify,
     Work::WriteKeyUri,
+    Work::ServerKey,
+    Work::Device,
 ];
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
 
@@ -86,6 +97,16 @@ fn u11_nothing_of_the_key_or_its_text_is_left_of_a_key_uri() {
     for len in [16, 20, 32, 64] {
         assert_eq!(hits(Work::WriteKeyUri, Algorithm::Sha1, len), 0, "{len} bytes");
     }
+}
+
+#[test]
+fn h14_f1_nothing_of_the_servers_key_is_left_after_a_login() {
+    assert_eq!(hits(Work::ServerKey, Algorithm::Sha256, 32), 0);
+}
+
+#[test]
+fn h14_f2_nothing_of_a_devices_key_is_left_after_its_registration_and_a_login() {
+    assert_eq!(hits(Work::Device, Algorithm::Sha1, 20), 0);
 }
 
 /// How many places in the memory of a worker hold eight bytes of the key in one of its forms.
@@ -248,8 +269,11 @@ impl SecureRandom for Unmask<'_> {
 
 #[inline(never)]
 fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
-    if work == Work::Nothing {
-        return;
+    match work {
+        Work::Nothing => return,
+        Work::ServerKey => return log_in(ServerKey::generate(&Unmask(masked)).unwrap(), OsRandom),
+        Work::Device => return log_in(ServerKey::generate(&OsRandom).unwrap(), DeviceKey(masked.to_vec())),
+        _ => {}
     }
     let secret = Secret::generate_with_len(masked.len(), &Unmask(masked)).unwrap();
     let code = Code::parse("123456").unwrap();
@@ -257,7 +281,7 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
     let totp = Totp::builder().algorithm(algorithm).build().unwrap();
     let at = Timestamp::from_secs(1_900_000_000);
     match work {
-        Work::Nothing => {}
+        Work::Nothing | Work::ServerKey | Work::Device => {}
         Work::Keep => std::mem::forget(black_box(secret)),
         Work::BareHmac => match algorithm {
             Algorithm::Sha1 => bare_hmac::<Hmac<sha1::Sha1>>(&secret),
@@ -275,6 +299,44 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
             drop(black_box(uri.secret_base32().grouped()));
         }
     }
+}
+
+/// Gives the masked key where the secret of a device is drawn, which is the only thing of this length.
+struct DeviceKey(Vec<u8>);
+
+impl SecureRandom for DeviceKey {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomUnavailable> {
+        if out.len() == self.0.len() { Unmask(&self.0).fill(out) } else { OsRandom.fill(out) }
+    }
+}
+
+/// Registers a device at a login and logs in with it; everything is dropped then but the sealed record.
+#[inline(never)]
+fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
+    let (store, clock) = (MemoryStore::new(), FixedClock::at(1_900_000_000));
+    let issuer = Issuer::new("ACME Co").unwrap();
+    let builder = Mfa::builder(store.clone(), Outbox::new(), ServerKeys::new(key), issuer);
+    let mfa = builder.clock(clock.clone()).random(random).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap();
+        let alice = || UserId::new("alice").unwrap();
+        let contact = || Contact::without_email(AccountName::new("alice").unwrap());
+        let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
+        let Login::Enroll(enroll) = login else { panic!("{login:?}") };
+        let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
+        let code = Totp::default().generate(&secret, clock.time()).unwrap();
+        let login = mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), &policy).await.unwrap();
+        assert!(matches!(login, Login::Authenticated(_)));
+        clock.advance(std::time::Duration::from_secs(30));
+        let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
+        let Login::Challenge(asked) = login else { panic!("{login:?}") };
+        let code = Totp::default().generate(&secret, clock.time()).unwrap();
+        let login = mfa.verify_app_code(asked.flow(), &code, &policy).await.unwrap();
+        assert!(matches!(login, Login::Authenticated(_)));
+    });
+    drop(mfa);
+    std::mem::forget(store);
 }
 
 #[inline(never)]

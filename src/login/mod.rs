@@ -52,7 +52,9 @@ pub enum Registration {
 /// forged nor used twice:
 ///
 /// ```compile_fail,E0451
-/// let forged = factorgate::Authenticated { user: factorgate::UserId::new("root").unwrap() };
+/// # fn forge(passed: factorgate::Authenticated) {
+/// let forged = factorgate::Authenticated { user: factorgate::UserId::new("root").unwrap(), ..passed };
+/// # }
 /// ```
 /// ```compile_fail,E0599
 /// fn twice(once: factorgate::Authenticated) { let again = once.clone(); }

@@ -7,7 +7,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::Algorithm;
 use crate::code::{Code, Digits};
-use crate::secret::Secret;
+use crate::secret::{Secret, wipe_stack};
 
 /// Codes that count (RFC 4226): each is good for one value of a counter that the device and the server keep.
 ///
@@ -153,17 +153,6 @@ impl Search<'_> {
         }
         found
     }
-}
-
-/// Overwrites the stack below the caller's frame, where the last call had its own. HMAC leaves the whole key
-/// there, so every function that makes a [`Keyed`] is never inlined and is followed by this.
-#[inline(always)]
-fn wipe_stack() {
-    /// How deep the stack is overwritten, in bytes. A scan of a process from outside (`tests/stack_wipe.rs`)
-    /// shows for the three hash functions that 3 KiB are enough with optimization, 12 KiB without, and 16 KiB
-    /// without and with debug assertions.
-    const DEPTH: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 16 * 1024 };
-    zeroize::zeroize_stack::<DEPTH>();
 }
 
 /// HMAC with the key set up, from which each counter starts.

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::account::Account;
 use crate::keys::{KeyId, KeySet, ServerKeys};
+use crate::secret::wipe_stack;
 use crate::store::{Record, Version};
 use crate::user::UserId;
 
@@ -29,8 +30,6 @@ const HEADER_LEN: usize = MAGIC.len() + 8 + NONCE_LEN;
 const TAG_LEN: usize = 16;
 /// What a sane record stays far below; more is not read.
 const MAX_LEN: usize = 16 * 1024;
-/// How much stack is wiped after the key was used.
-const STACK: usize = 8192;
 
 pub(crate) type Nonce = [u8; NONCE_LEN];
 
@@ -73,7 +72,7 @@ pub(crate) fn seal(
     encode::encode(account, body).map_err(|_| CorruptRecord::Content)?;
     let associated = associated_data(header, user, version);
     let made = encrypt(keys, nonce, &associated, body);
-    zeroize::zeroize_stack::<STACK>();
+    wipe_stack();
     tag.copy_from_slice(&made.ok_or(CorruptRecord::Content)?);
     // All of it is ciphertext now.
     Ok(Record::new(version, core::mem::take(&mut *sealed)))
@@ -97,7 +96,7 @@ pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<
     let mut plain = Zeroizing::new(body.to_vec());
     let associated = associated_data(header, user, record.version());
     let opened = decrypt(keys, nonce, &associated, &mut plain, tag);
-    zeroize::zeroize_stack::<STACK>();
+    wipe_stack();
     opened.ok_or(CorruptRecord::BrokenSeal)?;
     decode::decode(&plain).ok_or(CorruptRecord::Content)
 }
