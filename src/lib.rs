@@ -132,6 +132,11 @@ mod ticket;
 mod time;
 mod user;
 
+/// The examples of the README.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 pub use crate::{
     code::{Code, InvalidCode},
     random::{RandomUnavailable, SecureRandom},
