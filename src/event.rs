@@ -64,7 +64,7 @@ pub enum EventKind {
     EmailDisabled,
     /// A registration was begun: a secret was made and shown.
     EnrollmentBegun,
-    /// The user was locked.
+    /// The user was locked, by the wrong code that came before.
     Locked {
         /// Until when.
         until: Timestamp,
@@ -82,6 +82,11 @@ pub enum EventKind {
     LoginsRevoked,
     /// A mail could not be sent, or may not have been.
     MailUndelivered,
+    /// Something was tried while the user was locked, and was not looked at.
+    RefusedWhileLocked {
+        /// Until when.
+        until: Timestamp,
+    },
     /// A step was tried that is not open: a sign of a forged request or of a changed policy
     /// (OWASP ASVS 5.0, 16.3.3).
     StepNotOpen {

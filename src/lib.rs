@@ -75,6 +75,11 @@
 //! person; and a store that tells the truth, which `testing::check_store` tries out. `SECURITY.md` in the
 //! repository says what is promised, and what is not.
 //!
+//! # Not there yet
+//!
+//! The [`policy`] knows grace, trusted browsers and recovery codes. The engine keeps none of them: for it nobody is in
+//! grace, no browser is trusted, and nobody holds recovery codes, so that such a policy asks for more, never for less.
+//!
 //! # Features
 //!
 //! | feature | default | |

@@ -40,7 +40,7 @@ impl Account {
             return Decision::unchanged(Removal::UnknownDevice);
         };
         if let Some(until) = self.failures.locked(cx.now) {
-            return Decision::unchanged(Removal::Locked(until)).with_event(EventKind::Locked { until });
+            return Decision::unchanged(Removal::Locked(until)).with_event(EventKind::RefusedWhileLocked { until });
         }
         // A disabled device helps nobody to log in.
         let usable = |held: &&super::Device| !held.is_disabled() && held.id != device;

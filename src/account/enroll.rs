@@ -42,8 +42,9 @@ impl Account {
         let Some(flow) = self.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };
         let expires_at = cx.now.saturating_add(FLOW_LIFETIME);
         flow.pending = Some(Pending { attempts: 0, expires_at, secret: fresh.secret, totp: cx.rules.totp });
-        // Who has to install an app first gets the whole time for it.
-        flow.expires_at = flow.expires_at.max(expires_at);
+        // Who has to install an app first gets the whole time for it, but only once.
+        let last = flow.begun_at.saturating_add(FLOW_LIFETIME).saturating_add(FLOW_LIFETIME);
+        flow.expires_at = flow.expires_at.max(expires_at).min(last);
         Decision::changed(self.look(&cx, at, policy, None)).with_event(EventKind::EnrollmentBegun)
     }
 

@@ -29,6 +29,7 @@ impl Account {
         policy: &Policy,
     ) -> Decision<Progress> {
         let flow = OpenFlow {
+            begun_at: cx.now,
             code: None,
             contact,
             epoch: self.epoch,
@@ -283,7 +284,7 @@ pub(super) fn denied(reason: DeniedReason) -> Decision<Progress> {
     let decision = Decision::unchanged(Progress::Denied(reason));
     match reason {
         DeniedReason::Policy(denial) => decision.with_event(EventKind::LoginDenied { reason: denial.reason }),
-        DeniedReason::Locked { until } => decision.with_event(EventKind::Locked { until }),
+        DeniedReason::Locked { until } => decision.with_event(EventKind::RefusedWhileLocked { until }),
         DeniedReason::DevicesDisabled | DeniedReason::FlowEnded => decision,
     }
 }

@@ -74,6 +74,7 @@ pub(crate) struct Device {
 
 /// A login, or a registration from the profile, that is under way. It keeps evidence, never a plan.
 pub(crate) struct OpenFlow {
+    pub(crate) begun_at: Timestamp,
     pub(crate) code: Option<IssuedCode>,
     pub(crate) contact: Contact,
     pub(crate) epoch: u64,

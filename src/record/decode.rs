@@ -64,7 +64,7 @@ fn device(d: &mut Decoder<'_>) -> Option<Device> {
 }
 
 fn flow(d: &mut Decoder<'_>) -> Option<OpenFlow> {
-    array(d, 9)?;
+    array(d, 10)?;
     Some(OpenFlow {
         token: digest(d)?,
         purpose: match d.u8().ok()? {
@@ -73,6 +73,7 @@ fn flow(d: &mut Decoder<'_>) -> Option<OpenFlow> {
             _ => return None,
         },
         epoch: d.u64().ok()?,
+        begun_at: time(d)?,
         expires_at: time(d)?,
         contact: contact(d)?,
         policy: Policy::from_bits(d.u32().ok()?)?,

@@ -72,15 +72,26 @@ fn device<W: Write>(e: &mut Encoder<W>, device: &Device) -> Out<W> {
 }
 
 fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
-    let OpenFlow { code, contact: to, epoch, evidence: proved, expires_at, pending: waiting, policy, purpose, token } =
-        flow;
-    e.array(9)?;
+    let OpenFlow {
+        begun_at,
+        code,
+        contact: to,
+        epoch,
+        evidence: proved,
+        expires_at,
+        pending: waiting,
+        policy,
+        purpose,
+        token,
+    } = flow;
+    e.array(10)?;
     digest(e, token)?;
     e.u8(match purpose {
         Purpose::Login => 0,
         Purpose::Registration => 1,
     })?;
     e.u64(*epoch)?;
+    time(e, *begun_at)?;
     time(e, *expires_at)?;
     contact(e, to)?;
     e.u32(policy.to_bits())?;

@@ -41,6 +41,7 @@ fn account() -> Account {
         ever_held_factor: true,
         failures: Failures { spent: 1, locks: 2, locked_until: Some(at(3)) },
         flows: Vec::from([OpenFlow {
+            begun_at: at(1),
             code: Some(IssuedCode { attempts: 1, digest, expires_at: at(2), sent_at: at(1), superseded: Some(digest) }),
             contact: Contact::verified(EmailAddress::new("alice@example.com").unwrap()),
             epoch: 6,
