@@ -1,10 +1,10 @@
 //! Opening a flow, and where it stands: the policy is asked anew at every step.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{
     Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, IssuedCode, MAX_FLOWS, OpenFlow, Outgoing, Progress,
+    Request,
 };
 use crate::event::EventKind;
 use crate::login::{Contact, DeniedReason, EmailStatus, Evidence, Finished, Open, Purpose, Refusal, SentCode, Token};
@@ -15,7 +15,27 @@ use crate::policy::{Path, Plan, Policy, Step};
 pub(super) enum Outlook {
     Denied(DeniedReason),
     Finished { remind_enrollment: bool },
-    Open { paths: Vec<Path>, remind_enrollment: bool },
+    Open(Owed),
+}
+
+/// What is owed: the steps of one of these paths.
+pub(super) struct Owed {
+    paths: Vec<Path>,
+    remind_enrollment: bool,
+}
+
+impl Owed {
+    fn next(&self) -> impl Iterator<Item = Step> {
+        self.paths.iter().filter_map(|path| path.steps().first().copied())
+    }
+
+    fn is_next(&self, wanted: impl Fn(Step) -> bool) -> bool {
+        self.next().any(wanted)
+    }
+
+    fn is_all_next(&self, wanted: impl Fn(Step) -> bool) -> bool {
+        self.next().all(wanted)
+    }
 }
 
 impl Account {
@@ -47,7 +67,7 @@ impl Account {
                 Decision::unchanged(Progress::Finished(finished(&cx, &flow, remind_enrollment)))
                     .with_event(EventKind::LoginCompleted)
             }
-            Outlook::Open { .. } => {
+            Outlook::Open(_) => {
                 if let Some(until) = self.failures.locked(cx.now) {
                     return denied(DeniedReason::Locked { until });
                 }
@@ -64,26 +84,11 @@ impl Account {
     }
 
     /// Shows a flow as it is. Nothing changes.
-    pub(crate) fn resume(
-        &self,
-        cx: Context<'_>,
-        purpose: Purpose,
-        token: &Token,
-        policy: &Policy,
-    ) -> Decision<Progress> {
-        let Some(flow) = self.find(&cx, purpose, token).and_then(|at| self.flows.get(at)) else {
-            return denied(DeniedReason::FlowEnded);
-        };
-        if let Some(until) = self.failures.locked(cx.now) {
-            return denied(DeniedReason::Locked { until });
+    pub(crate) fn resume(&self, rq: &Request<'_>) -> Decision<Progress> {
+        match self.open_flow(rq) {
+            Ok((_, flow, outlook)) => Decision::unchanged(self.show(&rq.cx, flow, outlook, None)),
+            Err(reason) => denied(reason),
         }
-        Decision::unchanged(match self.outlook(&cx, flow, policy) {
-            Outlook::Denied(reason) => return denied(reason),
-            // What is finished is revealed by the step that finishes it, never by a look. It was finished by a
-            // change of the policy or the account; the user begins again.
-            Outlook::Finished { .. } => return denied(DeniedReason::FlowEnded),
-            Outlook::Open { paths, remind_enrollment } => self.show(&cx, flow, paths, remind_enrollment, None),
-        })
     }
 
     /// Ends a flow.
@@ -97,42 +102,49 @@ impl Account {
         }
     }
 
+    /// Does `take` with the flow, if `step` is open in it now.
+    pub(super) fn at_step(
+        &mut self,
+        rq: &Request<'_>,
+        step: Step,
+        take: impl FnOnce(&mut Self, usize) -> Decision<Progress>,
+    ) -> Decision<Progress> {
+        let (at, flow, outlook) = match self.open_flow(rq) {
+            Ok(open) => open,
+            Err(reason) => return denied(reason),
+        };
+        // A code by e-mail answers both steps that ask for one.
+        if outlook.is_next(|next| next == step || is_email(next) && is_email(step)) {
+            return take(self, at);
+        }
+        Decision::unchanged(self.show(&rq.cx, flow, outlook, Some(Refusal::NotOpen)))
+            .with_event(EventKind::StepNotOpen { step })
+    }
+
+    /// The flow of a request that is alive and owes something, unless its user is locked.
+    fn open_flow(&self, rq: &Request<'_>) -> Result<(usize, &OpenFlow, Owed), DeniedReason> {
+        let at = self.find(&rq.cx, rq.purpose, rq.token).ok_or(DeniedReason::FlowEnded)?;
+        let flow = self.flows.get(at).ok_or(DeniedReason::FlowEnded)?;
+        if let Some(until) = self.failures.locked(rq.cx.now) {
+            return Err(DeniedReason::Locked { until });
+        }
+        match self.outlook(&rq.cx, flow, rq.policy) {
+            Outlook::Denied(reason) => Err(reason),
+            // A login is finished by the step that proves the last thing, never by a look: this one is owed nothing
+            // any more because the account has changed. The user begins again.
+            Outlook::Finished { .. } => Err(DeniedReason::FlowEnded),
+            Outlook::Open(owed) => Ok((at, flow, owed)),
+        }
+    }
+
     /// The flow of a token, if it is alive.
-    pub(super) fn find(&self, cx: &Context<'_>, purpose: Purpose, token: &Token) -> Option<usize> {
+    fn find(&self, cx: &Context<'_>, purpose: Purpose, token: &Token) -> Option<usize> {
         self.flows.iter().position(|flow| {
             flow.purpose == purpose
                 && flow.epoch == self.epoch
                 && cx.now < flow.expires_at
                 && flow.token.is_of_token(cx, purpose, token)
         })
-    }
-
-    /// Finds a flow in which `step` is open now; `Err` is the answer if there is none.
-    pub(super) fn enter(
-        &self,
-        cx: &Context<'_>,
-        purpose: Purpose,
-        token: &Token,
-        policy: &Policy,
-        is_step: impl Fn(Step) -> bool,
-        tried: Step,
-    ) -> Result<usize, Box<Decision<Progress>>> {
-        let found = self.find(cx, purpose, token).and_then(|at| Some((at, self.flows.get(at)?)));
-        let Some((at, flow)) = found else { return Err(Box::new(denied(DeniedReason::FlowEnded))) };
-        if let Some(until) = self.failures.locked(cx.now) {
-            return Err(Box::new(denied(DeniedReason::Locked { until })));
-        }
-        match self.outlook(cx, flow, policy) {
-            Outlook::Denied(reason) => Err(Box::new(denied(reason))),
-            Outlook::Finished { .. } => Err(Box::new(denied(DeniedReason::FlowEnded))),
-            Outlook::Open { paths, remind_enrollment } => {
-                if paths.iter().filter_map(|path| path.steps().first()).any(|step| is_step(*step)) {
-                    return Ok(at);
-                }
-                let shown = self.show(cx, flow, paths, remind_enrollment, Some(Refusal::NotOpen));
-                Err(Box::new(Decision::unchanged(shown).with_event(EventKind::StepNotOpen { step: tried })))
-            }
-        }
     }
 
     /// Goes on after a step was proved: finishes the flow, or takes the next step as far as it needs no choice.
@@ -152,13 +164,10 @@ impl Account {
                 Decision::changed(Progress::Finished(finished(&cx, &flow, remind_enrollment)))
                     .with_event(EventKind::LoginCompleted)
             }
-            Outlook::Open { paths, .. } => {
-                let only = |wanted: fn(Step) -> bool| {
-                    paths.iter().all(|path| path.steps().first().is_some_and(|step| wanted(*step)))
-                };
-                if only(is_email) && flow.code.is_none() {
+            Outlook::Open(owed) => {
+                if owed.is_all_next(is_email) && flow.code.is_none() {
                     self.send(cx, fresh, at, policy)
-                } else if only(|step| step == Step::EnrollApp) && flow.pending.is_none() {
+                } else if owed.is_all_next(|step| step == Step::EnrollApp) && flow.pending.is_none() {
                     self.enroll(cx, fresh, at, policy)
                 } else {
                     Decision::changed(self.look(&cx, at, policy, None))
@@ -196,7 +205,7 @@ impl Account {
         match self.outlook(cx, flow, policy) {
             Outlook::Denied(reason) => Progress::Denied(reason),
             Outlook::Finished { .. } => Progress::Denied(DeniedReason::FlowEnded),
-            Outlook::Open { paths, remind_enrollment } => self.show(cx, flow, paths, remind_enrollment, refusal),
+            Outlook::Open(owed) => self.show(cx, flow, owed, refusal),
         }
     }
 
@@ -230,33 +239,24 @@ impl Account {
         }
         match open.is_empty() {
             true => Outlook::Denied(DeniedReason::DevicesDisabled),
-            false => Outlook::Open { paths: open, remind_enrollment },
+            false => Outlook::Open(Owed { paths: open, remind_enrollment }),
         }
     }
 
-    fn show(
-        &self,
-        cx: &Context<'_>,
-        flow: &OpenFlow,
-        paths: Vec<Path>,
-        remind_enrollment: bool,
-        refusal: Option<Refusal>,
-    ) -> Progress {
-        let is_next =
-            |wanted: fn(Step) -> bool| paths.iter().any(|path| path.steps().first().is_some_and(|step| wanted(*step)));
-        let email = flow.contact.email.as_ref().filter(|_| is_next(is_email)).map(|(address, _)| EmailStatus {
+    fn show(&self, cx: &Context<'_>, flow: &OpenFlow, owed: Owed, refusal: Option<Refusal>) -> Progress {
+        let email = flow.contact.email.as_ref().filter(|_| owed.is_next(is_email)).map(|(address, _)| EmailStatus {
             masked_address: address.masked(),
             sent: flow.code.as_ref().filter(|code| cx.now < code.expires_at).map(IssuedCode::as_sent),
             resend_at: self.issues.wait(&cx.rules.issuance, cx.now),
         });
-        let enrolling = is_next(|step| step == Step::EnrollApp);
+        let enrolling = owed.is_next(|step| step == Step::EnrollApp);
         let open = Open {
             attempts_left: self.failures.left(&cx.rules.failures),
             email,
             expires_at: flow.expires_at,
-            paths,
+            paths: owed.paths,
             refusal,
-            remind_enrollment,
+            remind_enrollment: owed.remind_enrollment,
         };
         let pending = flow.pending.as_ref().filter(|pending| enrolling && cx.now < pending.expires_at);
         // The builder of the engine takes no TOTP that a Key URI cannot express.

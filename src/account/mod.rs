@@ -138,6 +138,14 @@ pub(crate) struct Context<'a> {
     pub(crate) user: &'a UserId,
 }
 
+/// What a request on an open flow brings with it.
+pub(crate) struct Request<'a> {
+    pub(crate) cx: Context<'a>,
+    pub(crate) policy: &'a Policy,
+    pub(crate) purpose: Purpose,
+    pub(crate) token: &'a Token,
+}
+
 /// Randomness that was drawn for one attempt at a transition. What it does not use is wiped.
 pub(crate) struct Fresh {
     pub(crate) code: Code,

@@ -2,14 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::{ATTEMPTS_PER_CODE, Account, Context, Decision, Fresh, Progress};
-use crate::account::flow::{denied, is_email};
+use super::{ATTEMPTS_PER_CODE, Account, Context, Decision, Fresh, Progress, Request};
+use crate::account::flow::denied;
 use crate::code::Code;
 use crate::device::DeviceId;
 use crate::event::{CodeFault, EventKind, Factor};
-use crate::login::{DeniedReason, Purpose, Refusal, Token};
+use crate::login::{DeniedReason, Refusal};
 use crate::otp::Verdict;
-use crate::policy::{Policy, Step};
+use crate::policy::Step;
 use crate::throttle::FailureBudget;
 use crate::ticket::Ticket;
 
@@ -23,50 +23,33 @@ pub(super) enum Guess {
 
 impl Account {
     /// Sends an e-mail code, or another one.
-    pub(crate) fn send_email_code(
-        &mut self,
-        cx: Context<'_>,
-        fresh: Fresh,
-        purpose: Purpose,
-        token: &Token,
-        policy: &Policy,
-    ) -> Decision<Progress> {
-        let at = match self.enter(&cx, purpose, token, policy, is_email, Step::EmailCode) {
-            Ok(at) => at,
-            Err(answer) => return *answer,
-        };
-        if let Some(retry_at) = self.issues.wait(&cx.rules.issuance, cx.now) {
-            return Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::TooSoon { retry_at })));
-        }
-        self.send(cx, fresh, at, policy)
+    pub(crate) fn send_email_code(&mut self, rq: &Request<'_>, fresh: Fresh) -> Decision<Progress> {
+        self.at_step(rq, Step::EmailCode, |account, at| match account.issues.wait(&rq.cx.rules.issuance, rq.cx.now) {
+            Some(retry_at) => account.refuse(rq, at, Refusal::TooSoon { retry_at }),
+            None => account.send(rq.cx, fresh, at, rq.policy),
+        })
     }
 
-    pub(crate) fn verify_email_code(
-        &mut self,
-        cx: Context<'_>,
-        fresh: Fresh,
-        purpose: Purpose,
-        token: &Token,
-        code: &Code,
-        policy: &Policy,
-    ) -> Decision<Progress> {
-        let at = match self.enter(&cx, purpose, token, policy, is_email, Step::EmailCode) {
-            Ok(at) => at,
-            Err(answer) => return *answer,
-        };
+    pub(crate) fn verify_email_code(&mut self, rq: &Request<'_>, fresh: Fresh, code: &Code) -> Decision<Progress> {
+        self.at_step(rq, Step::EmailCode, |account, at| account.judge_email_code(rq, fresh, at, code))
+    }
+
+    fn judge_email_code(&mut self, rq: &Request<'_>, fresh: Fresh, at: usize, code: &Code) -> Decision<Progress> {
+        let cx = &rq.cx;
         if code.digits() != cx.rules.email_digits {
-            return Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::Malformed)));
+            return self.refuse(rq, at, Refusal::Malformed);
         }
-        let Some(flow) = self.flows.get(at) else { return denied(DeniedReason::FlowEnded) };
+        let Some(flow) = self.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };
         let fault = match &flow.code {
             None => CodeFault::NoneOutstanding,
-            Some(issued) if issued.digest.is_of_code(&cx, flow, code) => {
-                if cx.now < issued.expires_at {
-                    return self.accept_email_code(cx, fresh, at, policy);
-                }
-                CodeFault::Expired
+            Some(issued) if issued.digest.is_of_code(cx, flow, code) && cx.now < issued.expires_at => {
+                flow.code = None;
+                flow.evidence.email_code = Some(cx.now);
+                self.email_failures = 0;
+                return self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Email });
             }
-            Some(issued) if issued.superseded.is_some_and(|old| old.is_of_code(&cx, flow, code)) => {
+            Some(issued) if issued.digest.is_of_code(cx, flow, code) => CodeFault::Expired,
+            Some(issued) if issued.superseded.is_some_and(|old| old.is_of_code(cx, flow, code)) => {
                 CodeFault::Superseded
             }
             Some(_) => CodeFault::Wrong,
@@ -74,84 +57,52 @@ impl Account {
         let refused = EventKind::CodeRefused { factor: Factor::Email, fault };
         if fault != CodeFault::Wrong {
             // A right code, or none to compare it with: no guess, and nothing to write.
-            return Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::WrongCode))).with_event(refused);
+            return self.refuse(rq, at, Refusal::WrongCode).with_event(refused);
         }
-        if let Some(flow) = self.flows.get_mut(at) {
-            flow.code.take_if(|issued| {
-                issued.attempts += 1;
-                issued.attempts >= ATTEMPTS_PER_CODE
-            });
-        }
+        flow.code.take_if(|issued| {
+            issued.attempts += 1;
+            issued.attempts >= ATTEMPTS_PER_CODE
+        });
         self.email_failures = self.email_failures.saturating_add(1);
         let mut events = Vec::from([refused]);
         if self.email_failures == FailureBudget::CONSECUTIVE_CAP {
             events.push(EventKind::EmailDisabled);
         }
-        self.after_wrong_code(cx, at, 1, events, policy)
+        self.after_wrong_code(rq, at, 1, events)
     }
 
-    fn accept_email_code(&mut self, cx: Context<'_>, fresh: Fresh, at: usize, policy: &Policy) -> Decision<Progress> {
-        if let Some(flow) = self.flows.get_mut(at) {
-            flow.code = None;
-            flow.evidence.email_code = Some(cx.now);
-        }
-        self.email_failures = 0;
-        self.advance_with(cx, fresh, at, EventKind::CodeAccepted { factor: Factor::Email }, policy)
-    }
-
-    pub(crate) fn verify_app_code(
-        &mut self,
-        cx: Context<'_>,
-        fresh: Fresh,
-        purpose: Purpose,
-        token: &Token,
-        code: &Code,
-        policy: &Policy,
-    ) -> Decision<Progress> {
-        let at = match self.enter(&cx, purpose, token, policy, |step| step == Step::AppCode, Step::AppCode) {
-            Ok(at) => at,
-            Err(answer) => return *answer,
-        };
-        match self.guess_app_code(&cx, code) {
+    pub(crate) fn verify_app_code(&mut self, rq: &Request<'_>, fresh: Fresh, code: &Code) -> Decision<Progress> {
+        self.at_step(rq, Step::AppCode, |account, at| match account.guess_app_code(&rq.cx, code) {
             Guess::Accepted(device) => {
-                if let Some(flow) = self.flows.get_mut(at) {
-                    flow.evidence.app_code = Some((device, cx.now));
+                if let Some(flow) = account.flows.get_mut(at) {
+                    flow.evidence.app_code = Some((device, rq.cx.now));
                 }
-                self.advance_with(cx, fresh, at, EventKind::CodeAccepted { factor: Factor::App }, policy)
+                account.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::App })
             }
-            Guess::Malformed => Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::Malformed))),
-            Guess::Replayed => Decision::unchanged(self.look(&cx, at, policy, Some(Refusal::WrongCode)))
+            Guess::Malformed => account.refuse(rq, at, Refusal::Malformed),
+            Guess::Replayed => account
+                .refuse(rq, at, Refusal::WrongCode)
                 .with_event(EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Replayed }),
             Guess::Wrong => {
-                let (cost, events) = self.count_wrong_app_code(code);
-                self.after_wrong_code(cx, at, cost, events, policy)
+                let (cost, events) = account.count_wrong_app_code(code);
+                account.after_wrong_code(rq, at, cost, events)
             }
-        }
+        })
     }
 
-    pub(crate) fn redeem_ticket(
-        &mut self,
-        cx: Context<'_>,
-        fresh: Fresh,
-        purpose: Purpose,
-        token: &Token,
-        ticket: &Ticket,
-        policy: &Policy,
-    ) -> Decision<Progress> {
-        let at = match self.enter(&cx, purpose, token, policy, |step| step == Step::Ticket, Step::Ticket) {
-            Ok(at) => at,
-            Err(answer) => return *answer,
-        };
-        if !self.ticket.as_ref().is_some_and(|stored| stored.digest.is_of_ticket(&cx, ticket)) {
-            let refused = EventKind::CodeRefused { factor: Factor::Ticket, fault: CodeFault::Wrong };
-            return self.after_wrong_code(cx, at, 1, Vec::from([refused]), policy);
-        }
-        // The step was open, so the ticket has not expired.
-        self.ticket = None;
-        if let Some(flow) = self.flows.get_mut(at) {
-            flow.evidence.ticket = Some(cx.now);
-        }
-        self.advance_with(cx, fresh, at, EventKind::CodeAccepted { factor: Factor::Ticket }, policy)
+    pub(crate) fn redeem_ticket(&mut self, rq: &Request<'_>, fresh: Fresh, ticket: &Ticket) -> Decision<Progress> {
+        self.at_step(rq, Step::Ticket, |account, at| {
+            if !account.ticket.as_ref().is_some_and(|stored| stored.digest.is_of_ticket(&rq.cx, ticket)) {
+                let refused = EventKind::CodeRefused { factor: Factor::Ticket, fault: CodeFault::Wrong };
+                return account.after_wrong_code(rq, at, 1, Vec::from([refused]));
+            }
+            // The step is open, so the ticket has not expired.
+            account.ticket = None;
+            if let Some(flow) = account.flows.get_mut(at) {
+                flow.evidence.ticket = Some(rq.cx.now);
+            }
+            account.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Ticket })
+        })
     }
 
     /// Compares a code with every device that is not disabled, and spends its step where it is right.
@@ -195,18 +146,17 @@ impl Account {
 
     fn after_wrong_code(
         &mut self,
-        cx: Context<'_>,
+        rq: &Request<'_>,
         at: usize,
         cost: u32,
         mut events: Vec<EventKind>,
-        policy: &Policy,
     ) -> Decision<Progress> {
-        let progress = match self.failures.spend(cost, &cx.rules.failures, cx.now) {
+        let progress = match self.failures.spend(cost, &rq.cx.rules.failures, rq.cx.now) {
             Some(until) => {
                 events.push(EventKind::Locked { until });
                 Progress::Denied(DeniedReason::Locked { until })
             }
-            None => self.look(&cx, at, policy, Some(Refusal::WrongCode)),
+            None => self.look(&rq.cx, at, rq.policy, Some(Refusal::WrongCode)),
         };
         let mut decision = Decision::changed(progress);
         decision.events = events;
@@ -215,15 +165,19 @@ impl Account {
 
     pub(super) fn advance_with(
         &mut self,
-        cx: Context<'_>,
+        rq: &Request<'_>,
         fresh: Fresh,
         at: usize,
         event: EventKind,
-        policy: &Policy,
     ) -> Decision<Progress> {
-        let mut decision = self.advance(cx, fresh, at, policy);
+        let mut decision = self.advance(rq.cx, fresh, at, rq.policy);
         decision.events.insert(0, event);
         decision
+    }
+
+    /// Refuses what costs nothing.
+    pub(super) fn refuse(&self, rq: &Request<'_>, at: usize, refusal: Refusal) -> Decision<Progress> {
+        Decision::unchanged(self.look(&rq.cx, at, rq.policy, Some(refusal)))
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Mfa, reveal};
-use crate::account::{self, Account, Context, Decision, Fresh, Progress};
+use crate::account::{self, Account, Context, Decision, Fresh, Progress, Request};
 use crate::code::Code;
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::{Error, MfaError};
@@ -71,10 +71,15 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     async fn proceed<R: Flow>(
         &self,
         flow: &R,
-        decide: impl FnMut(&mut Account, Context<'_>, Fresh) -> Decision<Progress> + Send,
+        policy: &Policy,
+        decide: impl Fn(&mut Account, &Request<'_>, Fresh) -> Decision<Progress> + Send,
     ) -> Result<R::Outcome, MfaError<S, M>> {
-        let (progress, events) = self.transact(&flow.token().user, decide).await?;
-        Ok(reveal::<R>(flow.token().duplicate(), progress, events))
+        let token = flow.token();
+        let decide = move |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
+            decide(account, &Request { cx, policy, purpose: R::PURPOSE, token }, fresh)
+        };
+        let (progress, events) = self.transact(&token.user, decide).await?;
+        Ok(reveal::<R>(token.duplicate(), progress, events))
     }
 
     /// Shows where a flow stands, for a page that is loaded again. Nothing is sent or spent.
@@ -85,7 +90,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// As [`Mfa::begin_login`].
     pub async fn resume<R: Flow>(&self, flow: &R, policy: &Policy) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, _| account.resume(cx, R::PURPOSE, flow.token(), policy)).await
+        self.proceed(flow, policy, |account, rq, _| account.resume(rq)).await
     }
 
     /// Ends a flow: the user has gone back, or signed out.
@@ -106,8 +111,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// As [`Mfa::begin_login`]. [`Error::Mailer`](crate::Error::Mailer) leaves the flow open, and the user may ask
     /// again at once.
     pub async fn send_email_code<R: Flow>(&self, flow: &R, policy: &Policy) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, fresh| account.send_email_code(cx, fresh, R::PURPOSE, flow.token(), policy))
-            .await
+        self.proceed(flow, policy, |account, rq, fresh| account.send_email_code(rq, fresh)).await
     }
 
     /// Verifies an e-mail code.
@@ -121,10 +125,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         code: &Code,
         policy: &Policy,
     ) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, fresh| {
-            account.verify_email_code(cx, fresh, R::PURPOSE, flow.token(), code, policy)
-        })
-        .await
+        self.proceed(flow, policy, |account, rq, fresh| account.verify_email_code(rq, fresh, code)).await
     }
 
     /// Verifies a code of an authenticator app.
@@ -138,10 +139,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         code: &Code,
         policy: &Policy,
     ) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, fresh| {
-            account.verify_app_code(cx, fresh, R::PURPOSE, flow.token(), code, policy)
-        })
-        .await
+        self.proceed(flow, policy, |account, rq, fresh| account.verify_app_code(rq, fresh, code)).await
     }
 
     /// Redeems a ticket, by which an administrator vouches for the user.
@@ -155,10 +153,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         ticket: &Ticket,
         policy: &Policy,
     ) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, fresh| {
-            account.redeem_ticket(cx, fresh, R::PURPOSE, flow.token(), ticket, policy)
-        })
-        .await
+        self.proceed(flow, policy, |account, rq, fresh| account.redeem_ticket(rq, fresh, ticket)).await
     }
 
     /// Begins to register a device: makes its secret and shows it. Asked again in the same flow it shows the
@@ -168,8 +163,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// As [`Mfa::begin_login`].
     pub async fn begin_app_enrollment<R: Flow>(&self, flow: &R, policy: &Policy) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, fresh| account.begin_enrollment(cx, fresh, R::PURPOSE, flow.token(), policy))
-            .await
+        self.proceed(flow, policy, |account, rq, fresh| account.begin_enrollment(rq, fresh)).await
     }
 
     /// Confirms a registration by the code that the new device shows, and names the device. That code cannot
@@ -185,10 +179,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         name: &DeviceName,
         policy: &Policy,
     ) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, |account, cx, fresh| {
-            account.confirm_enrollment(cx, fresh, R::PURPOSE, flow.token(), code, name, policy)
-        })
-        .await
+        self.proceed(flow, policy, |account, rq, fresh| account.confirm_enrollment(rq, fresh, code, name)).await
     }
 
     /// Removes a device, on a fresh code of any device that the user holds (OWASP ASVS 5.0, 7.5.1). The user is
