@@ -74,6 +74,11 @@ pub(crate) async fn has_admin(db: &SqlitePool) -> Result<bool, Failure> {
     Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE is_admin)").fetch_one(db).await?)
 }
 
+pub(crate) async fn set_password(db: &SqlitePool, id: i64, hash: &str) -> Result<(), Failure> {
+    sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?").bind(hash).bind(id).execute(db).await?;
+    Ok(())
+}
+
 /// The user has shown that they read what is sent to the address.
 pub(crate) async fn mark_email_verified(db: &SqlitePool, id: i64) -> Result<(), Failure> {
     sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ?").bind(id).execute(db).await?;

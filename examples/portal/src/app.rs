@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::mail::Outbox;
+use crate::mfa::{self, Engine};
 use crate::password::Passwords;
 use crate::{db, headers, pages, session};
 
@@ -27,6 +28,7 @@ pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) db: SqlitePool,
+    pub(crate) mfa: Engine,
     pub(crate) outbox: Outbox,
     pub(crate) passwords: Passwords,
 }
@@ -57,8 +59,8 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
     if let Some(password) = db::first_admin(&db, &passwords, &config).await? {
         println!("First administrator: {}  password: {password}", config.admin_email.as_str());
     }
-    let _ = key;
-    let app = App(Arc::new(Parts { db: db.clone(), outbox, passwords }));
+    let mfa = mfa::engine(&db, outbox.clone(), key).await?;
+    let app = App(Arc::new(Parts { db: db.clone(), mfa, outbox, passwords }));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -138,6 +140,9 @@ pub enum StartError {
     /// There is no randomness.
     #[error(transparent)]
     Random(#[from] factorgate::RandomUnavailable),
+    /// The table of the second factors cannot be made.
+    #[error("the table of the second factors cannot be made")]
+    Store(#[source] factorgate_sqlx::Error),
     /// `MAIL_FROM` is no sender.
     #[error("MAIL_FROM is no sender")]
     Sender(#[source] lettre::address::AddressError),

@@ -10,6 +10,8 @@ use crate::error::Failure;
 pub(crate) const SESSION: &str = "__Host-session";
 /// The login that has not been finished.
 pub(crate) const LOGIN: &str = "__Host-login";
+/// The registration of a smartphone that has not been finished.
+pub(crate) const REGISTRATION: &str = "__Host-registration";
 /// What the next page is to say.
 pub(crate) const NOTICE: &str = "__Host-notice";
 

@@ -6,6 +6,8 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::mfa::EngineError;
+
 /// Why a request has no page of its own. The visitor learns the kind, the log the cause.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -15,6 +17,8 @@ pub(crate) enum Failure {
     Malformed,
     /// There is no such page, or not for this visitor.
     NotFound,
+    /// The second factor could not be decided: the store, the mail server or another part failed.
+    Undecided(EngineError),
     /// The portal, or what it stands on, failed.
     Internal(Box<dyn Error + Send + Sync>),
 }
@@ -22,6 +26,12 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(cause: EngineError) -> Self {
+        Self::Undecided(cause)
     }
 }
 
@@ -62,6 +72,14 @@ impl IntoResponse for Failure {
             Self::NotFound => {
                 (StatusCode::NOT_FOUND, "There is no such page", "It may have moved, or it is not open to you.")
             }
+            Self::Undecided(cause) => {
+                eprintln!("portal: {}", chain(&cause));
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "We cannot check that just now",
+                    "It says nothing about what you entered, and nobody was let in. Please try again in a moment.",
+                )
+            }
             Self::Internal(cause) => {
                 eprintln!("portal: {}", chain(&*cause));
                 (
@@ -76,7 +94,8 @@ impl IntoResponse for Failure {
     }
 }
 
-fn chain(error: &dyn Error) -> String {
+/// An error with all its sources, for the log.
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

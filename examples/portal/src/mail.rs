@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
+use factorgate::{Mail, Mailer, Undelivered};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, transport::smtp};
 use sqlx::SqlitePool;
@@ -19,7 +21,14 @@ const LONGEST: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(crate) enum Outbox {
     Kept(SqlitePool),
-    Smtp { server: AsyncSmtpTransport<Tokio1Executor>, from: Mailbox, longest: Duration },
+    Smtp(Arc<Server>),
+}
+
+/// A mail server, and the sender it is given.
+pub(crate) struct Server {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    longest: Duration,
 }
 
 /// What is sent.
@@ -31,23 +40,17 @@ pub(crate) struct Letter<'a> {
     pub(crate) html: &'a str,
 }
 
-/// A mail was not accepted, or nobody knows.
+/// What a mail server, or the way to it, had to say.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
-    /// It was not sent.
-    #[error("the mail was refused")]
-    Refused(#[source] Box<dyn Error + Send + Sync>),
-    /// The line was lost on the way: it may arrive.
-    #[error("the fate of the mail is unknown")]
-    Unknown(#[source] Box<dyn Error + Send + Sync>),
-}
+#[error(transparent)]
+pub(crate) struct Cause(#[from] Box<dyn Error + Send + Sync>);
 
 impl Outbox {
     pub(crate) fn new(db: SqlitePool, smtp_url: Option<&str>, from: &str) -> Result<Self, StartError> {
         let Some(url) = smtp_url else { return Ok(Self::Kept(db)) };
         let from = from.parse().map_err(StartError::Sender)?;
-        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(StartError::MailServer)?.build();
-        Ok(Self::Smtp { server, from, longest: LONGEST })
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(StartError::MailServer)?.build();
+        Ok(Self::Smtp(Arc::new(Server { transport, from, longest: LONGEST })))
     }
 
     /// Whether mail is shown on the mailbox page.
@@ -55,18 +58,36 @@ impl Outbox {
         matches!(self, Self::Kept(_))
     }
 
-    pub(crate) async fn send(&self, letter: Letter<'_>) -> Result<(), SendError> {
+    pub(crate) async fn post(&self, letter: Letter<'_>) -> Result<(), Undelivered<Cause>> {
         match self {
             Self::Kept(db) => keep(db, letter).await,
-            Self::Smtp { server, from, longest } => {
-                let message = compose(from, letter).map_err(SendError::Refused)?;
-                match tokio::time::timeout(*longest, server.send(message)).await {
+            Self::Smtp(server) => {
+                let message = compose(&server.from, letter).map_err(refused)?;
+                match tokio::time::timeout(server.longest, server.transport.send(message)).await {
                     Ok(answer) => answer.map(|_| ()).map_err(judged),
-                    Err(elapsed) => Err(SendError::Unknown(elapsed.into())),
+                    Err(elapsed) => Err(unknown(elapsed)),
                 }
             }
         }
     }
+}
+
+impl Mailer for Outbox {
+    type Error = Cause;
+
+    async fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<Cause>> {
+        let (subject, text, html) = (mail.subject(), mail.text(), mail.html());
+        let to = mail.to().as_str();
+        self.post(Letter { to, subject: &subject, text: text.expose_secret(), html: html.expose_secret() }).await
+    }
+}
+
+fn refused(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Undelivered<Cause> {
+    Undelivered::Refused(Cause(cause.into()))
+}
+
+fn unknown(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Undelivered<Cause> {
+    Undelivered::Unknown(Cause(cause.into()))
 }
 
 fn compose(from: &Mailbox, letter: Letter<'_>) -> Result<Message, Box<dyn Error + Send + Sync>> {
@@ -79,19 +100,19 @@ fn compose(from: &Mailbox, letter: Letter<'_>) -> Result<Message, Box<dyn Error 
 
 /// Refused is only what surely was: an answer of the server, or a line that never stood. A line that dropped may
 /// have dropped after the server took the mail.
-fn judged(error: smtp::Error) -> SendError {
+fn judged(error: smtp::Error) -> Undelivered<Cause> {
     let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
     let never_stood =
         matches!(io, Some(ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable));
     if error.is_permanent() || error.is_transient() || error.is_client() || error.is_tls() || never_stood {
-        SendError::Refused(error.into())
+        refused(error)
     } else {
-        SendError::Unknown(error.into())
+        unknown(error)
     }
 }
 
-async fn keep(db: &SqlitePool, letter: Letter<'_>) -> Result<(), SendError> {
-    let now = db::now().map_err(|_| SendError::Refused("there is no time to put on the mail".into()))?;
+async fn keep(db: &SqlitePool, letter: Letter<'_>) -> Result<(), Undelivered<Cause>> {
+    let now = db::now().map_err(|_| refused("there is no time to put on the mail"))?;
     sqlx::query("INSERT INTO mails (recipient, subject, body_text, body_html, sent_at) VALUES (?, ?, ?, ?, ?)")
         .bind(letter.to)
         .bind(letter.subject)
@@ -100,7 +121,7 @@ async fn keep(db: &SqlitePool, letter: Letter<'_>) -> Result<(), SendError> {
         .bind(now)
         .execute(db)
         .await
-        .map_err(|error| SendError::Unknown(error.into()))?;
+        .map_err(unknown)?;
     Ok(())
 }
 
@@ -177,12 +198,13 @@ mod tests {
     }
 
     fn outbox(url: &str) -> Outbox {
-        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).unwrap().build();
-        Outbox::Smtp { server, from: "a@example.com".parse().unwrap(), longest: Duration::from_millis(500) }
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).unwrap().build();
+        let from = "a@example.com".parse().unwrap();
+        Outbox::Smtp(Arc::new(Server { transport, from, longest: Duration::from_millis(500) }))
     }
 
-    async fn send(outbox: Outbox) -> Result<(), SendError> {
-        outbox.send(Letter { to: "alice@example.com", subject: "s", text: "t", html: "<p>t</p>" }).await
+    async fn send(outbox: Outbox) -> Result<(), Undelivered<Cause>> {
+        outbox.post(Letter { to: "alice@example.com", subject: "s", text: "t", html: "<p>t</p>" }).await
     }
 
     #[tokio::test]
@@ -194,7 +216,7 @@ mod tests {
     async fn what_the_server_declines_is_refused() {
         for answer in ["450 later", "550 no such mailbox"] {
             let sent = send(server(Fault::Recipient(answer)).await).await;
-            assert!(matches!(sent, Err(SendError::Refused(_))), "{answer}: {sent:?}");
+            assert!(matches!(sent, Err(Undelivered::Refused(_))), "{answer}: {sent:?}");
         }
     }
 
@@ -202,19 +224,19 @@ mod tests {
     async fn no_server_is_refused() {
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let sent = send(outbox(&format!("smtp://127.0.0.1:{port}"))).await;
-        assert!(matches!(sent, Err(SendError::Refused(_))), "{sent:?}");
+        assert!(matches!(sent, Err(Undelivered::Refused(_))), "{sent:?}");
     }
 
     #[tokio::test]
     async fn a_line_that_drops_after_the_mail_leaves_it_unknown() {
         let sent = send(server(Fault::DropAfterData).await).await;
-        assert!(matches!(sent, Err(SendError::Unknown(_))), "{sent:?}");
+        assert!(matches!(sent, Err(Undelivered::Unknown(_))), "{sent:?}");
     }
 
     #[tokio::test]
     async fn a_silent_server_is_given_up() {
         let sent = send(server(Fault::Silent).await).await;
-        assert!(matches!(sent, Err(SendError::Unknown(_))), "{sent:?}");
+        assert!(matches!(sent, Err(Undelivered::Unknown(_))), "{sent:?}");
     }
 
     #[test]

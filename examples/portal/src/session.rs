@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use factorgate::{Authenticated, Evidence};
 use sqlx::SqlitePool;
 
 use crate::accounts::{self, User};
@@ -12,7 +13,7 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::token::Token;
-use crate::{cookie, db};
+use crate::{cookie, db, mfa};
 
 /// A session ends after half an hour without a request, and after twelve hours in any case.
 const IDLE: i64 = 30 * 60;
@@ -65,11 +66,12 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
 }
 
 /// Opens a session under a new id, which the browser gets with `headers`. The old one, if any, ends.
+///
+/// This is the one place where a session is opened, and it takes what the engine gives for a whole sign-in only.
 pub(crate) async fn open(
     app: &App,
     visitor: &Visitor,
-    user: i64,
-    proved: &str,
+    passed: &Authenticated,
     headers: &mut HeaderMap,
 ) -> Result<(), Failure> {
     end(&app.db, &visitor.token).await?;
@@ -77,8 +79,8 @@ pub(crate) async fn open(
     let now = db::now()?;
     sqlx::query("INSERT INTO sessions (digest, user_id, proved, created_at, seen_at) VALUES (?, ?, ?, ?, ?)")
         .bind(&token.digest()[..])
-        .bind(user)
-        .bind(proved)
+        .bind(mfa::row_id(passed.user())?)
+        .bind(in_words(passed.evidence()))
         .bind(now)
         .bind(now)
         .execute(&app.db)
@@ -102,6 +104,18 @@ pub(crate) async fn close_others(db: &SqlitePool, user: i64, but: Option<&Token>
     let kept = but.map(|token| token.digest().to_vec()).unwrap_or_default();
     sqlx::query("DELETE FROM sessions WHERE user_id = ? AND digest <> ?").bind(user).bind(kept).execute(db).await?;
     Ok(())
+}
+
+/// What was proved, as the dashboard tells it.
+fn in_words(evidence: &Evidence) -> String {
+    let proofs = [
+        (evidence.ticket.is_some(), "a ticket of the administrator"),
+        (evidence.email_code.is_some(), "an e-mail code"),
+        (evidence.app_code.is_some(), "a code of the smartphone"),
+        (evidence.enrolled.is_some(), "the new smartphone"),
+    ];
+    let proofs = proofs.into_iter().filter_map(|(proved, words)| proved.then_some(words));
+    std::iter::once("Password").chain(proofs).collect::<Vec<_>>().join(" + ")
 }
 
 async fn end(db: &SqlitePool, token: &Token) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use factorgate::policy::Channel;
 
 use super::{Page, Shell, date_time, show};
 use crate::app::App;
-use crate::login;
+use crate::mfa;
 use crate::session::SignedIn;
 use crate::settings::{Combine, Settings};
 
@@ -25,7 +25,6 @@ struct DashboardPage {
     proved: String,
     since: String,
     devices: usize,
-    remind: bool,
     is_admin: bool,
     decided: bool,
     company: String,
@@ -33,7 +32,7 @@ struct DashboardPage {
 
 async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
     let settings = Settings::load(&app.db).await?;
-    let devices = login::devices(&app, &session.user).await?.len();
+    let devices = mfa::devices(&app, &session.user).await?.len();
     show(&DashboardPage {
         shell: Shell::new(&app, &visitor, "Dashboard", "dashboard"),
         name: session.user.name.clone(),
@@ -41,7 +40,6 @@ async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: Signed
         proved: session.proved,
         since: date_time(session.created_at),
         devices,
-        remind: false,
         is_admin: session.user.is_admin,
         decided: settings.first.is_some(),
         company: summary(settings),

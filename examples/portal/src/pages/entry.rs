@@ -8,19 +8,19 @@ use axum::routing::{get, post};
 use factorgate::EmailAddress;
 use serde::Deserialize;
 
-use super::{Page, Shell, go, go_and_say, second_step, show, show_again};
+use super::{Page, Shell, go, go_and_say, show, show_again, sign_in};
 use crate::accounts::{self, NewUser};
 use crate::app::App;
 use crate::forms::{Empty, Posted};
 use crate::mail::Letter;
 use crate::notice::Notice;
+use crate::password;
 use crate::session::{self, SignedIn, Visitor};
-use crate::{login, password};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/", get(root))
-        .route("/sign-in", get(sign_in_page).post(sign_in))
+        .route("/sign-in", get(sign_in_page).post(check_password))
         .route("/sign-out", post(sign_out))
         .route("/sign-up", get(sign_up_page).post(sign_up))
 }
@@ -51,7 +51,7 @@ async fn sign_in_page(State(app): State<App>, visitor: Visitor) -> Page {
 }
 
 /// The first factor. A wrong password, an unknown address and a malformed one get the same answer after the same work.
-async fn sign_in(State(app): State<App>, visitor: Visitor, Posted(form): Posted<SignIn>) -> Page {
+async fn check_password(State(app): State<App>, visitor: Visitor, Posted(form): Posted<SignIn>) -> Page {
     let found = match EmailAddress::new(form.email.trim()) {
         Ok(email) => accounts::by_email(&app.db, &email).await?,
         Err(_) => None,
@@ -59,7 +59,7 @@ async fn sign_in(State(app): State<App>, visitor: Visitor, Posted(form): Posted<
     let (user, hash) = found.unzip();
     let right = form.password.len() <= password::MAX_BYTES && app.passwords.verify(form.password, hash).await?;
     match user.filter(|_| right) {
-        Some(user) => second_step::advance(&app, &visitor, login::begin(&app, &user).await?).await,
+        Some(user) => sign_in::begin(&app, &visitor, &user).await,
         None => {
             let shell = Shell::new(&app, &visitor, "Sign in", "");
             show_again(&SignInPage { shell, email: form.email, error: true })
@@ -119,7 +119,7 @@ async fn sign_up(State(app): State<App>, visitor: Visitor, Posted(form): Posted<
 /// In the background: how long a mail takes would tell the visitor what the page does not.
 fn tell_owner(app: App, email: EmailAddress) {
     tokio::spawn(async move {
-        let sent = app.outbox.send(Letter {
+        let sent = app.outbox.post(Letter {
             to: email.as_str(),
             subject: "You already have a Larkfield account",
             text: "Somebody, perhaps you, tried to create a Larkfield account for this address. There is one \

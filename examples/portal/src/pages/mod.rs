@@ -1,19 +1,27 @@
 //! The pages, and what all of them share.
 
 mod dashboard;
+mod devices;
 mod entry;
+mod journey;
 mod mailbox;
+mod password;
+mod preview;
 mod profile;
-mod second_step;
+mod registration;
 mod security;
+mod sign_in;
 mod steps;
 mod users;
+
+use std::fmt::Display;
 
 use askama::Template;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
+use factorgate::Timestamp;
 
 use crate::app::App;
 use crate::cookie;
@@ -25,9 +33,12 @@ use crate::session::Visitor;
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .merge(entry::router())
-        .merge(second_step::router())
+        .merge(sign_in::router())
+        .merge(registration::router())
         .merge(dashboard::router())
         .merge(profile::router())
+        .merge(devices::router())
+        .merge(password::router())
         .merge(security::router())
         .merge(users::router())
         .merge(mailbox::router())
@@ -96,6 +107,17 @@ fn go_and_say(to: &str, notice: Notice) -> Page {
     Ok(response)
 }
 
+/// What the library says, as a sentence.
+fn sentence(text: &impl Display) -> String {
+    let text = text.to_string();
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).chain(['.']).collect()
+}
+
+fn moment(at: Timestamp) -> String {
+    date_time(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// A time as people read it, in UTC.
 fn date_time(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -114,6 +136,11 @@ fn date_time(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_text_of_the_library_is_a_sentence() {
+        assert_eq!(super::sentence(&factorgate::InvalidCode::TooFewDigits), "The code has too few digits.");
+    }
+
     #[test]
     fn dates_are_those_of_the_calendar() {
         for (seconds, text) in [

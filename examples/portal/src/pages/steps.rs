@@ -1,96 +1,335 @@
-//! The pages of a second factor, which sign-in and profile share.
+//! How the pages of a flow look.
 
 use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _};
+use factorgate::otpauth::KeyUri;
+use factorgate::policy::{Denial, DenyReason};
+use factorgate::{Challenge, Clock as _, DeniedReason, EmailStatus, Refusal, SystemClock, Timestamp};
 
-use super::Shell;
+use super::journey::{Journey, Opened, Place, places};
+use super::{Page, Shell, sentence};
+use crate::app::App;
+use crate::error::Failure;
+use crate::session::Visitor;
+
+/// What became of the form that was posted; nothing, if none was.
+#[derive(Default)]
+pub(super) struct Attempt {
+    /// What is wrong with the code.
+    pub(super) error: Option<String>,
+    /// The name that was typed for the smartphone.
+    pub(super) name: Option<String>,
+    pub(super) name_error: Option<String>,
+}
+
+impl Attempt {
+    /// The text is no code.
+    pub(super) fn malformed(invalid: impl std::fmt::Display) -> Self {
+        Self { error: Some(sentence(&invalid)), ..Self::default() }
+    }
+
+    /// The code was not accepted.
+    pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> Self {
+        let text = match (refusal, place) {
+            (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
+            (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
+            (Refusal::WrongCode, _) => {
+                "That code is not right, or was used before. Enter the one that the app shows now."
+            }
+            (_, Place::Email) => "A code from the mail has 8 digits.",
+            (_, _) => "A code from the app has 6 digits.",
+        };
+        // A registration is not guessed at: its secret is on the screen.
+        let left = match (refusal, place, challenge.attempts_left()) {
+            (Refusal::WrongCode, Place::App | Place::Email | Place::Ticket, 1) => " One try is left before a pause.",
+            (Refusal::WrongCode, Place::App | Place::Email | Place::Ticket, 2) => " Two tries are left before a pause.",
+            _ => "",
+        };
+        Self { error: Some(format!("{text}{left}")), ..Self::default() }
+    }
+
+    fn status(&self) -> StatusCode {
+        let wrong = self.error.is_some() || self.name_error.is_some();
+        if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
+    }
+}
+
+/// What every page of a flow has.
+struct Frame {
+    /// The path that its pages are under.
+    at: &'static str,
+    cancel: &'static str,
+    /// There is another way.
+    others: bool,
+}
 
 /// Which of several ways to take.
 #[derive(Template)]
 #[template(path = "choose.html")]
-pub(super) struct ChoosePage {
-    pub(super) shell: Shell,
-    /// How far it is.
-    pub(super) progress: &'static str,
-    pub(super) heading: &'static str,
-    pub(super) lead: &'static str,
-    pub(super) ways: Vec<Way>,
-    pub(super) cancel: &'static str,
-    pub(super) cancel_label: &'static str,
+struct ChoosePage {
+    shell: Shell,
+    frame: Frame,
+    heading: &'static str,
+    lead: &'static str,
+    ways: Vec<Way>,
 }
 
-pub(super) struct Way {
-    pub(super) id: &'static str,
-    pub(super) action: String,
-    pub(super) title: &'static str,
-    pub(super) detail: String,
+struct Way {
+    id: &'static str,
+    /// The page of the way, or where it is begun.
+    path: String,
+    /// It is begun by a form: something is sent or made.
+    begins: bool,
+    title: &'static str,
+    detail: String,
 }
 
 /// Where a code is entered.
 #[derive(Template)]
 #[template(path = "code.html")]
-pub(super) struct CodePage {
-    pub(super) shell: Shell,
-    pub(super) progress: &'static str,
-    pub(super) heading: &'static str,
-    pub(super) lead: String,
-    pub(super) label: &'static str,
-    pub(super) hint: &'static str,
-    pub(super) error: Option<String>,
+struct CodePage {
+    shell: Shell,
+    frame: Frame,
+    heading: &'static str,
+    lead: String,
+    label: &'static str,
+    hint: String,
+    error: Option<String>,
+    action: String,
     /// The code consists of digits.
-    pub(super) numeric: bool,
-    pub(super) action: String,
-    pub(super) submit: &'static str,
-    /// What is done cannot be undone.
-    pub(super) danger: bool,
-    /// Where a new code is asked for.
-    pub(super) resend: Option<&'static str>,
-    /// Where another way is chosen.
-    pub(super) other: Option<&'static str>,
-    pub(super) cancel: &'static str,
-    pub(super) cancel_label: &'static str,
+    numeric: bool,
+    resend: Option<Resend>,
+}
+
+/// Another code by mail.
+struct Resend {
+    /// One can be entered already.
+    sent: bool,
+    /// How long the user has to wait for another one.
+    wait: Option<u64>,
 }
 
 /// Where a smartphone is registered.
 #[derive(Template)]
 #[template(path = "register.html")]
-pub(super) struct RegisterPage {
-    pub(super) shell: Shell,
-    pub(super) progress: &'static str,
+struct RegisterPage {
+    shell: Shell,
+    frame: Frame,
     /// The picture, made by the library.
-    pub(super) qr: String,
+    qr: String,
     /// The secret in groups of four.
-    pub(super) groups: Vec<String>,
-    pub(super) uri: String,
-    pub(super) account: String,
-    pub(super) error: Option<String>,
-    pub(super) action: &'static str,
-    pub(super) other: Option<&'static str>,
-    pub(super) cancel: &'static str,
-    pub(super) cancel_label: &'static str,
+    groups: Vec<String>,
+    uri: String,
+    account: String,
+    name: String,
+    name_error: Option<String>,
+    error: Option<String>,
 }
 
-/// The smartphone is registered.
-#[derive(Template)]
-#[template(path = "all_set.html")]
-pub(super) struct AllSetPage {
-    pub(super) shell: Shell,
-    pub(super) codes: Vec<String>,
-    pub(super) next: &'static str,
-    pub(super) next_label: &'static str,
-}
-
-/// There is no way in.
+/// There is no way on.
 #[derive(Template)]
 #[template(path = "denied.html")]
-pub(super) struct DeniedPage {
-    pub(super) shell: Shell,
-    pub(super) heading: &'static str,
-    pub(super) text: String,
-    pub(super) remedy: String,
+struct DeniedPage {
+    shell: Shell,
+    text: String,
+    remedy: &'static str,
+    start: &'static str,
 }
 
-/// The secret as people type it.
-pub(super) fn in_groups(secret: &str) -> Vec<String> {
-    let characters: Vec<char> = secret.chars().collect();
-    characters.chunks(4).map(|group| group.iter().collect()).collect()
+/// The page at `place`, which is open.
+pub(super) fn draw<R: Journey>(
+    app: &App,
+    visitor: &Visitor,
+    opened: &Opened<'_, R>,
+    place: Place,
+    attempt: Attempt,
+) -> Page {
+    let shell = Shell::new(app, visitor, R::TITLE, R::ENTRY);
+    let challenge = opened.challenge();
+    let others = place != Place::Choose && places(challenge).len() > 1;
+    let status = attempt.status();
+    let frame = Frame { at: R::AT, cancel: R::CANCEL, others };
+    let page = match place {
+        Place::Choose => choose::<R>(shell, frame, challenge).render(),
+        Place::Register => match opened {
+            Opened::Enroll(enroll) => register(shell, frame, enroll.key_uri(), attempt)?.render(),
+            Opened::Challenge(_) => return Err(Failure::NotFound),
+        },
+        place => code(shell, frame, place, challenge, attempt)?.render(),
+    }?;
+    Ok((status, Html(page)).into_response())
+}
+
+fn choose<R: Journey>(shell: Shell, frame: Frame, challenge: &Challenge<R>) -> ChoosePage {
+    let ways: Vec<Way> = places(challenge).into_iter().filter_map(|place| way::<R>(place, challenge.email())).collect();
+    let (heading, lead) = match ways[..] {
+        [_] => ("One more step", "Your password is right. This is still missing:"),
+        _ => ("One more step", "How do you want to prove that it is you?"),
+    };
+    ChoosePage { shell, frame, heading, lead, ways }
+}
+
+fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
+    let path = place.path::<R>();
+    match place {
+        Place::App => Some(Way {
+            id: "app",
+            path,
+            begins: false,
+            title: "Authenticator app",
+            detail: "Enter the code that your smartphone shows.".to_owned(),
+        }),
+        Place::Email => {
+            let email = email?;
+            let sent = email.sent.is_some();
+            let detail = match sent {
+                true => format!("Enter the code that we sent to {}.", email.masked_address),
+                false => format!("We send a code to {}.", email.masked_address),
+            };
+            let path = if sent { path } else { format!("{}/email/send", R::AT) };
+            Some(Way { id: "email", path, begins: !sent, title: "Code by e-mail", detail })
+        }
+        Place::Register => Some(Way {
+            id: "register",
+            path: format!("{}/register/begin", R::AT),
+            begins: true,
+            title: "Register a smartphone",
+            detail: "Set up an authenticator app. From then on it gives you your codes.".to_owned(),
+        }),
+        Place::Ticket => Some(Way {
+            id: "ticket",
+            path,
+            begins: false,
+            title: "Ticket",
+            detail: "Enter the ticket that your administrator gave you.".to_owned(),
+        }),
+        Place::Choose => None,
+    }
+}
+
+fn code<R: Journey>(
+    shell: Shell,
+    frame: Frame,
+    place: Place,
+    challenge: &Challenge<R>,
+    attempt: Attempt,
+) -> Result<CodePage, Failure> {
+    let page = CodePage {
+        shell,
+        frame,
+        heading: "Enter your ticket",
+        lead: "Your administrator gave it to you. It is good once, and lets you register your smartphone.".to_owned(),
+        label: "Ticket",
+        hint: "26 letters and digits. Spaces and hyphens make no difference.".to_owned(),
+        error: attempt.error,
+        action: place.path::<R>(),
+        numeric: false,
+        resend: None,
+    };
+    Ok(match (place, challenge.email()) {
+        (Place::App, _) => CodePage {
+            heading: "Enter the code from your app",
+            lead: "Open the authenticator app on your smartphone, and look for Larkfield.".to_owned(),
+            label: "6-digit code",
+            hint: "It changes every 30 seconds, and is good once.".to_owned(),
+            numeric: true,
+            ..page
+        },
+        (Place::Email, Some(email)) => {
+            let now = now()?;
+            CodePage {
+                heading: "Check your mail",
+                lead: match email.sent {
+                    Some(_) => format!("We sent a code to {}.", email.masked_address),
+                    None => format!("We can send a code to {}.", email.masked_address),
+                },
+                label: "8-digit code",
+                hint: match email.sent {
+                    Some(sent) => format!("It is good for {}, and once.", minutes(sent.expires_at, now)),
+                    None => "A code from an earlier mail is not good for this sign-in.".to_owned(),
+                },
+                numeric: true,
+                resend: Some(Resend {
+                    sent: email.sent.is_some(),
+                    wait: email.resend_at.map(|at| at.saturating_since(now).as_secs()).filter(|seconds| *seconds > 0),
+                }),
+                ..page
+            }
+        }
+        _ => page,
+    })
+}
+
+fn register(shell: Shell, frame: Frame, key_uri: &KeyUri, attempt: Attempt) -> Result<RegisterPage, Failure> {
+    let parsed = KeyUri::parse(key_uri.expose_secret()).map_err(Failure::internal)?;
+    Ok(RegisterPage {
+        shell,
+        qr: key_uri.qr().map_err(Failure::internal)?.to_svg(),
+        groups: key_uri.secret_base32().grouped().expose_secret().split(' ').map(str::to_owned).collect(),
+        uri: key_uri.expose_secret().to_owned(),
+        account: parsed.account().as_str().to_owned(),
+        name: attempt.name.unwrap_or_else(|| "My phone".to_owned()),
+        name_error: attempt.name_error,
+        error: attempt.error,
+        frame,
+    })
+}
+
+/// There is no way on, at least not now.
+pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedReason) -> Page {
+    let (text, remedy) = match reason {
+        DeniedReason::Locked { until } => (
+            format!("Too many wrong codes. You can go on in {}.", minutes(until, now()?)),
+            "Until then a right code is not taken either. If it was not you who entered them, change your password: somebody knows it.",
+        ),
+        DeniedReason::DevicesDisabled => {
+            ("Your smartphone was disabled after very many wrong codes.".to_owned(), "Ask your administrator for help.")
+        }
+        DeniedReason::Policy(Denial { reason: DenyReason::NoFirstEnrollmentProof, .. }) => (
+            "A smartphone must be registered first, and for that you need a ticket.".to_owned(),
+            "Ask your administrator for a ticket, then come back.",
+        ),
+        DeniedReason::Policy(Denial { reason: DenyReason::NoUsableEmail, .. }) => (
+            "A code must be sent to you by e-mail, and there is no address that we can use.".to_owned(),
+            "Ask your administrator for help.",
+        ),
+        other => (sentence(&other), "Ask your administrator for help."),
+    };
+    let page = DeniedPage { shell: Shell::new(app, visitor, R::TITLE, R::ENTRY), text, remedy, start: R::START };
+    Ok((StatusCode::FORBIDDEN, Html(page.render()?)).into_response())
+}
+
+fn now() -> Result<Timestamp, Failure> {
+    SystemClock.now().ok_or_else(|| Failure::internal("the clock stands before 1970"))
+}
+
+/// How long it is until then, rounded up.
+fn minutes(until: Timestamp, now: Timestamp) -> String {
+    match until.saturating_since(now).as_secs() {
+        0..60 => "less than a minute".to_owned(),
+        seconds => match seconds.div_ceil(60) {
+            1 => "a minute".to_owned(),
+            minutes => format!("{minutes} minutes"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_never_told_too_short() {
+        let now = Timestamp::from_secs(1_000_000);
+        for (seconds, text) in [
+            (0, "less than a minute"),
+            (59, "less than a minute"),
+            (60, "a minute"),
+            (61, "2 minutes"),
+            (600, "10 minutes"),
+        ] {
+            assert_eq!(minutes(Timestamp::from_secs(1_000_000 + seconds), now), text);
+        }
+    }
 }

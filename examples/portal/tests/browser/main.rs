@@ -4,4 +4,13 @@
 //! Each file is a flow. Pictures of what was seen are put into `artifacts/` at the root of the workspace.
 
 mod accounts;
+mod authenticator;
+mod reachable;
+mod s1_company_enforces;
+mod s2_channels;
+mod s3_registration_whatever_the_channels;
+mod s4_enrollment_at_login;
+mod s5_email_code_at_login;
+mod s6_device_from_profile;
+mod s7_password_alone_never_enters;
 mod support;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
@@ -14,9 +14,9 @@ use portal::{Config, Database, Running};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub const ADMIN: &str = "admin@larkfield.example";
-pub const ADMIN_PASSWORD: &str = "the administrator's own";
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const ADMIN: &str = "admin@larkfield.example";
+pub(crate) const ADMIN_PASSWORD: &str = "the administrator's own";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
@@ -26,16 +26,16 @@ const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool
 static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// A portal of its own, with a browser in front of it.
-pub struct World {
-    pub browser: Browser,
+pub(crate) struct World {
+    pub(crate) browser: Browser,
     /// A failed test stops the portal, by dropping it, as well as a passed one.
     _portal: Running,
-    pub url: String,
+    pub(crate) url: String,
     _turn: SemaphorePermit<'static>,
 }
 
 impl World {
-    pub async fn start(name: &'static str) -> Self {
+    pub(crate) async fn start(name: &'static str) -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let portal = portal::serve(Config {
             admin_email: ADMIN.parse_address(),
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// Everything is well: closes the browser.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.browser.client.clone().close().await.unwrap();
     }
 }
@@ -69,9 +69,19 @@ impl ParseAddress for str {
     }
 }
 
+/// What an administrator decides.
+pub(crate) struct Company {
+    pub(crate) enforce: bool,
+    pub(crate) app: bool,
+    pub(crate) email: bool,
+    /// Both channels are asked for, not any of them.
+    pub(crate) both: bool,
+    pub(crate) first: &'static str,
+}
+
 /// A browser and its driver. Both end when this is dropped, also by a panic.
-pub struct Browser {
-    pub client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     name: &'static str,
     url: String,
     _driver: Driver,
@@ -95,17 +105,17 @@ impl Browser {
         Self { client, name, url, _driver: driver }
     }
 
-    pub async fn open(&self, path: &str) {
+    pub(crate) async fn open(&self, path: &str) {
         self.client.goto(&format!("{}{path}", self.url)).await.unwrap();
     }
 
     /// The path of the page that is shown.
-    pub async fn path(&self) -> String {
+    pub(crate) async fn path(&self) -> String {
         self.client.current_url().await.unwrap().path().to_owned()
     }
 
     /// Waits until the page at `path` is shown.
-    pub async fn arrives_at(&self, path: &str) {
+    pub(crate) async fn arrives_at(&self, path: &str) {
         let begun = Instant::now();
         while self.path().await != path {
             assert!(begun.elapsed() < PATIENCE, "at {}, not {path}: {}", self.path().await, self.page_text().await);
@@ -113,23 +123,23 @@ impl Browser {
         }
     }
 
-    pub async fn has(&self, css: &str) -> bool {
+    pub(crate) async fn has(&self, css: &str) -> bool {
         !self.client.find_all(Locator::Css(css)).await.unwrap().is_empty()
     }
 
     /// The text of an element, waited for.
-    pub async fn text(&self, css: &str) -> String {
+    pub(crate) async fn text(&self, css: &str) -> String {
         match self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await {
             Ok(element) => element.text().await.unwrap(),
             Err(error) => panic!("{css} on {}: {error}: {}", self.path().await, self.page_text().await),
         }
     }
 
-    pub async fn page_text(&self) -> String {
+    pub(crate) async fn page_text(&self) -> String {
         self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
 
-    pub async fn fill(&self, css: &str, text: &str) {
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
         let field = match self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await {
             Ok(field) => field,
             Err(error) => panic!("{css} on {}: {error}: {}", self.path().await, self.page_text().await),
@@ -139,7 +149,7 @@ impl Browser {
     }
 
     /// Clicks, and waits for the page that follows.
-    pub async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         let page = self.client.find(Locator::Css("html")).await.unwrap();
         let Ok(element) = self.client.find(Locator::Css(css)).await else {
             panic!("no {css} on {}: {}", self.path().await, self.page_text().await)
@@ -148,7 +158,7 @@ impl Browser {
         gone(&page).await;
     }
 
-    pub async fn sign_up(&self, name: &str, email: &str) {
+    pub(crate) async fn sign_up(&self, name: &str, email: &str) {
         self.open("/sign-up").await;
         self.fill("#name", name).await;
         self.fill("#email", email).await;
@@ -158,20 +168,89 @@ impl Browser {
     }
 
     /// The password, and whatever page follows.
-    pub async fn sign_in(&self, email: &str, password: &str) {
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) {
         self.open("/sign-in").await;
         self.fill("#email", email).await;
         self.fill("#password", password).await;
         self.click("button.primary").await;
     }
 
-    pub async fn sign_out(&self) {
+    pub(crate) async fn sign_out(&self) {
         self.click(".sign-out button").await;
         self.arrives_at("/sign-in").await;
     }
 
+    /// What the administrator decides for the company. Nothing may be enforced yet.
+    pub(crate) async fn company(&self, company: Company) {
+        self.sign_in(ADMIN, ADMIN_PASSWORD).await;
+        self.arrives_at("/dashboard").await;
+        self.open("/admin/security").await;
+        self.pick("enforce", if company.enforce { "yes" } else { "no" }).await;
+        for (css, wanted) in [("input[name=app]", company.app), ("input[name=email]", company.email)] {
+            let channel = self.client.find(Locator::Css(css)).await.unwrap();
+            if channel.is_selected().await.unwrap() != wanted {
+                channel.click().await.unwrap();
+            }
+        }
+        self.pick("combine", if company.both { "all" } else { "any" }).await;
+        self.pick("first", company.first).await;
+        self.click("#preview").await;
+        assert!(self.text("#preview-result").await.contains("Nothing is saved yet"));
+        self.picture("settings").await;
+        self.click("#save").await;
+        assert!(self.text("#notice").await.contains("saved"));
+        self.sign_out().await;
+    }
+
+    async fn pick(&self, name: &str, value: &str) {
+        let css = format!("input[name={name}][value={value}]");
+        self.client.find(Locator::Css(&css)).await.unwrap().click().await.unwrap();
+    }
+
+    /// The newest mail, read in a second tab as a person would.
+    pub(crate) async fn newest_mail(&self, to: &str) -> String {
+        let here = self.client.window().await.unwrap();
+        let tab = self.client.new_window(true).await.unwrap();
+        self.client.switch_to_window(tab.handle).await.unwrap();
+        self.open("/mailbox").await;
+        self.click(".mails li:first-child a").await;
+        assert!(self.text(".mail .hint").await.contains(to), "the newest mail is for somebody else");
+        let text = self.text("#mail-text").await;
+        let html = self.client.find(Locator::Css("iframe")).await.unwrap();
+        assert_eq!(html.attr("sandbox").await.unwrap().as_deref(), Some(""));
+        self.picture("mail").await;
+        self.client.close_window().await.unwrap();
+        self.client.switch_to_window(here).await.unwrap();
+        text
+    }
+
+    /// The code in the newest mail.
+    pub(crate) async fn mailed_code(&self, to: &str) -> String {
+        let text = self.newest_mail(to).await;
+        let is_code = |word: &&str| word.len() >= 6 && word.chars().all(|c| c.is_ascii_digit());
+        let found = text.split(|c: char| !c.is_ascii_digit()).find(is_code);
+        found.unwrap_or_else(|| panic!("no code in: {text}")).to_owned()
+    }
+
+    /// How many mails were sent.
+    pub(crate) async fn mails(&self) -> usize {
+        let here = self.client.window().await.unwrap();
+        let tab = self.client.new_window(true).await.unwrap();
+        self.client.switch_to_window(tab.handle).await.unwrap();
+        self.open("/mailbox").await;
+        let count = self.client.find_all(Locator::Css(".mails li")).await.unwrap().len();
+        self.client.close_window().await.unwrap();
+        self.client.switch_to_window(here).await.unwrap();
+        count
+    }
+
+    pub(crate) async fn enter_code(&self, code: &str) {
+        self.fill("#code", code).await;
+        self.click("#submit").await;
+    }
+
     /// A picture of the window, kept as `artifacts/NAME-WHAT.png`.
-    pub async fn picture(&self, what: &str) -> Vec<u8> {
+    pub(crate) async fn picture(&self, what: &str) -> Vec<u8> {
         let png = self.client.screenshot().await.unwrap();
         let folder = artifacts();
         std::fs::create_dir_all(&folder).unwrap();
@@ -180,23 +259,23 @@ impl Browser {
     }
 
     /// A command of Chromium's own protocol.
-    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.client.issue_cmd(DevTools(command.to_owned(), parameters)).await.unwrap()
     }
 
     /// A window like that of a phone.
-    pub async fn as_phone(&self) {
+    pub(crate) async fn as_phone(&self) {
         let phone = json!({"width": 360, "height": 800, "deviceScaleFactor": 2, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", phone).await;
     }
 
-    pub async fn in_dark(&self) {
+    pub(crate) async fn in_dark(&self) {
         let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
         self.devtools("Emulation.setEmulatedMedia", dark).await;
     }
 
     /// Nothing on the page is cut off or makes it scroll sideways.
-    pub async fn fits_its_width(&self) {
+    pub(crate) async fn fits_its_width(&self) {
         let script = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]";
         let widths = self.client.execute(script, Vec::new()).await.unwrap();
         assert!(widths[0].as_u64() <= widths[1].as_u64(), "{} is too wide: {widths}", self.path().await);
@@ -272,19 +351,15 @@ impl Drop for Driver {
     }
 }
 
-pub fn artifacts() -> PathBuf {
+pub(crate) fn artifacts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../artifacts")
 }
 
 /// What a QR code on a picture says.
-pub fn read_qr(png: &[u8]) -> String {
+pub(crate) fn read_qr(png: &[u8]) -> String {
     let picture = image::load_from_memory(png).unwrap().to_luma8();
     let mut prepared = rqrr::PreparedImage::prepare(picture);
     let grids = prepared.detect_grids();
     let grid = grids.first().expect("no QR code is on the screen");
     grid.decode().expect("the QR code cannot be read").1
-}
-
-pub fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

@@ -1,0 +1,51 @@
+//! The joint between the portal and the library: the engine, and what it is told of a user.
+
+use factorgate::otpauth::Issuer;
+use factorgate::{Contact, DeviceInfo, Mfa, MfaError, ServerKey, ServerKeys, UserId, UserStatus};
+use factorgate_sqlx::SqliteStore;
+use sqlx::SqlitePool;
+
+use crate::accounts::User;
+use crate::app::{App, StartError};
+use crate::error::Failure;
+use crate::mail::Outbox;
+
+/// The engine on the portal's database and mail.
+pub(crate) type Engine = Mfa<SqliteStore, Outbox>;
+pub(crate) type EngineError = MfaError<SqliteStore, Outbox>;
+
+/// Makes the engine, and its table.
+pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, key: ServerKey) -> Result<Engine, StartError> {
+    let store = SqliteStore::new(db.clone());
+    store.migrate().await.map_err(StartError::Store)?;
+    let issuer = Issuer::new("Larkfield").map_err(|error| StartError::Internal(error.to_string()))?;
+    Mfa::builder(store, outbox, ServerKeys::new(key), issuer)
+        // The audit log. It holds no secret and no address.
+        .observer(|event| println!("audit: {event}"))
+        .build()
+        .map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// The name by which the engine knows a user: the row's number, which is never given twice.
+pub(crate) fn user_id(user: &User) -> Result<UserId, Failure> {
+    UserId::new(&user.id.to_string()).map_err(Failure::internal)
+}
+
+/// The user's row that a name of the engine's belongs to.
+pub(crate) fn row_id(user: &UserId) -> Result<i64, Failure> {
+    user.as_str().parse().map_err(Failure::internal)
+}
+
+/// The address on record. It is never one that came with a request.
+pub(crate) fn contact(user: &User) -> Contact {
+    let address = user.email.clone();
+    if user.email_verified { Contact::verified(address) } else { Contact::unverified(address) }
+}
+
+pub(crate) async fn devices(app: &App, user: &User) -> Result<Vec<DeviceInfo>, Failure> {
+    Ok(app.mfa.devices(&user_id(user)?).await?)
+}
+
+pub(crate) async fn status(app: &App, user: &User) -> Result<UserStatus, Failure> {
+    Ok(app.mfa.status(&user_id(user)?).await?)
+}

@@ -1,0 +1,410 @@
+//! What sign-in and the registration of a smartphone share: a flow of the engine, and a page for each of its steps.
+//!
+//! A page is shown for a look at the flow, which spends nothing. A form is one operation of the engine; its outcome
+//! says which page comes next.
+
+use axum::Router;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use factorgate::policy::{Policy, Step};
+use factorgate::{
+    Challenge, Code, DeniedReason, DeviceName, Enroll, Error, Flow, Refusal, SecretText, Ticket, Undelivered,
+};
+use serde::Deserialize;
+
+use super::steps::{self, Attempt};
+use super::{Page, go, go_and_say, sentence};
+use crate::app::App;
+use crate::cookie;
+use crate::error::chain;
+use crate::forms::{Empty, Posted};
+use crate::mfa::EngineError;
+use crate::notice::Notice;
+use crate::session::Visitor;
+use crate::settings::Settings;
+
+/// In what sign-in and the registration from the profile differ.
+pub(super) trait Journey: Flow + 'static {
+    /// Where the browser keeps the reference. It is no session, and opens none.
+    const COOKIE: &'static str;
+    /// The path that its pages are under.
+    const AT: &'static str;
+    /// Where it begins, and where one who breaks it off is led.
+    const START: &'static str;
+    const TITLE: &'static str;
+    /// The entry of the navigation.
+    const ENTRY: &'static str;
+    const CANCEL: &'static str;
+    /// The flow has ended before it was finished.
+    const OVER: Notice;
+
+    /// What the engine gives when everything is proved.
+    type Done: Send;
+
+    fn read(cookie: &str) -> Option<Self>;
+    fn text(&self) -> SecretText;
+    /// Whether this visitor may go on with the flow.
+    fn is_of(&self, visitor: &Visitor) -> bool;
+    fn stage(outcome: Self::Outcome) -> Stage<Self>;
+    /// Everything is proved.
+    fn finish(app: &App, visitor: &Visitor, done: Self::Done) -> impl Future<Output = Page> + Send;
+    /// A smartphone is registered, and the mail that tells of it was not delivered.
+    fn finish_untold(app: &App, visitor: &Visitor) -> impl Future<Output = Page> + Send;
+}
+
+/// Where a flow stands.
+pub(super) enum Stage<R: Journey> {
+    Challenge(Challenge<R>),
+    Denied(DeniedReason),
+    Done(R::Done),
+    Enroll(Enroll<R>),
+}
+
+/// A page of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    App,
+    Choose,
+    Email,
+    Register,
+    Ticket,
+}
+
+impl Place {
+    pub(super) fn path<R: Journey>(self) -> String {
+        let page = match self {
+            Self::App => "app",
+            Self::Choose => "choose",
+            Self::Email => "email",
+            Self::Register => "register",
+            Self::Ticket => "ticket",
+        };
+        format!("{}/{page}", R::AT)
+    }
+
+    fn of(step: Step) -> Option<Self> {
+        match step {
+            Step::AppCode => Some(Self::App),
+            Step::EmailCode | Step::VerifyEmail => Some(Self::Email),
+            Step::EnrollApp => Some(Self::Register),
+            Step::Ticket => Some(Self::Ticket),
+            // There are no recovery codes in this portal.
+            _ => None,
+        }
+    }
+}
+
+/// The steps that may be taken now, as pages.
+pub(super) fn places<R>(challenge: &Challenge<R>) -> Vec<Place> {
+    let mut places: Vec<Place> = challenge.next().into_iter().filter_map(Place::of).collect();
+    places.dedup();
+    places
+}
+
+/// A flow that is open, and the secret if one is to be registered.
+pub(super) enum Opened<'a, R: Journey> {
+    Challenge(&'a Challenge<R>),
+    Enroll(&'a Enroll<R>),
+}
+
+impl<R: Journey> Opened<'_, R> {
+    pub(super) fn challenge(&self) -> &Challenge<R> {
+        match self {
+            Self::Challenge(challenge) => challenge,
+            Self::Enroll(enroll) => enroll.challenge(),
+        }
+    }
+
+    /// Where one who asks for no page in particular is led.
+    fn home(&self) -> Place {
+        match (self, places(self.challenge())[..].as_ref()) {
+            (Self::Enroll(_), _) => Place::Register,
+            // The secret is made when the user asks for it.
+            (Self::Challenge(_), [Place::Register]) => Place::Choose,
+            (Self::Challenge(_), [place]) => *place,
+            (Self::Challenge(_), _) => Place::Choose,
+        }
+    }
+
+    fn has(&self, place: Place) -> bool {
+        let places = places(self.challenge());
+        match place {
+            Place::Choose => places.len() > 1 || self.home() == Place::Choose,
+            Place::Register => matches!(self, Self::Enroll(_)),
+            place => places.contains(&place),
+        }
+    }
+}
+
+impl<R: Journey> Stage<R> {
+    fn opened(&self) -> Option<Opened<'_, R>> {
+        match self {
+            Self::Challenge(challenge) => Some(Opened::Challenge(challenge)),
+            Self::Enroll(enroll) => Some(Opened::Enroll(enroll)),
+            Self::Denied(_) | Self::Done(_) => None,
+        }
+    }
+}
+
+/// A visitor who is on the way.
+pub(super) struct Underway<R> {
+    visitor: Visitor,
+    flow: R,
+}
+
+impl<S: Send + Sync, R: Journey> FromRequestParts<S> for Underway<R> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, state).await.map_err(|failure| failure.into_response())?;
+        match cookie::read(&parts.headers, R::COOKIE).and_then(R::read).filter(|flow| flow.is_of(&visitor)) {
+            Some(flow) => Ok(Self { visitor, flow }),
+            None => Err(go(if visitor.session.is_some() { R::START } else { "/sign-in" })),
+        }
+    }
+}
+
+/// The pages of `R`, and the forms on them.
+pub(super) fn router<R: Journey>() -> Router<App> {
+    fn page<R: Journey>(place: Place) -> MethodRouter<App> {
+        get(move |State(app): State<App>, underway: Underway<R>| look(app, underway, place))
+    }
+    Router::new()
+        .route(&Place::App.path::<R>(), page::<R>(Place::App).post(verify_app_code::<R>))
+        .route(&Place::Choose.path::<R>(), page::<R>(Place::Choose))
+        .route(&Place::Email.path::<R>(), page::<R>(Place::Email).post(verify_email_code::<R>))
+        .route(&Place::Register.path::<R>(), page::<R>(Place::Register).post(confirm_enrollment::<R>))
+        .route(&Place::Ticket.path::<R>(), page::<R>(Place::Ticket).post(redeem_ticket::<R>))
+        .route(&format!("{}/email/send", R::AT), post(send_email_code::<R>))
+        .route(&format!("{}/register/begin", R::AT), post(begin_enrollment::<R>))
+        .route(&format!("{}/cancel", R::AT), post(cancel::<R>))
+}
+
+/// Hands out the reference of a flow that has just begun, and leads to its first page.
+pub(super) async fn begun<R: Journey>(app: &App, visitor: &Visitor, outcome: Result<R::Outcome, EngineError>) -> Page {
+    let stage = match outcome {
+        Ok(outcome) => R::stage(outcome),
+        // There is no reference to go on with.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            return go_and_say(R::START, Notice::MailFailedAtOnce);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let reference = stage.opened().map(|opened| opened.challenge().flow().text());
+    let mut response = settle(app, visitor, stage, None).await?;
+    if let Some(text) = reference {
+        cookie::set(response.headers_mut(), R::COOKIE, text.expose_secret(), None)?;
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Confirmation {
+    code: String,
+    name: String,
+}
+
+/// Shows a page, if it is one of those that are open; otherwise the one that is.
+async fn look<R: Journey>(app: App, Underway { visitor, flow }: Underway<R>, place: Place) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let stage = R::stage(app.mfa.resume(&flow, &policy).await?);
+    match stage.opened() {
+        Some(opened) if opened.has(place) => steps::draw(&app, &visitor, &opened, place, Attempt::default()),
+        _ => settle(&app, &visitor, stage, None).await,
+    }
+}
+
+async fn verify_app_code<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Typed { code }): Posted<Typed>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let code = match Code::parse(&code) {
+        Ok(code) => code,
+        Err(invalid) => return refused(&app, underway, &policy, Place::App, Attempt::malformed(invalid)).await,
+    };
+    let outcome = app.mfa.verify_app_code(&underway.flow, &code, &policy).await;
+    judged(&app, underway, outcome, Place::App).await
+}
+
+async fn verify_email_code<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Typed { code }): Posted<Typed>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let code = match Code::parse(&code) {
+        Ok(code) => code,
+        Err(invalid) => return refused(&app, underway, &policy, Place::Email, Attempt::malformed(invalid)).await,
+    };
+    let outcome = app.mfa.verify_email_code(&underway.flow, &code, &policy).await;
+    judged(&app, underway, outcome, Place::Email).await
+}
+
+async fn redeem_ticket<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Typed { code }): Posted<Typed>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let ticket = match Ticket::parse(&code) {
+        Ok(ticket) => ticket,
+        Err(invalid) => return refused(&app, underway, &policy, Place::Ticket, Attempt::malformed(invalid)).await,
+    };
+    let outcome = app.mfa.redeem_ticket(&underway.flow, &ticket, &policy).await;
+    judged(&app, underway, outcome, Place::Ticket).await
+}
+
+async fn send_email_code<R: Journey>(
+    State(app): State<App>,
+    Underway { visitor, flow }: Underway<R>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let at = Place::Email.path::<R>();
+    let stage = match app.mfa.send_email_code(&flow, &policy).await {
+        Ok(outcome) => R::stage(outcome),
+        Err(error) => return undelivered(error, &at),
+    };
+    match stage.opened().map(|opened| opened.challenge().refusal()) {
+        Some(None) => go_and_say(&at, Notice::CodeSent),
+        Some(Some(Refusal::TooSoon { .. })) => go_and_say(&at, Notice::TooSoon),
+        _ => settle(&app, &visitor, stage, None).await,
+    }
+}
+
+async fn begin_enrollment<R: Journey>(
+    State(app): State<App>,
+    Underway { visitor, flow }: Underway<R>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let stage = R::stage(app.mfa.begin_app_enrollment(&flow, &policy).await?);
+    settle(&app, &visitor, stage, None).await
+}
+
+async fn confirm_enrollment<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(form): Posted<Confirmation>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let (code, name) = match (Code::parse(&form.code), DeviceName::new(&form.name)) {
+        (Ok(code), Ok(name)) => (code, name),
+        (code, name) => {
+            let attempt = Attempt {
+                error: code.err().map(|invalid| sentence(&invalid)),
+                name: Some(form.name),
+                name_error: name.err().map(|invalid| sentence(&invalid)),
+            };
+            return refused(&app, underway, &policy, Place::Register, attempt).await;
+        }
+    };
+    match app.mfa.confirm_app_enrollment(&underway.flow, &code, &name, &policy).await {
+        Ok(outcome) => {
+            let from = (Place::Register, Some(form.name));
+            settle(&app, &underway.visitor, R::stage(outcome), Some(from)).await
+        }
+        // The smartphone is registered all the same, and the flow has ended.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            let mut response = R::finish_untold(&app, &underway.visitor).await?;
+            cookie::clear(response.headers_mut(), R::COOKIE)?;
+            Ok(response)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn cancel<R: Journey>(
+    State(app): State<App>,
+    Underway { flow, .. }: Underway<R>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    app.mfa.cancel(&flow).await?;
+    let mut response = go(R::START);
+    cookie::clear(response.headers_mut(), R::COOKIE)?;
+    Ok(response)
+}
+
+/// What was typed is no code at all: the engine is not asked, and nothing is spent.
+async fn refused<R: Journey>(
+    app: &App,
+    Underway { visitor, flow }: Underway<R>,
+    policy: &Policy,
+    place: Place,
+    attempt: Attempt,
+) -> Page {
+    let stage = R::stage(app.mfa.resume(&flow, policy).await?);
+    match stage.opened() {
+        Some(opened) if opened.has(place) => steps::draw(app, &visitor, &opened, place, attempt),
+        _ => settle(app, &visitor, stage, None).await,
+    }
+}
+
+async fn judged<R: Journey>(
+    app: &App,
+    underway: Underway<R>,
+    outcome: Result<R::Outcome, EngineError>,
+    place: Place,
+) -> Page {
+    match outcome {
+        Ok(outcome) => settle(app, &underway.visitor, R::stage(outcome), Some((place, None))).await,
+        // The code was right, and the mail for the next step was not sent.
+        Err(error) => undelivered(error, &Place::Choose.path::<R>()),
+    }
+}
+
+/// Leads on from an outcome: to the end, to the next page, or back to the page that the form was on.
+async fn settle<R: Journey>(
+    app: &App,
+    visitor: &Visitor,
+    stage: Stage<R>,
+    from: Option<(Place, Option<String>)>,
+) -> Page {
+    let opened = match stage {
+        Stage::Done(done) => {
+            let mut response = R::finish(app, visitor, done).await?;
+            cookie::clear(response.headers_mut(), R::COOKIE)?;
+            return Ok(response);
+        }
+        Stage::Denied(DeniedReason::FlowEnded) => {
+            let mut response = go_and_say(R::START, R::OVER)?;
+            cookie::clear(response.headers_mut(), R::COOKIE)?;
+            return Ok(response);
+        }
+        Stage::Denied(reason) => return steps::denied::<R>(app, visitor, reason),
+        Stage::Challenge(ref challenge) => Opened::Challenge(challenge),
+        Stage::Enroll(ref enroll) => Opened::Enroll(enroll),
+    };
+    let home = opened.home().path::<R>();
+    match (opened.challenge().refusal(), from) {
+        (Some(Refusal::DeviceLimit), _) => go_and_say(R::START, Notice::DeviceLimit),
+        (Some(refusal @ (Refusal::Malformed | Refusal::WrongCode)), Some((place, name))) if opened.has(place) => {
+            let attempt = Attempt { name, ..Attempt::refused(refusal, place, opened.challenge()) };
+            steps::draw(app, visitor, &opened, place, attempt)
+        }
+        (Some(Refusal::WrongCode), Some((Place::Register, _))) => go_and_say(&home, Notice::SecretDiscarded),
+        _ => Ok(go(&home)),
+    }
+}
+
+/// A mail was not sent, and the flow is open: the user can ask for another one.
+fn undelivered(error: EngineError, to: &str) -> Page {
+    let Error::Mailer(undelivered) = error else { return Err(error.into()) };
+    eprintln!("portal: {}", chain(&undelivered));
+    let notice = match undelivered {
+        Undelivered::Refused(_) => Notice::MailFailed,
+        Undelivered::Unknown(_) => Notice::MailUnsure,
+    };
+    go_and_say(to, notice)
+}

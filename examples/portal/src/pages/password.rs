@@ -1,0 +1,69 @@
+//! A new password.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::{Page, Shell, go_and_say, show, show_again};
+use crate::app::App;
+use crate::forms::Posted;
+use crate::notice::Notice;
+use crate::session::{self, SignedIn};
+use crate::{accounts, mfa, password};
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/profile/password", get(page).post(change))
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage {
+    shell: Shell,
+    email: String,
+    current_error: Option<&'static str>,
+    new_error: Option<&'static str>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    current: String,
+    new: String,
+}
+
+async fn page(State(app): State<App>, signed_in: SignedIn) -> Page {
+    show(&drawn(&app, signed_in, None, None))
+}
+
+/// Whoever is signed in elsewhere, or on the way in with the old password, is out.
+async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Posted<Change>) -> Page {
+    let user = &signed_in.session.user;
+    if let Some(objection) = password::objection(&form.new) {
+        return show_again(&drawn(&app, signed_in, None, Some(objection)));
+    }
+    let hash = accounts::by_email(&app.db, &user.email).await?.map(|(_, hash)| hash);
+    let right = form.current.len() <= password::MAX_BYTES && app.passwords.verify(form.current, hash).await?;
+    if !right {
+        return show_again(&drawn(&app, signed_in, Some("That is not your password."), None));
+    }
+    let hash = app.passwords.hash(form.new).await?;
+    accounts::set_password(&app.db, user.id, &hash).await?;
+    app.mfa.revoke_logins(&mfa::user_id(user)?).await?;
+    session::close_others(&app.db, user.id, Some(&signed_in.visitor.token)).await?;
+    go_and_say("/profile", Notice::PasswordChanged)
+}
+
+fn drawn(
+    app: &App,
+    signed_in: SignedIn,
+    current_error: Option<&'static str>,
+    new_error: Option<&'static str>,
+) -> PasswordPage {
+    PasswordPage {
+        shell: Shell::new(app, &signed_in.visitor, "New password", "profile"),
+        email: signed_in.session.user.email.as_str().to_owned(),
+        current_error,
+        new_error,
+    }
+}

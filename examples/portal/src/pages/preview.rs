@@ -1,0 +1,158 @@
+//! What a policy asks of users, in the administrator's words.
+
+use factorgate::policy::{
+    DenyReason, DeviceStanding, EmailStanding, FirstRegistration, Path, Plan, Policy, Standing, Step,
+};
+
+/// What is asked for after the password.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) text: String,
+    /// There is no way in.
+    pub(super) denied: bool,
+    /// The password is enough.
+    pub(super) open: bool,
+}
+
+/// A kind of user, and what is asked of it.
+pub(super) struct Row {
+    pub(super) who: String,
+    pub(super) asked: Asked,
+}
+
+/// What each kind of user is asked for.
+pub(super) fn kinds(policy: &Policy) -> Vec<Row> {
+    let user = |device, verified, ticket| {
+        let mut standing = Standing::new();
+        standing.device = device;
+        standing.email = Some(EmailStanding { verified, tainted: false });
+        standing.ticket = ticket;
+        standing
+    };
+    let registered = DeviceStanding::Confirmed { recovery_codes: false };
+    [
+        ("New, nothing registered yet", user(DeviceStanding::Never, false, false)),
+        ("Without a smartphone, address verified", user(DeviceStanding::Never, true, false)),
+        ("Without a smartphone, with a ticket of yours", user(DeviceStanding::Never, true, true)),
+        ("With a registered smartphone", user(registered, true, false)),
+        ("Had a smartphone, and removed it", user(DeviceStanding::Formerly, true, false)),
+    ]
+    .into_iter()
+    .map(|(who, standing)| Row { who: who.to_owned(), asked: asked(&policy.evaluate(&standing)) })
+    .collect()
+}
+
+/// What the users whom there are would be asked for, those who are asked for the same in one row.
+pub(super) fn people(policy: &Policy, users: &[(String, Standing)]) -> Vec<Row> {
+    let mut rows: Vec<(Vec<&str>, Asked)> = Vec::new();
+    for (name, standing) in users {
+        let asked = asked(&policy.evaluate(standing));
+        match rows.iter_mut().find(|(_, known)| *known == asked) {
+            Some((names, _)) => names.push(name),
+            None => rows.push((vec![name], asked)),
+        }
+    }
+    rows.into_iter().map(|(names, asked)| Row { who: listed(&names), asked }).collect()
+}
+
+/// The first few names, and how many there are beside them.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => {
+            format!("{} and {more} more", names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "))
+        }
+        _ => names.join(", "),
+    }
+}
+
+pub(super) fn asked(plan: &Plan) -> Asked {
+    let text = match plan {
+        Plan::Allow { .. } => "Nothing: the password is enough".to_owned(),
+        Plan::Deny(denial) => match denial.reason {
+            DenyReason::NoFirstEnrollmentProof => "Cannot sign in before you issue a ticket".to_owned(),
+            DenyReason::NoUsableEmail => "Cannot sign in: there is no address to send a code to".to_owned(),
+            _ => denial.to_string(),
+        },
+        Plan::Paths { paths, .. } => {
+            let text = paths.iter().map(path_in_words).collect::<Vec<_>>().join("; or ");
+            let mut letters = text.chars();
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+        }
+        _ => plan.to_string(),
+    };
+    Asked { text, denied: matches!(plan, Plan::Deny(_)), open: matches!(plan, Plan::Allow { .. }) }
+}
+
+fn path_in_words(path: &Path) -> String {
+    let steps = path.steps().iter().map(|step| match step {
+        Step::AppCode => "a code from the smartphone".to_owned(),
+        Step::EmailCode | Step::VerifyEmail => "a code sent by e-mail".to_owned(),
+        Step::EnrollApp => "register a smartphone".to_owned(),
+        Step::Ticket => "your ticket".to_owned(),
+        other => other.to_string(),
+    });
+    steps.collect::<Vec<_>>().join(", then ")
+}
+
+/// What an administrator should know before saving.
+pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if !policy.is_enforced() {
+        found.push("A stolen password is enough to get into the account of a user without a smartphone.");
+    }
+    if policy.first_registration() == FirstRegistration::AfterPassword {
+        found.push(
+            "Until a user has registered a smartphone, whoever knows the password can register one instead, and is in. \
+             Ask for an e-mail code or a ticket to close this.",
+        );
+    }
+    if policy.allows_email_fallback() {
+        found.push("Whoever can read a user’s mail gets around the smartphone.");
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use factorgate::policy::Channel;
+
+    fn asked_of(policy: &Policy, who: &str) -> String {
+        kinds(policy).into_iter().find(|row| row.who.starts_with(who)).unwrap().asked.text
+    }
+
+    #[test]
+    fn the_preview_says_what_each_kind_of_user_is_asked() {
+        let any = Policy::any_of([Channel::App, Channel::Email], FirstRegistration::AfterPassword).unwrap();
+        assert_eq!(asked_of(&any, "New"), "A code sent by e-mail; or register a smartphone");
+        assert_eq!(asked_of(&any, "With a registered"), "A code from the smartphone");
+        let ticket = Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap();
+        assert_eq!(asked_of(&ticket, "New"), "Cannot sign in before you issue a ticket");
+        assert_eq!(asked_of(&ticket, "Without a smartphone, with"), "Your ticket, then register a smartphone");
+        assert_eq!(asked_of(&Policy::off(FirstRegistration::WithTicket), "New"), "Nothing: the password is enough");
+    }
+
+    #[test]
+    fn people_who_are_asked_for_the_same_stand_together() {
+        let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap();
+        let mut with_device = Standing::new();
+        with_device.device = DeviceStanding::Confirmed { recovery_codes: false };
+        let mut users: Vec<(String, Standing)> = (1..=6).map(|n| (format!("User {n}"), Standing::new())).collect();
+        users.insert(1, ("Ada".to_owned(), with_device));
+        let rows: Vec<(String, String)> =
+            people(&policy, &users).into_iter().map(|row| (row.who, row.asked.text)).collect();
+        let expected = [
+            ("User 1, User 2, User 3, User 4 and 2 more", "Register a smartphone"),
+            ("Ada", "A code from the smartphone"),
+        ];
+        assert_eq!(rows, expected.map(|(who, text)| (who.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn weak_settings_are_named() {
+        assert_eq!(warnings(&Policy::off(FirstRegistration::AfterPassword)).len(), 2);
+        let strict = Policy::all_of([Channel::App, Channel::Email], FirstRegistration::WithTicket).unwrap();
+        assert!(warnings(&strict).is_empty());
+    }
+}

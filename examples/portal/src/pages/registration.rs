@@ -1,0 +1,86 @@
+//! The registration of a smartphone from the profile, whatever the company enforces.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use factorgate::{Registered, Registration, RegistrationRef, SecretText};
+
+use super::journey::{self, Journey, Stage};
+use super::sign_in::show_all_set;
+use super::{Page, go, go_and_say};
+use crate::app::App;
+use crate::error::Failure;
+use crate::forms::{Empty, Posted};
+use crate::notice::Notice;
+use crate::session::{self, SignedIn, Visitor};
+use crate::settings::Settings;
+use crate::{accounts, cookie, mfa};
+
+pub(super) fn router() -> Router<App> {
+    journey::router::<RegistrationRef>()
+        .route("/profile/devices", post(begin))
+        .route("/profile/devices/all-set", get(all_set))
+}
+
+async fn begin(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
+    let SignedIn { visitor, session } = signed_in;
+    let policy = Settings::policy(&app.db).await?;
+    let asserted = factorgate::SignedIn::assertion(mfa::user_id(&session.user)?);
+    let outcome = app.mfa.begin_registration(&asserted, mfa::contact(&session.user), &policy).await;
+    journey::begun::<RegistrationRef>(&app, &visitor, outcome).await
+}
+
+async fn all_set(State(app): State<App>, signed_in: SignedIn) -> Page {
+    show_all_set(&app, &signed_in, "/profile", "Back to your profile").await
+}
+
+impl Journey for RegistrationRef {
+    const COOKIE: &'static str = cookie::REGISTRATION;
+    const AT: &'static str = "/profile/devices";
+    const START: &'static str = "/profile";
+    const TITLE: &'static str = "New device";
+    const ENTRY: &'static str = "profile";
+    const CANCEL: &'static str = "Cancel the registration";
+    const OVER: Notice = Notice::RegistrationOver;
+
+    type Done = Registered;
+
+    fn read(cookie: &str) -> Option<Self> {
+        Self::from_cookie(cookie).ok()
+    }
+
+    fn text(&self) -> SecretText {
+        self.to_cookie()
+    }
+
+    /// The user who is signed in: another one may have used this browser before.
+    fn is_of(&self, visitor: &Visitor) -> bool {
+        let user = visitor.session.as_ref().and_then(|session| mfa::user_id(&session.user).ok());
+        user.as_ref() == Some(self.user())
+    }
+
+    fn stage(outcome: Registration) -> Stage<Self> {
+        match outcome {
+            Registration::Challenge(challenge) => Stage::Challenge(challenge),
+            Registration::Denied(denied) => Stage::Denied(denied.reason),
+            Registration::Enroll(enroll) => Stage::Enroll(enroll),
+            Registration::Registered(registered) => Stage::Done(registered),
+        }
+    }
+
+    async fn finish(app: &App, visitor: &Visitor, registered: Registered) -> Page {
+        let session = visitor.session.as_ref().ok_or(Failure::NotFound)?;
+        if registered.evidence.email_code.is_some() {
+            accounts::mark_email_verified(&app.db, session.user.id).await?;
+        }
+        // What was opened without the smartphone was opened by less than is asked for now.
+        session::close_others(&app.db, session.user.id, Some(&visitor.token)).await?;
+        Ok(go("/profile/devices/all-set"))
+    }
+
+    async fn finish_untold(app: &App, visitor: &Visitor) -> Page {
+        let session = visitor.session.as_ref().ok_or(Failure::NotFound)?;
+        session::close_others(&app.db, session.user.id, Some(&visitor.token)).await?;
+        go_and_say("/profile", Notice::RegisteredUntold)
+    }
+}

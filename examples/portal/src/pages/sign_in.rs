@@ -1,0 +1,108 @@
+//! What follows the password, up to the session.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use factorgate::{Authenticated, Login, LoginRef, PrimaryVerified, SecretText};
+
+use super::journey::{self, Journey, Stage};
+use super::{Page, Shell, go, go_and_say, show};
+use crate::accounts::{self, User};
+use crate::app::App;
+use crate::notice::Notice;
+use crate::session::{self, SignedIn, Visitor};
+use crate::settings::Settings;
+use crate::{cookie, mfa};
+
+pub(super) fn router() -> Router<App> {
+    journey::router::<LoginRef>().route("/sign-in/all-set", get(all_set))
+}
+
+/// The password of `user` was right.
+pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let primary = PrimaryVerified::assertion(mfa::user_id(user)?);
+    let outcome = app.mfa.begin_login(primary, mfa::contact(user), &policy).await;
+    journey::begun::<LoginRef>(app, visitor, outcome).await
+}
+
+impl Journey for LoginRef {
+    const COOKIE: &'static str = cookie::LOGIN;
+    const AT: &'static str = "/sign-in";
+    const START: &'static str = "/sign-in";
+    const TITLE: &'static str = "Sign in";
+    const ENTRY: &'static str = "";
+    const CANCEL: &'static str = "Cancel sign-in";
+    const OVER: Notice = Notice::LoginOver;
+
+    type Done = Authenticated;
+
+    fn read(cookie: &str) -> Option<Self> {
+        Self::from_cookie(cookie).ok()
+    }
+
+    fn text(&self) -> SecretText {
+        self.to_cookie()
+    }
+
+    /// Whoever has the reference: there is no session yet.
+    fn is_of(&self, _: &Visitor) -> bool {
+        true
+    }
+
+    fn stage(outcome: Login) -> Stage<Self> {
+        match outcome {
+            Login::Authenticated(passed) => Stage::Done(passed),
+            Login::Challenge(challenge) => Stage::Challenge(challenge),
+            Login::Denied(denied) => Stage::Denied(denied.reason),
+            Login::Enroll(enroll) => Stage::Enroll(enroll),
+        }
+    }
+
+    async fn finish(app: &App, visitor: &Visitor, passed: Authenticated) -> Page {
+        let user = mfa::row_id(passed.user())?;
+        let evidence = passed.evidence();
+        if evidence.email_code.is_some() {
+            accounts::mark_email_verified(&app.db, user).await?;
+        }
+        let mut response = go("/dashboard");
+        if evidence.enrolled.is_some() {
+            // What was opened without the smartphone was opened by less than is asked for now.
+            session::close_others(&app.db, user, None).await?;
+            response = go("/sign-in/all-set");
+        }
+        session::open(app, visitor, &passed, response.headers_mut()).await?;
+        Ok(response)
+    }
+
+    async fn finish_untold(_: &App, _: &Visitor) -> Page {
+        go_and_say("/sign-in", Notice::RegisteredUntold)
+    }
+}
+
+/// The smartphone is registered.
+#[derive(Template)]
+#[template(path = "all_set.html")]
+pub(super) struct AllSetPage {
+    shell: Shell,
+    device: String,
+    next: &'static str,
+    next_label: &'static str,
+}
+
+async fn all_set(State(app): State<App>, signed_in: SignedIn) -> Page {
+    show_all_set(&app, &signed_in, "/dashboard", "Go to the dashboard").await
+}
+
+/// Says that the newest device is registered, if there is one.
+pub(super) async fn show_all_set(
+    app: &App,
+    SignedIn { visitor, session }: &SignedIn,
+    next: &'static str,
+    next_label: &'static str,
+) -> Page {
+    let Some(newest) = mfa::devices(app, &session.user).await?.pop() else { return Ok(go(next)) };
+    let device = newest.name.as_str().to_owned();
+    show(&AllSetPage { shell: Shell::new(app, visitor, "You’re all set", ""), device, next, next_label })
+}

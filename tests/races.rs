@@ -1,0 +1,44 @@
+//! Requests that come at the same time, on a store in memory. Each race has its control: on a store that takes
+//! every write the same race is lost.
+
+mod race;
+
+use factorgate::testing::MemoryStore;
+use race::{LIMIT, ROUNDS, Race};
+
+/// The race gives `expected` in each round, and without compare-and-swap it does not.
+async fn check(race: Race, expected: usize) {
+    assert_eq!(race::run(MemoryStore::new(), race).await, [expected; ROUNDS], "{race:?}");
+    let control = race::run(MemoryStore::ignoring_expected(), race).await;
+    assert!(control.iter().any(|got| *got > expected), "the control of {race:?} must fail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a01_b7_of_32_wrong_app_codes_five_are_judged() {
+    check(Race::WrongAppCodes, LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a01_a12_of_32_wrong_email_codes_five_are_judged() {
+    check(Race::WrongEmailCodes, LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a03_one_app_code_opens_one_of_two_logins_once() {
+    check(Race::RightAppCode, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a02_one_email_code_opens_once() {
+    check(Race::RightEmailCode, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a02_one_ticket_is_good_once() {
+    check(Race::Ticket, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d07_one_registration_is_confirmed_once() {
+    check(Race::Confirmation, 1).await;
+}
