@@ -1,0 +1,171 @@
+//! Attacks that were seen on real systems, as a host's requests; what must come out of each.
+
+mod bypass;
+mod devices;
+mod guessing;
+mod leaks;
+mod replay;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use factorgate::otp::Totp;
+use factorgate::otpauth::Issuer;
+use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, RemovalRefused, Step};
+use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::{
+    Challenge, Code, CodeFault, Contact, DeniedReason, DeviceName, EmailAddress, Enroll, Event, EventKind, Factor,
+    Flow, IssuanceBudget, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, Refusal, Registration, RegistrationRef,
+    Removal, RemovalReason, Secret, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
+};
+
+use Channel::{App, Email};
+use FirstRegistration::{AfterEmailCode, AfterPassword, WithTicket};
+
+struct Host {
+    clock: FixedClock,
+    log: Arc<Mutex<Vec<Event>>>,
+    mfa: Mfa<MemoryStore, Outbox>,
+    outbox: Outbox,
+    store: MemoryStore,
+}
+
+impl Host {
+    fn new() -> Self {
+        let (clock, outbox, store) = (FixedClock::at(1_900_000_000), Outbox::new(), MemoryStore::new());
+        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let seen = Arc::clone(&log);
+        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
+        let mfa = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
+            .clock(clock.clone())
+            .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()))
+            .build()
+            .unwrap();
+        Self { clock, log, mfa, outbox, store }
+    }
+
+    fn wait(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+
+    async fn begin(&self, policy: &Policy) -> Login {
+        self.mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), policy).await.unwrap()
+    }
+
+    async fn challenge(&self, policy: &Policy) -> Challenge<LoginRef> {
+        match self.begin(policy).await {
+            Login::Challenge(challenge) => challenge,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn app(&self, flow: &LoginRef, code: &Code, policy: &Policy) -> Login {
+        self.mfa.verify_app_code(flow, code, policy).await.unwrap()
+    }
+
+    async fn email(&self, flow: &LoginRef, code: &Code, policy: &Policy) -> Login {
+        self.mfa.verify_email_code(flow, code, policy).await.unwrap()
+    }
+
+    async fn enroll(&self) -> Enroll<LoginRef> {
+        match self.begin(&app()).await {
+            Login::Enroll(enroll) => enroll,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn confirm(&self, enroll: &Enroll<LoginRef>, code: &Code) -> Login {
+        self.mfa.confirm_app_enrollment(enroll.flow(), code, &DeviceName::default(), &app()).await.unwrap()
+    }
+
+    /// Registers a device; the code that confirmed it is half a minute old then.
+    async fn register(&self) -> Secret {
+        let enroll = self.enroll().await;
+        let secret = secret_of(&enroll);
+        assert!(passed(&self.confirm(&enroll, &self.code(&secret)).await));
+        self.wait(30);
+        secret
+    }
+
+    fn code(&self, secret: &Secret) -> Code {
+        Totp::default().generate(secret, self.clock.time()).unwrap()
+    }
+
+    fn mailed(&self) -> Code {
+        Code::parse(&self.outbox.last_code().unwrap()).unwrap()
+    }
+
+    fn faults(&self, factor: Factor) -> Vec<CodeFault> {
+        let log = self.log.lock().unwrap();
+        let fault = |event: &Event| match event.kind {
+            EventKind::CodeRefused { factor: of, fault } if of == factor => Some(fault),
+            _ => None,
+        };
+        log.iter().filter_map(fault).collect()
+    }
+}
+
+fn alice() -> UserId {
+    UserId::new("alice").unwrap()
+}
+
+fn session() -> SignedIn {
+    SignedIn::assertion(alice())
+}
+
+fn contact() -> Contact {
+    Contact::verified(EmailAddress::new("alice@example.com").unwrap())
+}
+
+fn app() -> Policy {
+    Policy::any_of([App], AfterPassword).unwrap()
+}
+
+fn email() -> Policy {
+    Policy::any_of([Email], AfterPassword).unwrap()
+}
+
+fn any() -> Policy {
+    Policy::any_of([App, Email], AfterPassword).unwrap()
+}
+
+fn off() -> Policy {
+    Policy::off(AfterPassword)
+}
+
+fn secret_of<R: Flow>(enroll: &Enroll<R>) -> Secret {
+    Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap()
+}
+
+/// A code of a step that lies outside of every window.
+fn wrong(secret: &Secret) -> Code {
+    Totp::default().generate(secret, Timestamp::from_secs(0)).unwrap()
+}
+
+fn not(code: &Code) -> Code {
+    let text = code.expose_secret();
+    Code::parse(if text.expose_secret() == "00000000" { "00000001" } else { "00000000" }).unwrap()
+}
+
+fn passed(login: &Login) -> bool {
+    matches!(login, Login::Authenticated(_))
+}
+
+fn refusal(login: &Login) -> Option<Refusal> {
+    match login {
+        Login::Challenge(challenge) => challenge.refusal(),
+        Login::Enroll(enroll) => enroll.challenge().refusal(),
+        Login::Authenticated(_) | Login::Denied(_) => None,
+    }
+}
+
+fn denied(login: &Login) -> Option<DeniedReason> {
+    match login {
+        Login::Denied(denied) => Some(denied.reason),
+        _ => None,
+    }
+}
+
+fn is_locked(login: &Login) -> bool {
+    matches!(denied(login), Some(DeniedReason::Locked { .. }))
+}
