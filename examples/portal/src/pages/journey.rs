@@ -37,6 +37,8 @@ pub(super) trait Journey: Flow + 'static {
     /// The entry of the navigation.
     const ENTRY: &'static str;
     const CANCEL: &'static str;
+    /// Asked where there are several ways.
+    const QUESTION: &'static str;
     /// The flow has ended before it was finished.
     const OVER: Notice;
 

@@ -41,6 +41,7 @@ impl Journey for RegistrationRef {
     const TITLE: &'static str = "New device";
     const ENTRY: &'static str = "profile";
     const CANCEL: &'static str = "Cancel the registration";
+    const QUESTION: &'static str = "How do you want to prove that it is you, before a device is added?";
     const OVER: Notice = Notice::RegistrationOver;
 
     type Done = Registered;

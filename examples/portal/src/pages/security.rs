@@ -4,17 +4,18 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::policy::Standing;
+use factorgate::policy::{Plan, Standing};
 
 use super::preview::{self, Row};
 use super::{Page, Shell, go_and_say, show, show_again};
+use crate::accounts::{self, User};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::Posted;
+use crate::mfa;
 use crate::notice::Notice;
-use crate::session::{Admin, Visitor};
+use crate::session::{Admin, SignedIn};
 use crate::settings::{Fields, Objection, Settings};
-use crate::{accounts, mfa};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/admin/security", get(page).post(save)).route("/admin/security/preview", post(preview))
@@ -38,25 +39,26 @@ struct Preview {
 
 async fn page(State(app): State<App>, Admin(admin): Admin) -> Page {
     let settings = Settings::load(&app.db).await?;
-    show(&drawn(&app, &admin.visitor, settings, true).await?)
+    show(&drawn(&app, &admin, settings, true).await?)
 }
 
 async fn preview(State(app): State<App>, Admin(admin): Admin, Posted(fields): Posted<Fields>) -> Page {
-    let page = drawn(&app, &admin.visitor, fields.into(), false).await?;
+    let page = drawn(&app, &admin, fields.into(), false).await?;
     if page.error.is_some() { show_again(&page) } else { show(&page) }
 }
 
 async fn save(State(app): State<App>, Admin(admin): Admin, Posted(fields): Posted<Fields>) -> Page {
     let settings = Settings::from(fields);
-    if settings.to_policy().is_err() {
-        return show_again(&drawn(&app, &admin.visitor, settings, false).await?);
+    let page = drawn(&app, &admin, settings, false).await?;
+    if page.error.is_some() {
+        return show_again(&page);
     }
     settings.save(&app.db).await?;
     go_and_say("/admin/security", Notice::SettingsSaved)
 }
 
-async fn drawn(app: &App, visitor: &Visitor, settings: Settings, saved: bool) -> Result<SecurityPage, Failure> {
-    let shell = Shell::new(app, visitor, "Security", "security");
+async fn drawn(app: &App, admin: &SignedIn, settings: Settings, saved: bool) -> Result<SecurityPage, Failure> {
+    let shell = Shell::new(app, &admin.visitor, "Security", "security");
     Ok(match settings.to_policy() {
         Ok(policy) => {
             let preview = Preview {
@@ -64,7 +66,13 @@ async fn drawn(app: &App, visitor: &Visitor, settings: Settings, saved: bool) ->
                 people: preview::people(&policy, &standings(app).await?),
                 warnings: preview::warnings(&policy),
             };
-            SecurityPage { shell, settings, error: None, preview: Some(preview), saved }
+            let own = standing(app, &admin.session.user).await?;
+            let locked_out = !saved && matches!(policy.evaluate(&own), Plan::Deny(_));
+            let error = locked_out.then_some(
+                "With these settings you could not sign in again yourself. Register a smartphone from your profile, or \
+                 issue yourself a ticket, before you save them.",
+            );
+            SecurityPage { shell, settings, error, preview: Some(preview), saved }
         }
         Err(objection) => {
             // On the first visit nothing has been decided, and nothing is wrong.
@@ -84,8 +92,12 @@ async fn drawn(app: &App, visitor: &Visitor, settings: Settings, saved: bool) ->
 async fn standings(app: &App) -> Result<Vec<(String, Standing)>, Failure> {
     let mut found = Vec::new();
     for user in accounts::all(&app.db).await? {
-        let standing = mfa::status(app, &user).await?.standing(&mfa::contact(&user));
+        let standing = standing(app, &user).await?;
         found.push((user.name, standing));
     }
     Ok(found)
+}
+
+async fn standing(app: &App, user: &User) -> Result<Standing, Failure> {
+    Ok(mfa::status(app, user).await?.standing(&mfa::contact(user)))
 }

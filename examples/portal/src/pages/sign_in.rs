@@ -34,6 +34,7 @@ impl Journey for LoginRef {
     const TITLE: &'static str = "Sign in";
     const ENTRY: &'static str = "";
     const CANCEL: &'static str = "Cancel sign-in";
+    const QUESTION: &'static str = "How do you want to prove that it is you?";
     const OVER: Notice = Notice::LoginOver;
 
     type Done = Authenticated;

@@ -70,7 +70,6 @@ struct Frame {
 struct ChoosePage {
     shell: Shell,
     frame: Frame,
-    heading: &'static str,
     lead: &'static str,
     ways: Vec<Way>,
 }
@@ -163,11 +162,8 @@ pub(super) fn draw<R: Journey>(
 
 fn choose<R: Journey>(shell: Shell, frame: Frame, challenge: &Challenge<R>) -> ChoosePage {
     let ways: Vec<Way> = places(challenge).into_iter().filter_map(|place| way::<R>(place, challenge.email())).collect();
-    let (heading, lead) = match ways[..] {
-        [_] => ("One more step", "Your password is right. This is still missing:"),
-        _ => ("One more step", "How do you want to prove that it is you?"),
-    };
-    ChoosePage { shell, frame, heading, lead, ways }
+    let lead = if ways.len() > 1 { R::QUESTION } else { "This is still missing." };
+    ChoosePage { shell, frame, lead, ways }
 }
 
 fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
@@ -247,7 +243,7 @@ fn code<R: Journey>(
                 label: "8-digit code",
                 hint: match email.sent {
                     Some(sent) => format!("It is good for {}, and once.", minutes(sent.expires_at, now)),
-                    None => "A code from an earlier mail is not good for this sign-in.".to_owned(),
+                    None => "A code from an earlier mail is not good any more.".to_owned(),
                 },
                 numeric: true,
                 resend: Some(Resend {

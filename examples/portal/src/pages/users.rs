@@ -36,6 +36,8 @@ struct Person {
     is_admin: bool,
     devices: String,
     locked: bool,
+    /// A ticket stands before a first registration, and is nothing to one who has a smartphone.
+    can_use_ticket: bool,
     /// Until when a ticket is good.
     ticket: Option<String>,
     /// What the next sign-in asks for.
@@ -90,6 +92,7 @@ fn person(user: User, status: &UserStatus, policy: &Policy) -> Person {
             (1, _) => "1 smartphone".to_owned(),
             (devices, _) => format!("{devices} smartphones"),
         },
+        can_use_ticket: status.devices.is_empty(),
         locked: status.locked_until.is_some(),
         ticket: status.ticket_until.map(moment),
         next: asked(explained.plan()),

@@ -14,3 +14,4 @@ mod s5_email_code_at_login;
 mod s6_device_from_profile;
 mod s7_password_alone_never_enters;
 mod support;
+mod tickets;

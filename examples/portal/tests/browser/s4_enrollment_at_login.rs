@@ -17,6 +17,7 @@ async fn s4_enrollment_at_login() {
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/sign-in/register").await;
 
+    browser.whole_picture("register-whole").await;
     let png = browser.picture("register").await;
     let mut app = Authenticator::scan(&png);
     let typed = browser.text("#secret").await;

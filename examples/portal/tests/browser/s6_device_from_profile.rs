@@ -32,7 +32,7 @@ async fn s6_manage_device_from_profile() {
     browser.click("#continue").await;
     browser.arrives_at("/profile").await;
     assert_eq!(browser.text(".device-name").await, "Ada’s work phone", "the name outlives a wrong code");
-    browser.picture("profile").await;
+    browser.whole_picture("profile").await;
     browser.sign_out().await;
 
     // The company enforces nothing, and the code is asked for all the same.
@@ -53,5 +53,43 @@ async fn s6_manage_device_from_profile() {
     browser.sign_out().await;
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/dashboard").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s6_the_last_device_stays_where_the_company_asks_for_it() {
+    let world = World::start("s6-stays").await;
+    let browser = &world.browser;
+    browser.company(Company { enforce: true, app: true, email: false, both: false, first: "after_password" }).await;
+    browser.sign_up("Ada Reyes", ADA).await;
+    browser.sign_in(ADA, PASSWORD).await;
+    browser.arrives_at("/sign-in/register").await;
+    let mut app = Authenticator::typed(&browser.text("#secret").await);
+    browser.enter_code(&app.code().await).await;
+    browser.arrives_at("/sign-in/all-set").await;
+
+    browser.open("/profile").await;
+    browser.click(".device a.danger").await;
+    browser.enter_code(&app.last_code()).await;
+    assert!(browser.text("#refused").await.contains("register another device first"));
+    browser.picture("refused").await;
+
+    // A second device, on a code of the first; then the first can go.
+    browser.open("/profile").await;
+    browser.click("#add-device").await;
+    browser.arrives_at("/profile/devices/app").await;
+    browser.enter_code(&app.code().await).await;
+    browser.arrives_at("/profile/devices/register").await;
+    let mut second = Authenticator::typed(&browser.text("#secret").await);
+    assert_ne!(second.secret(), app.secret());
+    browser.fill("#name", "My tablet").await;
+    browser.enter_code(&second.code().await).await;
+    browser.arrives_at("/profile/devices/all-set").await;
+    browser.click("#continue").await;
+    browser.click(".device:first-child a.danger").await;
+    browser.enter_code(&second.code().await).await;
+    browser.arrives_at("/profile").await;
+    assert_eq!(browser.text(".devices").await.matches("Remove").count(), 1);
+    assert_eq!(browser.text(".device-name").await, "My tablet");
     world.end().await;
 }

@@ -184,6 +184,14 @@ impl Browser {
     pub(crate) async fn company(&self, company: Company) {
         self.sign_in(ADMIN, ADMIN_PASSWORD).await;
         self.arrives_at("/dashboard").await;
+        self.preview(company).await;
+        assert!(self.text("#preview-result").await.contains("Nothing is saved yet"));
+        self.save().await;
+        self.sign_out().await;
+    }
+
+    /// Shows what users will be asked; nothing is saved.
+    pub(crate) async fn preview(&self, company: Company) {
         self.open("/admin/security").await;
         self.pick("enforce", if company.enforce { "yes" } else { "no" }).await;
         for (css, wanted) in [("input[name=app]", company.app), ("input[name=email]", company.email)] {
@@ -195,11 +203,16 @@ impl Browser {
         self.pick("combine", if company.both { "all" } else { "any" }).await;
         self.pick("first", company.first).await;
         self.click("#preview").await;
-        assert!(self.text("#preview-result").await.contains("Nothing is saved yet"));
-        self.picture("settings").await;
+        self.whole_picture("settings").await;
+        if let Ok(preview) = self.client.find(Locator::Css("#preview-result")).await {
+            self.keep("preview", &preview.screenshot().await.unwrap());
+        }
+    }
+
+    /// Saves what was shown.
+    pub(crate) async fn save(&self) {
         self.click("#save").await;
         assert!(self.text("#notice").await.contains("saved"));
-        self.sign_out().await;
     }
 
     async fn pick(&self, name: &str, value: &str) {
@@ -252,10 +265,24 @@ impl Browser {
     /// A picture of the window, kept as `artifacts/NAME-WHAT.png`.
     pub(crate) async fn picture(&self, what: &str) -> Vec<u8> {
         let png = self.client.screenshot().await.unwrap();
+        self.keep(what, &png);
+        png
+    }
+
+    fn keep(&self, what: &str, png: &[u8]) {
         let folder = artifacts();
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{}-{what}.png", self.name)), &png).unwrap();
-        png
+        std::fs::write(folder.join(format!("{}-{what}.png", self.name)), png).unwrap();
+    }
+
+    /// A picture of the whole page, however long it is.
+    pub(crate) async fn whole_picture(&self, what: &str) {
+        let script = "return document.documentElement.scrollHeight";
+        let height = self.client.execute(script, Vec::new()).await.unwrap();
+        let size = json!({"width": 1000, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        self.picture(what).await;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
     }
 
     /// A command of Chromium's own protocol.
