@@ -4,6 +4,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
+use factorgate::policy::RemovalRefused;
 use factorgate::{Code, DeviceId, DeviceInfo, Error, Removal, RemovalReason};
 use serde::Deserialize;
 
@@ -63,7 +64,7 @@ async fn remove(
             return again(Some(sentence(&reason)), None);
         }
         Ok(Removal::Refused { reason: RemovalReason::Policy(refused), .. }) => {
-            return again(None, Some(sentence(&refused)));
+            return again(None, Some(in_words(refused).to_owned()));
         }
         Ok(Removal::Refused { reason, .. }) => return again(None, Some(sentence(&reason))),
         // It is removed all the same.
@@ -75,6 +76,16 @@ async fn remove(
     };
     session::close_others(&app.db, user.id, Some(&signed_in.visitor.token)).await?;
     go_and_say("/profile", notice)
+}
+
+/// Why the policy keeps the device, told to its user.
+fn in_words(refused: RemovalRefused) -> &'static str {
+    match refused {
+        RemovalRefused::MustRegister => {
+            "Your company asks for a smartphone, and this is your only one. Register another device first."
+        }
+        _ => "Without this device you could not sign in again. Register another device first.",
+    }
 }
 
 async fn find(app: &App, signed_in: &SignedIn, id: u64) -> Result<DeviceInfo, Failure> {

@@ -24,5 +24,11 @@ async fn s1_what_the_administrator_decides_holds_for_everybody() {
     browser.enter_code(&code).await;
     browser.arrives_at("/dashboard").await;
     assert!(browser.page_text().await.contains("MFA is enforced"));
+    browser.as_phone().await;
+    for path in ["/admin/security", "/admin/users"] {
+        browser.open(path).await;
+        browser.fits_its_width().await;
+        browser.picture(path.trim_start_matches("/admin/")).await;
+    }
     world.end().await;
 }

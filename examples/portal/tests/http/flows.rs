@@ -1,0 +1,117 @@
+//! Flows of the second factor where a browser, a mail server or the database does not behave.
+
+use portal::{Database, Running};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::net::TcpListener;
+
+use crate::wire::{Answer, Folder, PASSWORD, Visit, credentials, get, post, start, start_with};
+
+const EMAIL_CODES: &str = "enforce=yes&email=on&first=after_password";
+
+#[tokio::test]
+async fn a_mail_that_is_not_sent_is_told_and_lets_nobody_in() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let portal = start_with(Database::Memory, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
+    decide(&portal, EMAIL_CODES).await;
+    let (_, answer) = password(&portal).await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/sign-in")));
+    let notice = answer.cookie_of("__Host-notice").unwrap();
+    assert!(get(&portal, "/sign-in", &notice).await.body.contains("The mail with the code could not be sent"));
+    assert!(!answer.sets("__Host-session") && !answer.sets("__Host-login"));
+    assert_eq!(get(&portal, "/mailbox", "").await.status, 404, "there is no such page where mail is sent");
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_no_wrong_code_and_lets_nobody_in() {
+    let folder = Folder::new();
+    let file = folder.0.join("portal.db");
+    let portal = start(Database::File(file.clone())).await.unwrap();
+    let options = SqliteConnectOptions::new().filename(&file);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("DROP TABLE factorgate_records").execute(&mut connection).await.unwrap();
+
+    let (_, answer) = password(&portal).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains("We cannot check that just now") && !answer.body.contains("not right"));
+    assert!(!answer.sets("__Host-session") && !answer.sets("__Host-login"));
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_session_and_every_sign_in_that_is_under_way() {
+    let portal = start(Database::Memory).await.unwrap();
+    let here = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
+    let elsewhere = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
+    decide(&portal, EMAIL_CODES).await;
+    let (thief, answer) = password(&portal).await;
+    assert_eq!(answer.header("location"), Some("/sign-in/email"));
+    let cookies = format!("{}; {}", thief.cookie, answer.cookie_of("__Host-login").unwrap());
+    assert_eq!(get(&portal, "/sign-in/email", &cookies).await.status, 200, "the sign-in is under way");
+
+    let form = |current: &str| format!("csrf={}&current={current}&new=a+new+one+of+words", here.csrf);
+    let wrong = post(&portal, "/profile/password", &here.cookie, &form("wrong")).await;
+    assert!(wrong.status == 422 && wrong.body.contains("not your password"), "{}", wrong.body);
+    let changed = post(&portal, "/profile/password", &here.cookie, &form("the+administrator%27s+own")).await;
+    assert_eq!((changed.status, changed.header("location")), (303, Some("/profile")));
+
+    assert_eq!(get(&portal, "/dashboard", &here.cookie).await.status, 200);
+    assert_eq!(get(&portal, "/dashboard", &elsewhere.cookie).await.status, 303);
+    let code = mailed_code(&portal).await;
+    let late = post(&portal, "/sign-in/email", &cookies, &format!("csrf={}&code={code}", thief.csrf)).await;
+    assert_eq!((late.status, late.header("location")), (303, Some("/sign-in")), "the right code comes too late");
+    assert!(!late.sets("__Host-session"));
+    let (_, old) = password(&portal).await;
+    assert_eq!(old.status, 422, "the old password is not taken");
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn a_registration_is_its_own_users_and_its_page_is_as_closed_as_any() {
+    let portal = start(Database::Memory).await.unwrap();
+    decide(&portal, "enforce=no&first=after_password").await;
+    let admin = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
+    let nobody = Visit::begin(&portal).await;
+    let fields = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
+    post(&portal, "/sign-up", &nobody.cookie, &fields).await;
+    let ada = nobody.entered(&portal, post(&portal, "/sign-in", &nobody.cookie, &fields).await).await;
+
+    let begun = post(&portal, "/profile/devices", &ada.cookie, &format!("csrf={}", ada.csrf)).await;
+    assert_eq!(begun.header("location"), Some("/profile/devices/register"));
+    let reference = begun.cookie_of("__Host-registration").unwrap();
+    let page = "/profile/devices/register";
+    let own = get(&portal, page, &format!("{}; {reference}", ada.cookie)).await;
+    assert!(own.status == 200 && own.body.contains("<svg xmlns"), "{}", own.body);
+    assert!(!own.body.contains("<script") && !own.body.contains(" style="));
+    assert_eq!(own.header("cache-control"), Some("no-store"), "the secret is kept by no cache");
+
+    let others = get(&portal, page, &format!("{}; {reference}", admin.cookie)).await;
+    assert_eq!(others.header("location"), Some("/profile"));
+    let login = reference.replace("__Host-registration", "__Host-login");
+    let as_login = get(&portal, "/sign-in/register", &format!("{}; {login}", nobody.cookie)).await;
+    assert_eq!(as_login.header("location"), Some("/sign-in"), "a registration is no sign-in");
+    portal.stop().await;
+}
+
+/// The administrator decides, while the password is enough.
+async fn decide(portal: &Running, settings: &str) {
+    let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
+    let saved = post(portal, "/admin/security", &admin.cookie, &format!("csrf={}&{settings}", admin.csrf)).await;
+    assert_eq!(saved.status, 303, "{}", saved.body);
+}
+
+/// A browser that has entered the administrator's password, and the answer to it.
+async fn password(portal: &Running) -> (Visit, Answer) {
+    let visit = Visit::begin(portal).await;
+    let body = format!("{}&csrf={}", credentials(PASSWORD), visit.csrf);
+    let answer = post(portal, "/sign-in", &visit.cookie, &body).await;
+    (visit, answer)
+}
+
+/// The code in the first mail.
+async fn mailed_code(portal: &Running) -> String {
+    let mail = get(portal, "/mailbox/1", "").await.body;
+    let (_, text) = mail.split_once("id=\"mail-text\">").unwrap();
+    text.chars().take_while(char::is_ascii_digit).collect()
+}

@@ -1,0 +1,5 @@
+//! What the portal holds to on the wire, whatever a browser would do.
+
+mod flows;
+mod frame;
+mod wire;

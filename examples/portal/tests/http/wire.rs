@@ -1,0 +1,131 @@
+//! A client that sends what it is told to, and a portal for it.
+
+use std::path::PathBuf;
+
+use factorgate::EmailAddress;
+use portal::{Config, Database, Running, StartError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+pub(crate) const PASSWORD: &str = "the administrator's own";
+
+pub(crate) async fn start(database: Database) -> Result<Running, StartError> {
+    start_with(database, None).await
+}
+
+pub(crate) async fn start_with(database: Database, smtp_url: Option<String>) -> Result<Running, StartError> {
+    portal::serve(Config {
+        admin_email: EmailAddress::new("admin@larkfield.example").unwrap(),
+        admin_password: Some(PASSWORD.to_owned()),
+        database,
+        mail_from: "no-reply@larkfield.example".to_owned(),
+        port: 0,
+        server_key: None,
+        smtp_url,
+    })
+    .await
+}
+
+pub(crate) fn credentials(password: &str) -> String {
+    format!("email=admin%40larkfield.example&password={}", password.replace(' ', "+").replace('\'', "%27"))
+}
+
+/// A browser: its cookie, and the token of its forms.
+pub(crate) struct Visit {
+    pub(crate) cookie: String,
+    pub(crate) csrf: String,
+}
+
+impl Visit {
+    pub(crate) async fn begin(portal: &Running) -> Self {
+        let answer = get(portal, "/sign-in", "").await;
+        Self { cookie: answer.cookie().unwrap(), csrf: answer.csrf() }
+    }
+
+    pub(crate) async fn sign_in(&self, portal: &Running, password: &str) -> Self {
+        let body = format!("{}&csrf={}", credentials(password), self.csrf);
+        self.entered(portal, post(portal, "/sign-in", &self.cookie, &body).await).await
+    }
+
+    pub(crate) async fn entered(&self, portal: &Running, answer: Answer) -> Self {
+        assert_eq!(answer.header("location"), Some("/dashboard"), "{}", answer.body);
+        let cookie = answer.cookie().unwrap();
+        let csrf = get(portal, "/dashboard", &cookie).await.csrf();
+        Self { cookie, csrf }
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn sets(&self, cookie: &str) -> bool {
+        self.headers.iter().any(|(name, value)| name == "set-cookie" && value.starts_with(cookie))
+    }
+
+    /// The session's cookie.
+    pub(crate) fn cookie(&self) -> Option<String> {
+        self.cookie_of("__Host-session=")
+    }
+
+    pub(crate) fn cookie_of(&self, name: &str) -> Option<String> {
+        let mut lines = self.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
+        lines.find(|line| line.starts_with(name)).map(|line| line.split(';').next().unwrap().to_owned())
+    }
+
+    pub(crate) fn csrf(&self) -> String {
+        let (_, rest) = self.body.split_once("name=\"csrf\" value=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+pub(crate) async fn get(portal: &Running, path: &str, cookie: &str) -> Answer {
+    request(portal, &format!("GET {path} HTTP/1.1\r\nCookie: {cookie}\r\n"), "").await
+}
+
+pub(crate) async fn post(portal: &Running, path: &str, cookie: &str, body: &str) -> Answer {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nCookie: {cookie}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n",
+        body.len()
+    );
+    request(portal, &head, body).await
+}
+
+async fn request(portal: &Running, head: &str, body: &str) -> Answer {
+    let mut stream = TcpStream::connect(portal.addr).await.unwrap();
+    stream.write_all(format!("{head}Host: localhost\r\nConnection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(k, v)| (k.to_lowercase(), v.to_owned()));
+    Answer { status, headers: headers.collect(), body: body.to_owned() }
+}
+
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("portal-http-{}-{next}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
