@@ -221,8 +221,8 @@ impl fmt::Debug for SecretText {
 #[inline(always)]
 pub(crate) fn wipe_stack() {
     /// How deep the stack is overwritten, in bytes. A scan of a process from outside (`tests/stack_wipe.rs`)
-    /// shows for the three hash functions that 3 KiB are enough with optimization, 12 KiB without, and 16 KiB
-    /// without and with debug assertions.
+    /// shows for the three hash functions and the cipher that 3 KiB are enough with optimization, and 16 KiB without,
+    /// where a hash function made of processor instructions has a slot for each of them.
     const DEPTH: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 16 * 1024 };
     zeroize::zeroize_stack::<DEPTH>();
 }

@@ -27,7 +27,9 @@
 //! are gone from it. What the processor's registers, a swapped page or a core dump hold is beyond a library.
 
 mod hotp;
+mod keyed;
 mod totp;
+mod truncate;
 
 use core::fmt;
 

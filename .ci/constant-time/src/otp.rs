@@ -11,6 +11,10 @@ use crate::secret::Secret;
 
 #[path = "../../../src/otp/hotp.rs"]
 mod hotp;
+#[path = "../../../src/otp/keyed.rs"]
+mod keyed;
+#[path = "../../../src/otp/truncate.rs"]
+mod truncate;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Algorithm {
