@@ -43,6 +43,7 @@ enum Work {
     HotpVerify,
     Resync,
     TotpVerify,
+    Diagnose,
     WriteKeyUri,
     /// The key is the server's, for a whole login.
     ServerKey,
@@ -50,7 +51,7 @@ enum Work {
     Device,
 }
 
-const ALL: [Work; 10] = [
+const ALL: [Work; 11] = [
     Work::Nothing,
     Work::Keep,
     Work::BareHmac,
@@ -58,6 +59,7 @@ const ALL: [Work; 10] = [
     Work::HotpVerify,
     Work::Resync,
     Work::TotpVerify,
+    Work::Diagnose,
     Work::WriteKeyUri,
     Work::ServerKey,
     Work::Device,
@@ -85,7 +87,7 @@ fn h20_f1_nothing_of_the_key_is_left_on_the_stack() {
     for algorithm in ALGORITHMS {
         // The usual length, a full block of SHA-1 and SHA-256, and one that every hash function hashes first.
         for len in [20, 64, 200] {
-            for work in [Work::Generate, Work::HotpVerify, Work::Resync, Work::TotpVerify] {
+            for work in [Work::Generate, Work::HotpVerify, Work::Resync, Work::TotpVerify, Work::Diagnose] {
                 assert_eq!(hits(work, algorithm, len), 0, "{work:?}, {algorithm}, {len} bytes");
             }
         }
@@ -292,6 +294,7 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
         Work::HotpVerify => assert!(hotp.verify(&secret, black_box(&code), 7, 0).is_none_or(|at| at == 7)),
         Work::Resync => assert_eq!(hotp.resync(&secret, black_box(&code), &code, 7, 2).filter(|&at| at > 10), None),
         Work::TotpVerify => drop(black_box(totp.verify(&secret, black_box(&code), at, Window::default(), None))),
+        Work::Diagnose => drop(black_box(totp.diagnose(&secret, black_box(&code), at))),
         Work::WriteKeyUri => {
             let (issuer, account) = (Issuer::new("ACME Co").unwrap(), AccountName::new("alice").unwrap());
             let uri = KeyUri::totp(&issuer, &account, &secret, &totp).unwrap();

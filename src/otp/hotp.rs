@@ -1,7 +1,5 @@
 //! HOTP (RFC 4226), and the one place where a key meets a counter.
 
-use core::ops::RangeInclusive;
-
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::Algorithm;
@@ -95,7 +93,7 @@ impl Hotp {
     #[inline(never)]
     fn value_at(&self, secret: &Secret, counter: u64) -> u64 {
         let mut found = 0;
-        self.each(secret, counter..=counter, |_, value| found = value);
+        self.each(secret, core::iter::once(counter), |_, value| found = value);
         found
     }
 
@@ -116,7 +114,7 @@ impl Hotp {
 
     /// Gives `take` the code of each counter.
     #[inline(always)]
-    fn each(&self, secret: &Secret, counters: RangeInclusive<u64>, take: impl FnMut(u64, u64)) {
+    pub(super) fn each(&self, secret: &Secret, counters: impl Iterator<Item = u64>, take: impl FnMut(u64, u64)) {
         let key = secret.expose_secret();
         match self.algorithm {
             Algorithm::Sha1 => each::<Sha1>(key, self.digits, counters, take),
@@ -127,7 +125,7 @@ impl Hotp {
 }
 
 #[inline(always)]
-fn each<H: BlockHash>(key: &[u8], digits: Digits, counters: RangeInclusive<u64>, mut take: impl FnMut(u64, u64)) {
+fn each<H: BlockHash>(key: &[u8], digits: Digits, counters: impl Iterator<Item = u64>, mut take: impl FnMut(u64, u64)) {
     let mut keyed = Keyed::<H>::new(key);
     let last_digits = LastDigits::new(digits);
     for counter in counters {

@@ -26,16 +26,20 @@
 //! (16 KiB, or 32 with debug assertions): the key, the key as HMAC pads it and the states of the hash function
 //! are gone from it. What the processor's registers, a swapped page or a core dump hold is beyond a library.
 
+mod drift;
 mod hotp;
 mod keyed;
 mod totp;
 mod truncate;
+mod window;
 
 use core::fmt;
 
 pub use self::{
+    drift::{ClockSkew, Drift, InvalidDrift},
     hotp::Hotp,
-    totp::{InvalidTotp, InvalidWindow, TimeStep, Totp, TotpBuilder, Verdict, Window},
+    totp::{InvalidTotp, TimeStep, Totp, TotpBuilder, Verdict},
+    window::{InvalidWindow, Window},
 };
 pub use crate::code::{Digits, InvalidDigits};
 

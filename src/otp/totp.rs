@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::Algorithm;
 use super::hotp::{Hotp, Search};
+use super::window::Window;
 use crate::code::{Code, Digits};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -52,6 +53,10 @@ impl Totp {
         self.hotp.digits()
     }
 
+    pub(super) const fn hotp(&self) -> Hotp {
+        self.hotp
+    }
+
     /// How long a code is shown, in seconds (X in RFC 6238).
     #[must_use]
     pub const fn period_secs(&self) -> u64 {
@@ -69,6 +74,24 @@ impl Totp {
     pub fn generate(&self, secret: &Secret, at: Timestamp) -> Option<Code> {
         let step = self.step_at(at)?;
         Some(self.hotp.generate(secret, step.0))
+    }
+
+    /// The code that an app shows next, after that of the time `at`; `None` after the last step.
+    ///
+    /// ```
+    /// use factorgate::otp::Totp;
+    /// use factorgate::{Secret, Timestamp};
+    ///
+    /// let (totp, secret) = (Totp::default(), Secret::from_bytes(b"12345678901234567890")?);
+    /// let (now, soon) = (Timestamp::from_secs(59), Timestamp::from_secs(60));
+    /// let (next, then) = (totp.generate_next(&secret, now), totp.generate(&secret, soon));
+    /// assert_eq!(next.unwrap().expose_secret().expose_secret(), then.unwrap().expose_secret().expose_secret());
+    /// # Ok::<_, factorgate::InvalidSecret>(())
+    /// ```
+    #[must_use]
+    pub fn generate_next(&self, secret: &Secret, at: Timestamp) -> Option<Code> {
+        let next = self.step_at(at).map_or(Some(0), |TimeStep(step)| step.checked_add(1))?;
+        Some(self.hotp.generate(secret, next))
     }
 
     /// The step for which `code` is right, out of the `window` around the step of the time `at`.
@@ -109,16 +132,22 @@ impl Totp {
         after: Option<TimeStep>,
     ) -> Verdict {
         let Some(TimeStep(now)) = self.step_at(at) else { return Verdict::Wrong };
-        let found = Search {
-            hotp: self.hotp,
-            secret,
-            code,
-            // Where the window reaches over an end of the steps, it is cut off.
-            first: now.saturating_sub(u64::from(window.past)),
-            last: now.saturating_add(u64::from(window.future)),
-            after: after.map(|TimeStep(step)| step),
-        }
-        .run();
+        // Where the window reaches over an end of the steps, it is cut off.
+        let first = now.saturating_sub(u64::from(window.past()));
+        let last = now.saturating_add(u64::from(window.future()));
+        self.judge(secret, code, first, last, after)
+    }
+
+    /// Judges a code by those of the steps `first..=last`.
+    pub(super) fn judge(
+        &self,
+        secret: &Secret,
+        code: &Code,
+        first: u64,
+        last: u64,
+        after: Option<TimeStep>,
+    ) -> Verdict {
+        let found = Search { hotp: self.hotp, secret, code, first, last, after: after.map(TimeStep::get) }.run();
         // The verdict is public.
         if found.fresh.into() {
             Verdict::Accepted(TimeStep(found.counter))
@@ -160,7 +189,7 @@ impl Totp {
     #[must_use]
     pub fn accepted_lifetime(&self, window: Window) -> Duration {
         // At most 21 days.
-        Duration::from_secs(self.period.get() * (u64::from(window.past) + 1 + u64::from(window.future)))
+        Duration::from_secs(self.period.get() * (u64::from(window.past()) + 1 + u64::from(window.future())))
     }
 }
 
@@ -254,65 +283,6 @@ impl TimeStep {
     }
 }
 
-/// How many steps before and after the present one a code may be right for.
-///
-/// The past bears with slow typing and a slow clock, the future with a fast clock. The default is one step
-/// each way: a code of 30 seconds is then accepted for 90 (see [`Totp::accepted_lifetime`]). RFC 6238 section
-/// 5.2 recommends no more than one step back.
-///
-/// ```
-/// use factorgate::otp::Window;
-///
-/// assert_eq!(Window::new(1, 1)?, Window::default());
-/// assert!(Window::new(0, 11).is_err());
-/// # Ok::<_, factorgate::otp::InvalidWindow>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    past: u8,
-    future: u8,
-}
-
-impl Window {
-    /// The greatest number of steps each way.
-    pub const MAX: u8 = 10;
-
-    /// `past` steps back and `future` steps ahead; zero means the present step only.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidWindow`] if one of them is greater than [`Window::MAX`].
-    pub const fn new(past: u8, future: u8) -> Result<Self, InvalidWindow> {
-        if past > Self::MAX || future > Self::MAX {
-            return Err(InvalidWindow);
-        }
-        Ok(Self { past, future })
-    }
-
-    /// How many steps back.
-    #[must_use]
-    pub const fn past(self) -> u8 {
-        self.past
-    }
-
-    /// How many steps ahead.
-    #[must_use]
-    pub const fn future(self) -> u8 {
-        self.future
-    }
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self { past: 1, future: 1 }
-    }
-}
-
-/// A window that is wider than [`Window::MAX`] steps each way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a window reaches at most 10 steps back and 10 ahead")]
-pub struct InvalidWindow;
-
 /// What [`Totp::check`] finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -369,6 +339,7 @@ mod tests {
             assert_eq!(totp.check(&secret(), &code(text), before, window(10, 10), None), Verdict::Wrong);
         }
         assert_eq!(totp.generate(&secret(), NOW).unwrap().expose_secret().expose_secret(), "755224");
+        assert_eq!(totp.generate_next(&secret(), before).unwrap().expose_secret().expose_secret(), "755224");
         assert_eq!(totp.remaining(before), Duration::from_secs(1));
     }
 
@@ -390,6 +361,7 @@ mod tests {
         let verdict = |text| totp.check(&secret(), &code(text), Timestamp::from_secs(u64::MAX), window(10, 10), None);
         assert_eq!(verdict("094451"), Verdict::Accepted(TimeStep(u64::MAX)));
         assert_eq!(verdict("755224"), Verdict::Wrong); // the code of step 0
+        assert!(totp.generate_next(&secret(), Timestamp::from_secs(u64::MAX)).is_none());
     }
 
     #[test]
@@ -469,12 +441,5 @@ mod tests {
         for (secs, left) in [(0, 30), (1, 29), (29, 1), (30, 30)] {
             assert_eq!(Totp::default().remaining(Timestamp::from_secs(secs)), Duration::from_secs(left));
         }
-    }
-
-    #[test]
-    fn w03_windows_are_bounded() {
-        assert_eq!(Window::new(11, 0), Err(InvalidWindow));
-        assert_eq!(Window::new(0, 255), Err(InvalidWindow));
-        assert_eq!((window(10, 3).past(), window(10, 3).future()), (10, 3));
     }
 }
