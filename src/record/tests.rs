@@ -6,8 +6,9 @@ use crate::account::{Device, Digest, IssuedCode, OpenFlow, Pending, StoredTicket
 use crate::device::{DeviceId, DeviceName};
 use crate::keys::ServerKey;
 use crate::login::{Contact, Evidence, Purpose};
-use crate::otp::{TimeStep, Totp};
-use crate::policy::{FirstRegistration, Policy};
+use crate::otp::{Algorithm, Digits, TimeStep, Totp};
+use crate::otpauth::AccountName;
+use crate::policy::{Channel, FirstRegistration, Policy};
 use crate::secret::Secret;
 use crate::throttle::{Failures, Issues};
 use crate::time::Timestamp;
@@ -158,4 +159,51 @@ fn the_largest_account_stays_below_the_bound() {
         })
         .collect();
     assert!(plain(&account).len() < MAX_LEN - 100, "{}", plain(&account).len());
+}
+
+#[test]
+fn records_of_every_format_open_for_ever() {
+    for (name, account) in goldens() {
+        let [first] = [1].map(|format| golden(format, name));
+        assert_eq!(plain(&first), plain(&account), "{name}");
+    }
+}
+
+/// What `tests/data/records` keeps of an account, opened.
+fn golden(format: u8, name: &str) -> Account {
+    let path = alloc::format!("{}/tests/data/records/{format}-{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let byte = |at| u8::from_str_radix(&text.trim()[at..at + 2], 16).unwrap();
+    let sealed: Vec<u8> = (0..text.trim().len()).step_by(2).map(byte).collect();
+    assert_eq!(sealed[3], format, "{path}");
+    open(&Record::new(Version::FIRST, sealed), &user(), &ServerKeys::new(keys("01"))).unwrap()
+}
+
+/// Accounts of which `tests/data/records` keeps what each format made of them.
+fn goldens() -> [(&'static str, Account); 4] {
+    let many = |mut account: Account| {
+        account.devices.extend(self::account().devices);
+        account.devices.extend([Device {
+            added_at: Timestamp::from_secs(1_900_000_000),
+            failures: 100,
+            id: DeviceId::new(4),
+            last_step: TimeStep::new(0),
+            last_used_at: None,
+            name: DeviceName::new("Łucja's „Pixel“").unwrap(),
+            secret: Secret::from_bytes(&[0x3c; 64]).unwrap(),
+            totp: Totp::builder().algorithm(Algorithm::Sha512).digits(Digits::EIGHT).period_secs(60).build().unwrap(),
+        }]);
+        account.flows.extend([OpenFlow {
+            code: None,
+            contact: Contact::without_email(AccountName::new("alice").unwrap()),
+            evidence: Evidence { enrolled: Some((DeviceId::new(4), Timestamp::from_secs(7))), ..Evidence::default() },
+            pending: None,
+            policy: Policy::all_of([Channel::App, Channel::Email], FirstRegistration::AfterEmailCode).unwrap(),
+            purpose: Purpose::Login,
+            ..self::account().flows.remove(0)
+        }]);
+        account
+    };
+    let device_only = Account { flows: Vec::new(), issues: Issues::default(), ticket: None, ..account() };
+    [("empty", Account::default()), ("device", device_only), ("full", account()), ("many", many(account()))]
 }
