@@ -129,7 +129,7 @@ async fn walk() -> Result {
     host.plan(&ticket, "dave").await?;
     let login = host.log_in("dave", &ticket).await?;
     expect("nor does a password register a device where a ticket is asked for", matches!(login, Login::Denied(_)))?;
-    let issued = host.mfa.issue_ticket(&user("dave")?).await?;
+    let issued = host.mfa.issue_ticket(&user("dave")?, &admin()).await?;
     let Login::Challenge(asked) = host.log_in("dave", &ticket).await? else { return Err("no challenge".into()) };
     let login = host.mfa.redeem_ticket(asked.flow(), &issued.ticket, &ticket).await?;
     expect("with the ticket it does", matches!(login, Login::Enroll(_)))

@@ -3,6 +3,8 @@
 //! A host on diesel, rusqlite or any other blocking library implements [`Store`] and [`Mailer`] of this module
 //! and uses [`Mfa`] of this module. There is no second implementation behind it.
 
+mod lifecycle;
+
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
@@ -15,7 +17,7 @@ use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::Error as EngineError;
 use crate::event::Event;
 use crate::keys::ServerKeys;
-use crate::login::{Contact, Flow, Login, PrimaryVerified, Registration, SignedIn};
+use crate::login::{Administrator, Contact, Flow, Login, PrimaryVerified, Registration, SignedIn};
 use crate::mailer::{Mail, Undelivered};
 use crate::mfa::{IssuedTicket, MfaBuilder, Removal, UserStatus};
 use crate::otpauth::Issuer;
@@ -248,8 +250,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// As [`crate::Mfa::issue_ticket`].
-    pub fn issue_ticket(&self, user: &UserId) -> Result<IssuedTicket, MfaError<S, M>> {
-        run(self.0.issue_ticket(user))
+    pub fn issue_ticket(&self, user: &UserId, by: &Administrator) -> Result<IssuedTicket, MfaError<S, M>> {
+        run(self.0.issue_ticket(user, by))
     }
 
     /// As [`crate::Mfa::revoke_logins`].

@@ -55,6 +55,18 @@ pub enum EventKind {
         /// The device that was removed.
         device: DeviceId,
     },
+    /// A device was given another name.
+    DeviceRenamed {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device was registered, and another one removed, at once.
+    DeviceReplaced {
+        /// The device that was removed.
+        device: DeviceId,
+        /// The new device.
+        by: DeviceId,
+    },
     /// The removal of a device was refused, for the policy would lock its user out.
     DeviceRemovalRefused {
         /// The device that stays.
@@ -64,6 +76,11 @@ pub enum EventKind {
     EmailDisabled,
     /// A registration was begun: a secret was made and shown.
     EnrollmentBegun,
+    /// An administrator has taken all factors from the user; the devices that were removed are named after this.
+    FactorsReset {
+        /// The administrator.
+        by: UserId,
+    },
     /// The user was locked, by the wrong code that came before.
     Locked {
         /// Until when.
@@ -82,6 +99,17 @@ pub enum EventKind {
     LoginsRevoked,
     /// A mail could not be sent, or may not have been.
     MailUndelivered,
+    /// A recovery code was used in place of a device.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+    },
+    /// The recovery codes were disabled by consecutive wrong ones; only new ones help.
+    RecoveryCodesDisabled,
+    /// New recovery codes are in force, and the ones before are dead.
+    RecoveryCodesRenewed,
+    /// New recovery codes were made and shown; they are not in force yet.
+    RecoveryCodesShown,
     /// Something was tried while the user was locked, and was not looked at.
     RefusedWhileLocked {
         /// Until when.
@@ -94,7 +122,10 @@ pub enum EventKind {
         step: Step,
     },
     /// A ticket was made for the user.
-    TicketIssued,
+    TicketIssued {
+        /// The administrator who hands it over.
+        by: UserId,
+    },
 }
 
 /// A way of proof.
@@ -107,6 +138,10 @@ pub enum Factor {
     Email,
     /// The code that confirms a registration.
     Enrollment,
+    /// A recovery code.
+    Recovery,
+    /// The recovery code that confirms new ones.
+    RecoveryConfirmation,
     /// A ticket of the administrator.
     Ticket,
 }

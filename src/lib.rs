@@ -125,6 +125,8 @@ mod qr;
 mod random;
 #[cfg(feature = "std")]
 mod record;
+#[cfg(feature = "std")]
+mod recovery;
 mod secret;
 #[cfg(feature = "std")]
 mod store;
@@ -156,15 +158,19 @@ pub use crate::{
     event::{CodeFault, Event, EventKind, Factor},
     keys::{InvalidServerKey, ServerKey, ServerKeys},
     login::{
-        Assurance, Authenticated, Challenge, Contact, Denied, DeniedReason, EmailStatus, Enroll, Evidence, Flow,
-        InvalidReference, Login, LoginRef, PrimaryVerified, Refusal, Registered, Registration, RegistrationRef,
-        SentCode, SignedIn,
+        Administrator, Assurance, Authenticated, Challenge, Change, ChangeRefused, Contact, Denied, DeniedReason,
+        EmailStatus, Enroll, Evidence, Flow, InvalidReference, Login, LoginRef, PrimaryVerified, Recovery, Refusal,
+        Registered, Registration, RegistrationRef, SentCode, SignedIn,
     },
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
-    mfa::{InvalidSettings, IssuedTicket, Mfa, MfaBuilder, Removal, RemovalReason, UserStatus},
+    mfa::{
+        Alternative, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes, Removable, Removal,
+        RemovalReason, UserStatus,
+    },
     qr::{QrCode, QrTooLong},
     random::OsRandom,
     record::CorruptRecord,
+    recovery::{InvalidRecoveryCode, RecoveryCode, RecoveryCodes, RecoveryCodesLeft},
     store::{AnyError, AnyStore, Record, Store, Swap, Version},
     throttle::{FailureBudget, InvalidBudget, IssuanceBudget},
     ticket::{InvalidTicket, Ticket},

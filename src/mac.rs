@@ -9,6 +9,8 @@ use crate::secret::wipe_stack;
 /// HMAC-SHA-256 (RFC 2104) over `fields`. Each is preceded by its length, so that no two lists of fields
 /// give the same message.
 pub(crate) fn hmac_sha256(key: &[u8; 32], fields: &[&[u8]], out: &mut [u8; 32]) {
+    #[cfg(test)]
+    tests::COUNT.with(|count| count.set(count.get() + 1));
     compute(key, fields, out);
     wipe_stack();
 }
@@ -28,8 +30,13 @@ fn compute(key: &[u8; 32], fields: &[&[u8]], out: &mut [u8; 32]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    std::thread_local! {
+        /// How many were computed by this thread.
+        pub(crate) static COUNT: core::cell::Cell<u32> = const { core::cell::Cell::new(0) };
+    }
 
     #[test]
     fn fields_do_not_run_into_each_other() {

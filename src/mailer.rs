@@ -49,8 +49,10 @@ pub struct NoticeMail<'a> {
     pub to: &'a EmailAddress,
     /// What was changed.
     pub notice: Notice,
-    /// The name of the device, as the user chose it.
-    pub device: &'a str,
+    /// The name of the device that was added or removed, as the user chose it.
+    pub device: Option<&'a str>,
+    /// The name of the device in whose place another one was added.
+    pub replaced: Option<&'a str>,
     /// The name of the product, as the issuer of the engine.
     pub product: &'a str,
 }
@@ -63,6 +65,17 @@ pub enum Notice {
     DeviceAdded,
     /// A device was removed.
     DeviceRemoved,
+    /// A device was registered, and another one removed, at once.
+    DeviceReplaced,
+    /// An administrator has removed every device, and the recovery codes.
+    FactorsReset,
+    /// A recovery code was used in place of a device.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+    },
+    /// New recovery codes are in force, and the ones before are dead.
+    RecoveryCodesRenewed,
 }
 
 impl<'a> Mail<'a> {
@@ -70,8 +83,8 @@ impl<'a> Mail<'a> {
         Self::Code(CodeMail { to, code, valid_for, product })
     }
 
-    pub(crate) fn notice(to: &'a EmailAddress, notice: Notice, device: &'a str, product: &'a str) -> Self {
-        Self::Notice(NoticeMail { to, notice, device, product })
+    pub(crate) fn notice(mail: NoticeMail<'a>) -> Self {
+        Self::Notice(mail)
     }
 
     /// Where it goes: the address on record, and no other.
@@ -88,10 +101,17 @@ impl<'a> Mail<'a> {
     pub fn subject(&self) -> String {
         match self {
             Self::Code(mail) => format!("Your {} code", mail.product),
-            Self::Notice(mail) => match mail.notice {
-                Notice::DeviceAdded => format!("A device was added to your {} account", mail.product),
-                Notice::DeviceRemoved => format!("A device was removed from your {} account", mail.product),
-            },
+            Self::Notice(mail) => {
+                let product = mail.product;
+                match mail.notice {
+                    Notice::DeviceAdded => format!("A device was added to your {product} account"),
+                    Notice::DeviceRemoved => format!("A device was removed from your {product} account"),
+                    Notice::DeviceReplaced => format!("A device of your {product} account was replaced"),
+                    Notice::FactorsReset => format!("The sign-in of your {product} account was reset"),
+                    Notice::RecoveryCodeUsed { .. } => format!("A recovery code of your {product} account was used"),
+                    Notice::RecoveryCodesRenewed => format!("Your {product} account has new recovery codes"),
+                }
+            }
         }
     }
 
@@ -137,21 +157,38 @@ impl<'a> Mail<'a> {
 
 impl NoticeMail<'_> {
     fn sentences(&self) -> [String; 2] {
-        let Self { device, product, .. } = self;
-        match self.notice {
-            Notice::DeviceAdded => [
-                format!(
-                    "The device “{device}” was added to your {product} account. Its codes are asked for from now on."
-                ),
-                format!("If this was not you, change your password and call the administrators of {product} at once."),
-            ],
-            Notice::DeviceRemoved => [
-                format!(
-                    "The device “{device}” was removed from your {product} account. Its codes are not taken any more."
-                ),
-                format!("If this was not you, change your password and call the administrators of {product} at once."),
-            ],
-        }
+        let product = self.product;
+        let (device, replaced) = (self.device.unwrap_or_default(), self.replaced.unwrap_or_default());
+        let what = match self.notice {
+            Notice::DeviceAdded => format!(
+                "The device “{device}” was added to your {product} account. Its codes are asked for from now on."
+            ),
+            Notice::DeviceRemoved => format!(
+                "The device “{device}” was removed from your {product} account. Its codes are not taken any more."
+            ),
+            Notice::DeviceReplaced => format!(
+                "The device “{device}” has taken the place of “{replaced}” in your {product} account. Codes of \
+                 “{replaced}” are not taken any more."
+            ),
+            Notice::FactorsReset => format!(
+                "An administrator has removed every device and all recovery codes from your {product} account. \
+                 Register a device again with the ticket that you are given."
+            ),
+            Notice::RecoveryCodeUsed { left } => format!(
+                "A recovery code was used to sign in to your {product} account. {} left. Register a device again, and \
+                 then make new recovery codes.",
+                match left {
+                    0 => "None is".into(),
+                    1 => "One is".into(),
+                    left => format!("{left} are"),
+                }
+            ),
+            Notice::RecoveryCodesRenewed => format!(
+                "New recovery codes were made for your {product} account. The ones before are not taken any more."
+            ),
+        };
+        let who = format!("the administrators of {product}");
+        [what, format!("If this was not you, change your password and call {who} at once.")]
     }
 }
 
@@ -282,12 +319,39 @@ mod tests {
     }
 
     #[test]
+    fn every_notice_says_what_happened_and_what_to_do() {
+        let to = EmailAddress::new("alice@example.com").unwrap();
+        for (kind, subject, words) in [
+            (Notice::DeviceAdded, "A device was added to your Portal account", "was added"),
+            (Notice::DeviceRemoved, "A device was removed from your Portal account", "was removed"),
+            (Notice::DeviceReplaced, "A device of your Portal account was replaced", "has taken the place of"),
+            (Notice::FactorsReset, "The sign-in of your Portal account was reset", "with the ticket"),
+            (Notice::RecoveryCodeUsed { left: 2 }, "A recovery code of your Portal account was used", "2 are left."),
+            (Notice::RecoveryCodeUsed { left: 1 }, "A recovery code of your Portal account was used", "One is left."),
+            (Notice::RecoveryCodeUsed { left: 0 }, "A recovery code of your Portal account was used", "None is left."),
+            (Notice::RecoveryCodesRenewed, "Your Portal account has new recovery codes", "are not taken any more"),
+        ] {
+            let mail =
+                Mail::notice(NoticeMail { to: &to, notice: kind, device: None, replaced: None, product: "Portal" });
+            assert_eq!(mail.subject(), subject);
+            let text = mail.text();
+            assert!(text.expose_secret().contains(words), "{kind:?}: {}", text.expose_secret());
+            assert!(text.expose_secret().ends_with("call the administrators of Portal at once.\n"));
+        }
+    }
+
+    #[test]
     fn a_notice_names_the_device_and_escapes_it() {
         let to = EmailAddress::new("alice@example.com").unwrap();
-        let mail = Mail::notice(&to, Notice::DeviceAdded, "<b>Pixel</b>", "Portal");
+        let notice = |notice, device| {
+            Mail::notice(NoticeMail { to: &to, notice, device, replaced: Some("Old & lost"), product: "Portal" })
+        };
+        let mail = notice(Notice::DeviceAdded, Some("<b>Pixel</b>"));
         assert!(mail.text().expose_secret().contains("“<b>Pixel</b>” was added"));
         assert!(mail.html().expose_secret().contains("“&lt;b&gt;Pixel&lt;/b&gt;” was added"));
-        let mail = Mail::notice(&to, Notice::DeviceRemoved, "Pixel", "Portal");
+        let mail = notice(Notice::DeviceRemoved, Some("Pixel"));
         assert_eq!(mail.subject(), "A device was removed from your Portal account");
+        let mail = notice(Notice::DeviceReplaced, Some("Pixel"));
+        assert!(mail.html().expose_secret().contains("“Pixel” has taken the place of “Old &amp; lost”"));
     }
 }

@@ -9,8 +9,9 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    AnyMailer, AnyStore, Code, Contact, DeviceId, DeviceName, EmailAddress, Login, LoginRef, Mailer, Mfa, OsRandom,
-    PrimaryVerified, RegistrationRef, Secret, ServerKey, ServerKeys, SignedIn, Store, Ticket, Timestamp, UserId,
+    Administrator, AnyMailer, AnyStore, Change, Code, Contact, DeviceId, DeviceName, EmailAddress, Login, LoginRef,
+    Mailer, Mfa, OsRandom, PrimaryVerified, RecoveryCode, RegistrationRef, Secret, ServerKey, ServerKeys, SignedIn,
+    Store, Ticket, Timestamp, UserId,
 };
 
 struct Host {
@@ -89,6 +90,33 @@ async fn one_verification_is_one_load_and_one_swap() {
 }
 
 #[tokio::test]
+async fn a_recovery_code_is_one_load_and_one_swap_too() {
+    let host = Host::new();
+    let secret = host.register().await;
+    let session = SignedIn::assertion(alice());
+    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+    let code = Totp::default().generate(&secret, host.clock.time()).unwrap();
+    let (shown, cost) = host.cost(host.mfa.begin_recovery_codes(&session, &code)).await;
+    assert_eq!(cost, (1, 1), "new codes");
+    let Change::Made { value: new, .. } = shown.unwrap() else { panic!() };
+    let codes: Vec<_> = new.codes.iter().collect();
+    let (_, cost) = host.cost(host.mfa.confirm_recovery_codes(&session, codes[0], contact.clone())).await;
+    assert_eq!(cost, (1, 1), "their confirmation");
+    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
+    let wrong = RecoveryCode::parse("0000-0000-0000-0000").unwrap();
+    let (_, cost) = host.cost(host.mfa.verify_recovery_code(asked.flow(), &wrong, &app())).await;
+    assert_eq!(cost, (1, 1), "a wrong one");
+    let (login, cost) = host.cost(host.mfa.verify_recovery_code(asked.flow(), codes[1], &app())).await;
+    assert_eq!(cost, (1, 1), "a right one");
+    assert!(matches!(login.unwrap(), Login::Authenticated(_)));
+    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
+    let (_, cost) = host.cost(host.mfa.verify_recovery_code(asked.flow(), codes[1], &app())).await;
+    assert_eq!(cost, (1, 0), "one that was used");
+    let (_, cost) = host.cost(host.mfa.can_remove(&alice(), DeviceId::new(1), &contact, &app())).await;
+    assert_eq!(cost, (1, 0), "the question whether a device may go");
+}
+
+#[tokio::test]
 async fn what_changes_nothing_writes_nothing() {
     let host = Host::new();
     let off = Policy::off(FirstRegistration::AfterPassword);
@@ -127,6 +155,7 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     }
     let (policy, code, ticket, name, session): (Policy, Code, Ticket, DeviceName, SignedIn) =
         (make(), make(), make(), make(), make());
+    let (admin, recovery, contact): (Administrator, RecoveryCode, Contact) = (make(), make(), make());
     send(mfa.begin_login(make(), make(), &policy));
     send(mfa.begin_registration(&session, make(), &policy));
     send(mfa.resume(login, &policy));
@@ -140,7 +169,15 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     send(mfa.remove_device(&session, DeviceId::new(1), &code, make(), &policy));
     send(mfa.status(login.user()));
     send(mfa.devices(login.user()));
-    send(mfa.issue_ticket(login.user()));
+    send(mfa.issue_ticket(login.user(), &admin));
+    send(mfa.verify_app_code_of(login, DeviceId::new(1), &code, &policy));
+    send(mfa.verify_recovery_code(login, &recovery, &policy));
+    send(mfa.begin_recovery_codes(&session, &code));
+    send(mfa.confirm_recovery_codes(&session, &recovery, make()));
+    send(mfa.rename_device(&session, DeviceId::new(1), &name, &code));
+    send(mfa.replace_device(registration, DeviceId::new(1), &policy));
+    send(mfa.can_remove(login.user(), DeviceId::new(1), &contact, &policy));
+    send(mfa.reset_by_admin(login.user(), &admin, make()));
     send(mfa.revoke_logins(login.user()));
 }
 
@@ -220,7 +257,7 @@ fn a_host_without_an_executor_logs_in_by_the_same_code() {
 /// The layers, lowest first. A module imports lower ones, its own parts, and those of its layer that stand before it.
 const LAYERS: &[&[&str]] = &[
     &["time", "random", "user", "device", "secret", "mac", "keys"],
-    &["code", "otp", "throttle", "policy", "ticket"],
+    &["code", "otp", "throttle", "policy", "ticket", "recovery"],
     &["qr", "otpauth", "store", "mailer", "event"],
     &["login", "account"],
     &["record"],

@@ -342,7 +342,11 @@ fn registration_from_the_profile_never_depends_on_the_channels() {
     for (first, set, plan) in [
         (FIRST[0], user(|_| {}), "let the user in"),
         (FIRST[0], user(|u| u.device = CONFIRMED), "enter an app code"),
-        (FIRST[2], user(|u| u.device = DeviceStanding::Confirmed { recovery_codes: true }), "enter an app code"),
+        (
+            FIRST[2],
+            user(|u| u.device = DeviceStanding::Confirmed { recovery_codes: true }),
+            "enter an app code; or enter a recovery code",
+        ),
         (FIRST[0], user(|u| (u.device, u.email) = (DeviceStanding::Formerly, VERIFIED)), "enter an e-mail code"),
         (FIRST[1], user(|u| (u.ticket, u.email) = (true, VERIFIED)), "enter an e-mail code; or enter a ticket"),
         (FIRST[2], user(|u| (u.ticket, u.email) = (true, VERIFIED)), "enter a ticket"),

@@ -1,9 +1,12 @@
 //! Requests that come at the same time, on a store in memory. Each race has its control: on a store that takes
 //! every write the same race is lost.
 
+#[path = "race/lifecycle.rs"]
+mod lifecycle;
 mod race;
 
 use factorgate::testing::MemoryStore;
+use lifecycle::LifecycleRace;
 use race::{LIMIT, ROUNDS, Race};
 
 /// The race gives `expected` in each round, and without compare-and-swap it does not.
@@ -41,4 +44,46 @@ async fn a02_one_ticket_is_good_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn d07_one_registration_is_confirmed_once() {
     check(Race::Confirmation, 1).await;
+}
+
+/// As [`check`], for what happens to factors after they are registered.
+async fn check_lifecycle(race: LifecycleRace, expected: usize) {
+    assert_eq!(lifecycle::run(MemoryStore::new(), race).await, [expected; ROUNDS], "{race:?}");
+    let control = lifecycle::run(MemoryStore::ignoring_expected(), race).await;
+    assert!(control.iter().any(|got| *got > expected), "the control of {race:?} must fail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a04_one_recovery_code_opens_one_of_two_logins_once() {
+    check_lifecycle(LifecycleRace::RecoveryCode, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a04_each_login_by_a_recovery_code_has_spent_one() {
+    check_lifecycle(LifecycleRace::RecoveryCodes, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a01_b09_of_32_wrong_recovery_codes_five_are_judged() {
+    check_lifecycle(LifecycleRace::WrongRecoveryCodes, LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a03_one_app_code_makes_new_recovery_codes_once() {
+    check_lifecycle(LifecycleRace::NewRecoveryCodes, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn h01_new_recovery_codes_are_confirmed_once() {
+    check_lifecycle(LifecycleRace::RecoveryConfirmation, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d02_one_device_is_replaced_once() {
+    check_lifecycle(LifecycleRace::Replacement, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn h15_no_request_brings_back_what_a_reset_has_taken() {
+    check_lifecycle(LifecycleRace::Reset, 0).await;
 }

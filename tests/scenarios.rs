@@ -8,9 +8,9 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, DenyReason, FirstRegistration, Policy, RemovalRefused, Step};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox, SeededRandom};
 use factorgate::{
-    Assurance, Challenge, Code, Contact, DeniedReason, DeviceName, EmailAddress, Enroll, Event, EventKind, Flow, Login,
-    LoginRef, Mfa, Notice, PrimaryVerified, Refusal, Registration, Removal, RemovalReason, Secret, ServerKey,
-    ServerKeys, SignedIn, UserId,
+    Administrator, Assurance, Challenge, Code, Contact, DeniedReason, DeviceName, EmailAddress, Enroll, Event,
+    EventKind, Flow, Login, LoginRef, Mfa, Notice, PrimaryVerified, Refusal, Registration, Removal, RemovalReason,
+    Secret, ServerKey, ServerKeys, SignedIn, UserId,
 };
 
 use Channel::{App, Email};
@@ -71,6 +71,10 @@ impl Host {
 
 fn alice() -> UserId {
     UserId::new("alice").unwrap()
+}
+
+fn admin() -> Administrator {
+    Administrator::assertion(UserId::new("root").unwrap())
 }
 
 fn session() -> SignedIn {
@@ -305,7 +309,7 @@ async fn s7_a_stolen_password_registers_no_device_where_the_administrator_asks_f
         matches!(denied.reason, DeniedReason::Policy(denial) if denial.reason == DenyReason::NoFirstEnrollmentProof)
     );
 
-    let issued = host.mfa.issue_ticket(&alice()).await.unwrap();
+    let issued = host.mfa.issue_ticket(&alice(), &admin()).await.unwrap();
     let asked = challenge(host.log_in(&ticket).await);
     assert_eq!(asked.next(), [Step::Ticket]);
     let login = host.mfa.redeem_ticket(asked.flow(), &issued.ticket, &ticket).await.unwrap();

@@ -1,31 +1,53 @@
-//! Removing a device, tickets, and what an administrator may see.
+//! Removing a device, and ending what is open.
 
-use alloc::vec::Vec;
-
-use super::{Account, Context, Decision, Digest, Fresh, Outgoing, StoredTicket, TICKET_LIFETIME};
-use crate::account::verify::Guess;
+use super::{Account, Context, Decision, Outgoing, Unproved};
 use crate::code::Code;
 use crate::device::DeviceId;
-use crate::event::{CodeFault, EventKind, Factor};
+use crate::event::EventKind;
 use crate::login::Contact;
 use crate::mailer::Notice;
 use crate::policy::{Policy, RemovalRefused};
-use crate::ticket::Ticket;
 use crate::time::Timestamp;
 
-/// What the removal of a device came to.
+/// Why a device was not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Removal {
-    DevicesDisabled,
-    Locked(Timestamp),
-    Malformed,
-    Refused(RemovalRefused),
-    Removed,
+pub(crate) enum RemovalRefusal {
+    Policy(RemovalRefused),
     UnknownDevice,
-    WrongCode,
+    Unproved(Unproved),
+}
+
+impl From<Unproved> for RemovalRefusal {
+    fn from(unproved: Unproved) -> Self {
+        Self::Unproved(unproved)
+    }
 }
 
 impl Account {
+    /// Whether a device could go now, on a fresh code.
+    pub(crate) fn can_remove(
+        &self,
+        now: Timestamp,
+        device: DeviceId,
+        contact: &Contact,
+        policy: &Policy,
+    ) -> Result<(), RemovalRefusal> {
+        if !self.devices.iter().any(|held| held.id == device) {
+            return Err(RemovalRefusal::UnknownDevice);
+        }
+        // A disabled device helps nobody to log in.
+        if !self.devices.iter().any(|held| !held.is_disabled() && held.id != device) {
+            policy.allows_removal_of_last_device(&self.standing(now, contact)).map_err(RemovalRefusal::Policy)?;
+        }
+        if let Some(until) = self.failures.locked(now) {
+            return Err(Unproved::Locked(until).into());
+        }
+        match self.devices.iter().all(super::Device::is_disabled) {
+            true => Err(Unproved::DevicesDisabled.into()),
+            false => Ok(()),
+        }
+    }
+
     /// Removes a device, on a fresh code of any device that the user holds. The removal that the policy forbids
     /// is refused before the code is looked at.
     pub(crate) fn remove_device(
@@ -35,59 +57,30 @@ impl Account {
         code: &Code,
         contact: &Contact,
         policy: &Policy,
-    ) -> Decision<Removal> {
-        let Some(at) = self.devices.iter().position(|held| held.id == device) else {
-            return Decision::unchanged(Removal::UnknownDevice);
-        };
-        if let Some(until) = self.failures.locked(cx.now) {
-            return Decision::unchanged(Removal::Locked(until)).with_event(EventKind::RefusedWhileLocked { until });
-        }
-        // A disabled device helps nobody to log in.
-        let usable = |held: &&super::Device| !held.is_disabled() && held.id != device;
-        if self.devices.iter().find(usable).is_none() {
-            let standing = self.standing(cx.now, contact);
-            if let Err(refused) = policy.allows_removal_of_last_device(&standing) {
-                return Decision::unchanged(Removal::Refused(refused))
-                    .with_event(EventKind::DeviceRemovalRefused { device });
+    ) -> Decision<Result<(), RemovalRefusal>> {
+        match self.can_remove(cx.now, device, contact, policy) {
+            Err(refusal @ RemovalRefusal::UnknownDevice) => return Decision::unchanged(Err(refusal)),
+            Err(refusal @ RemovalRefusal::Policy(_)) => {
+                return Decision::unchanged(Err(refusal)).with_event(EventKind::DeviceRemovalRefused { device });
             }
+            // What else stands in the way is what the code is asked for.
+            Ok(()) | Err(RemovalRefusal::Unproved(_)) => {}
         }
-        if self.devices.iter().all(super::Device::is_disabled) {
-            return Decision::unchanged(Removal::DevicesDisabled);
-        }
-        match self.guess_app_code(&cx, code) {
-            Guess::Accepted(_) => {}
-            Guess::Malformed => return Decision::unchanged(Removal::Malformed),
-            Guess::Replayed => {
-                return Decision::unchanged(Removal::WrongCode)
-                    .with_event(EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Replayed });
+        self.with_fresh_code(&cx, code, |account| {
+            let Some(at) = account.devices.iter().position(|held| held.id == device) else {
+                return Decision::unchanged(Err(RemovalRefusal::UnknownDevice));
+            };
+            let removed = account.devices.remove(at);
+            account.end_flows();
+            if account.devices.is_empty() {
+                // Recovery codes stand in for a device, and there is none.
+                account.recovery = None;
+                account.pending_recovery = None;
             }
-            Guess::Wrong => {
-                let (cost, mut events) = self.count_wrong_app_code(code);
-                let locked = self.failures.spend(cost, &cx.rules.failures, cx.now);
-                events.extend(locked.map(|until| EventKind::Locked { until }));
-                let mut decision = Decision::changed(locked.map_or(Removal::WrongCode, Removal::Locked));
-                decision.events = events;
-                return decision;
-            }
-        }
-        let removed = self.devices.remove(at);
-        self.end_flows();
-        let notice = contact.email.clone().map(|(to, _)| Outgoing::Notice {
-            to,
-            notice: Notice::DeviceRemoved,
-            device: removed.name,
-        });
-        let mut decision = Decision::changed(Removal::Removed).with_mail(notice);
-        decision.events =
-            Vec::from([EventKind::CodeAccepted { factor: Factor::App }, EventKind::DeviceRemoved { device }]);
-        decision
-    }
-
-    /// Makes a ticket; one that was issued before is dead.
-    pub(crate) fn issue_ticket(&mut self, cx: Context<'_>, fresh: Fresh) -> Decision<(Ticket, Timestamp)> {
-        let expires_at = cx.now.saturating_add(TICKET_LIFETIME);
-        self.ticket = Some(StoredTicket { digest: Digest::of_ticket(&cx, &fresh.ticket), expires_at });
-        Decision::changed((fresh.ticket, expires_at)).with_event(EventKind::TicketIssued)
+            Decision::changed(Ok(()))
+                .with_event(EventKind::DeviceRemoved { device })
+                .with_mail(Outgoing::device_notice(contact, Notice::DeviceRemoved, removed.name))
+        })
     }
 
     /// Lets the user ask for another code at once.

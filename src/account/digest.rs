@@ -3,13 +3,14 @@
 //! A plain or a slow hash of a short code is searched in no time by whoever reads the database; without the
 //! server's key there is nothing to search (OWASP ASVS 5.0, 6.5.2; NIST SP 800-63B-4 section 3.1.1.2).
 
-use subtle::ConstantTimeEq as _;
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
-use super::{Context, Digest, OpenFlow};
+use super::{Context, Digest, OpenFlow, RecoverySet, StoredRecoveryCode};
 use crate::code::Code;
 use crate::keys::KeySet;
 use crate::login::{Purpose, Token};
 use crate::mac::hmac_sha256;
+use crate::recovery::{RecoveryCode, RecoveryCodes};
 use crate::ticket::Ticket;
 
 impl Digest {
@@ -49,6 +50,25 @@ impl Digest {
     }
 }
 
+impl RecoverySet {
+    pub(super) fn of_codes(cx: &Context<'_>, codes: &RecoveryCodes) -> Self {
+        let keys = cx.keys.current();
+        let stored = |code| StoredRecoveryCode { tag: tag(keys, &recovery_fields(cx, code)), used: false };
+        Self { codes: codes.iter().map(stored).collect(), failures: 0, key: keys.id }
+    }
+
+    /// The place of a code. However many are stored, one digest is computed, and compared with all of them
+    /// (OWASP ASVS 5.0, 11.2.4).
+    pub(super) fn find(&self, cx: &Context<'_>, code: &RecoveryCode) -> Option<usize> {
+        let made = tag(cx.keys.by_id(self.key)?, &recovery_fields(cx, code));
+        let mut found = u64::MAX;
+        for (place, stored) in (0..).zip(&self.codes) {
+            found.conditional_assign(&place, stored.tag.ct_eq(&made));
+        }
+        usize::try_from(found).ok().filter(|place| *place < self.codes.len())
+    }
+}
+
 fn tag(keys: &KeySet, fields: &[&[u8]]) -> [u8; 32] {
     let mut tag = [0; 32];
     hmac_sha256(&keys.digest, fields, &mut tag);
@@ -61,6 +81,10 @@ fn token_fields<'a>(cx: &Context<'a>, purpose: Purpose, token: &'a Token) -> [&'
 
 fn ticket_fields<'a>(cx: &Context<'a>, ticket: &'a Ticket) -> [&'a [u8]; 3] {
     [b"ticket", cx.user.as_str().as_bytes(), ticket.bytes()]
+}
+
+fn recovery_fields<'a>(cx: &Context<'a>, code: &'a RecoveryCode) -> [&'a [u8]; 3] {
+    [b"recovery", cx.user.as_str().as_bytes(), code.bytes()]
 }
 
 fn with_code_fields<T>(cx: &Context<'_>, flow: &OpenFlow, code: &Code, digest: impl FnOnce(&[&[u8]]) -> T) -> T {

@@ -1,8 +1,8 @@
 //! Registering a device: pending until a code confirms it, and until then nothing.
 
 use super::{
-    ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, Device, FLOW_LIFETIME, Fresh, MAX_DEVICES, OpenFlow, Outgoing,
-    Pending, Progress, Request,
+    ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, Device, FLOW_LIFETIME, Fresh, OpenFlow, Outgoing, Pending,
+    Progress, Request,
 };
 use crate::account::flow::denied;
 use crate::code::Code;
@@ -27,7 +27,7 @@ impl Account {
     }
 
     pub(super) fn enroll(&mut self, cx: Context<'_>, fresh: Fresh, at: usize, policy: &Policy) -> Decision<Progress> {
-        if self.devices.len() >= MAX_DEVICES {
+        if self.flows.get(at).is_some_and(|flow| self.is_full_for(flow)) {
             return Decision::changed(self.look(&cx, at, policy, Some(Refusal::DeviceLimit)));
         }
         let Some(flow) = self.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };
@@ -60,7 +60,7 @@ impl Account {
     ) -> Decision<Progress> {
         let now = rq.cx.now;
         let refused = |fault| EventKind::CodeRefused { factor: Factor::Enrollment, fault };
-        let full = self.devices.len() >= MAX_DEVICES;
+        let full = self.flows.get(at).is_some_and(|flow| self.is_full_for(flow));
         let Some(flow) = self.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };
         let Some(mut pending) = flow.pending.take_if(|pending| now < pending.expires_at) else {
             return self.refuse(rq, at, Refusal::WrongCode).with_event(refused(CodeFault::NoneOutstanding));
@@ -79,11 +79,6 @@ impl Account {
         self.last_device = self.last_device.saturating_add(1);
         let id = DeviceId::new(self.last_device);
         flow.evidence.enrolled = Some((id, now));
-        let notice = flow.contact.email.clone().map(|(to, _)| Outgoing::Notice {
-            to,
-            notice: Notice::DeviceAdded,
-            device: name.clone(),
-        });
         self.devices.push(Device {
             added_at: now,
             failures: 0,
@@ -98,7 +93,17 @@ impl Account {
         // What others have opened was opened by less than is asked for now.
         let own = self.flows.swap_remove(at);
         self.end_flows();
+        let (event, notice) = match self.take_replaced(&own) {
+            Some(Device { id: replaced, name: old, .. }) => (
+                EventKind::DeviceReplaced { device: replaced, by: id },
+                Outgoing::replacement_notice(&own.contact, old, name.clone()),
+            ),
+            None => (
+                EventKind::DeviceAdded { device: id },
+                Outgoing::device_notice(&own.contact, Notice::DeviceAdded, name.clone()),
+            ),
+        };
         self.flows.push(OpenFlow { epoch: self.epoch, ..own });
-        self.advance_with(rq, fresh, 0, EventKind::DeviceAdded { device: id }).with_mail(notice)
+        self.advance_with(rq, fresh, 0, event).with_mail(notice)
     }
 }

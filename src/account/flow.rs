@@ -9,7 +9,8 @@ use super::{
 use crate::event::EventKind;
 use crate::login::{Contact, DeniedReason, EmailStatus, Evidence, Finished, Open, Purpose, Refusal, SentCode, Token};
 use crate::otpauth::KeyUri;
-use crate::policy::{Path, Plan, Policy, Step};
+use crate::policy::{DeviceStanding, Path, Plan, Policy, Step};
+use crate::recovery::RecoveryCodesLeft;
 
 /// What the policy says of an open flow, its evidence taken into account.
 pub(super) enum Outlook {
@@ -58,13 +59,14 @@ impl Account {
             pending: None,
             policy: policy.clone(),
             purpose,
+            replaces: None,
             token: Digest::of_token(&cx, purpose, &fresh.token),
         };
         match self.outlook(&cx, &flow, policy) {
             Outlook::Denied(reason) => denied(reason),
             // Nothing is owed, so nothing need be written.
             Outlook::Finished { remind_enrollment } => {
-                Decision::unchanged(Progress::Finished(finished(&cx, &flow, remind_enrollment)))
+                Decision::unchanged(Progress::Finished(finished(&cx, &flow, remind_enrollment, None)))
                     .with_event(EventKind::LoginCompleted)
             }
             Outlook::Open(_) => {
@@ -122,7 +124,7 @@ impl Account {
     }
 
     /// The flow of a request that is alive and owes something, unless its user is locked.
-    fn open_flow(&self, rq: &Request<'_>) -> Result<(usize, &OpenFlow, Owed), DeniedReason> {
+    pub(super) fn open_flow(&self, rq: &Request<'_>) -> Result<(usize, &OpenFlow, Owed), DeniedReason> {
         let at = self.find(&rq.cx, rq.purpose, rq.token).ok_or(DeniedReason::FlowEnded)?;
         let flow = self.flows.get(at).ok_or(DeniedReason::FlowEnded)?;
         if let Some(until) = self.failures.locked(rq.cx.now) {
@@ -161,7 +163,9 @@ impl Account {
                 if flow.purpose == Purpose::Login {
                     self.failures.restore();
                 }
-                Decision::changed(Progress::Finished(finished(&cx, &flow, remind_enrollment)))
+                let left = self.recovery_codes_left().unwrap_or(RecoveryCodesLeft::None);
+                let registration = self.lead_to_registration(&cx, fresh.token, &flow).map(|token| (token, left));
+                Decision::changed(Progress::Finished(finished(&cx, &flow, remind_enrollment, registration)))
                     .with_event(EventKind::LoginCompleted)
             }
             Outlook::Open(owed) => {
@@ -215,6 +219,10 @@ impl Account {
         let mut standing = self.standing(cx.now, &flow.contact);
         // A ticket that was redeemed in this flow is gone from the account, but not from its path.
         standing.ticket |= flow.evidence.ticket.is_some();
+        // Nor does the last recovery code take its path away with it.
+        if let DeviceStanding::Confirmed { recovery_codes } = &mut standing.device {
+            *recovery_codes |= flow.evidence.recovery_code.is_some();
+        }
         let plan = match flow.purpose {
             Purpose::Login => policy.evaluate(&standing),
             Purpose::Registration if flow.evidence.enrolled.is_some() => Plan::Allow { remind_enrollment: false },
@@ -233,6 +241,8 @@ impl Account {
                 continue;
             }
             match Path::new(owed) {
+                // An app code and the recovery code in its place leave the same to be done.
+                Some(path) if open.contains(&path) => {}
                 Some(path) => open.push(path),
                 None => return Outlook::Finished { remind_enrollment },
             }
@@ -255,6 +265,7 @@ impl Account {
             email,
             expires_at: flow.expires_at,
             paths: owed.paths,
+            recovery_codes_left: self.recovery_codes_left().filter(|_| flow.evidence.recovery_code.is_some()),
             refusal,
             remind_enrollment: owed.remind_enrollment,
         };
@@ -289,8 +300,13 @@ pub(super) fn denied(reason: DeniedReason) -> Decision<Progress> {
     }
 }
 
-fn finished(cx: &Context<'_>, flow: &OpenFlow, remind_enrollment: bool) -> Finished {
-    Finished { user: cx.user.clone(), at: cx.now, evidence: flow.evidence, remind_enrollment }
+fn finished(
+    cx: &Context<'_>,
+    flow: &OpenFlow,
+    remind_enrollment: bool,
+    recovery: Option<(Token, RecoveryCodesLeft)>,
+) -> Finished {
+    Finished { user: cx.user.clone(), at: cx.now, evidence: flow.evidence, recovery, remind_enrollment }
 }
 
 /// A registration from the profile is its proofs, and the registration itself.

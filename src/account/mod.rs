@@ -7,6 +7,10 @@ mod devices;
 mod digest;
 mod enroll;
 mod flow;
+mod proof;
+mod recovery;
+mod replace;
+mod reset;
 mod verify;
 
 use alloc::vec::Vec;
@@ -27,7 +31,9 @@ use crate::ticket::Ticket;
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
 
-pub(crate) use self::devices::Removal;
+pub(crate) use self::devices::RemovalRefusal;
+pub(crate) use self::proof::Unproved;
+pub(crate) use self::recovery::{PendingRecovery, RecoverySet, StoredRecoveryCode};
 
 /// The most devices that a user can hold.
 pub(crate) const MAX_DEVICES: usize = 5;
@@ -56,6 +62,8 @@ pub(crate) struct Account {
     pub(crate) flows: Vec<OpenFlow>,
     pub(crate) issues: Issues,
     pub(crate) last_device: u64,
+    pub(crate) pending_recovery: Option<PendingRecovery>,
+    pub(crate) recovery: Option<RecoverySet>,
     pub(crate) ticket: Option<StoredTicket>,
 }
 
@@ -84,6 +92,8 @@ pub(crate) struct OpenFlow {
     /// The policy when it began; what is asked is the strictest of this and the policy now.
     pub(crate) policy: Policy,
     pub(crate) purpose: Purpose,
+    /// The device whose place the registration takes.
+    pub(crate) replaces: Option<DeviceId>,
     pub(crate) token: Digest,
 }
 
@@ -185,7 +195,27 @@ impl<T> Decision<T> {
 /// A mail that is sent after the commit.
 pub(crate) enum Outgoing {
     Code { to: EmailAddress, code: Code },
-    Notice { to: EmailAddress, notice: Notice, device: DeviceName },
+    Notice { to: EmailAddress, notice: Notice, device: Option<DeviceName>, replaced: Option<DeviceName> },
+}
+
+impl Outgoing {
+    /// Word of a change, where there is an address for it.
+    pub(crate) fn notice(contact: &Contact, notice: Notice) -> Option<Self> {
+        let (to, _) = contact.email.clone()?;
+        Some(Self::Notice { to, notice, device: None, replaced: None })
+    }
+
+    /// Word of a device that has taken the place of another one.
+    pub(crate) fn replacement_notice(contact: &Contact, replaced: DeviceName, device: DeviceName) -> Option<Self> {
+        let (to, _) = contact.email.clone()?;
+        Some(Self::Notice { to, notice: Notice::DeviceReplaced, device: Some(device), replaced: Some(replaced) })
+    }
+
+    /// Word of a change to one device.
+    pub(crate) fn device_notice(contact: &Contact, notice: Notice, device: DeviceName) -> Option<Self> {
+        let (to, _) = contact.email.clone()?;
+        Some(Self::Notice { to, notice, device: Some(device), replaced: None })
+    }
 }
 
 /// Where a flow stands.
@@ -202,7 +232,7 @@ impl Account {
     pub(crate) fn standing(&self, now: Timestamp, contact: &Contact) -> Standing {
         let mut standing = Standing::new();
         standing.device = if !self.devices.is_empty() {
-            DeviceStanding::Confirmed { recovery_codes: false }
+            DeviceStanding::Confirmed { recovery_codes: self.has_recovery_codes() }
         } else if self.ever_held_factor {
             DeviceStanding::Formerly
         } else {

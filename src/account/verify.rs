@@ -71,23 +71,48 @@ impl Account {
         self.after_wrong_code(rq, at, 1, events)
     }
 
-    pub(crate) fn verify_app_code(&mut self, rq: &Request<'_>, fresh: Fresh, code: &Code) -> Decision<Progress> {
-        self.at_step(rq, Step::AppCode, |account, at| match account.guess_app_code(&rq.cx, code) {
+    /// Verifies a code of any device, or of the one that the user has named: `only`.
+    pub(crate) fn verify_app_code(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: Fresh,
+        code: &Code,
+        only: Option<DeviceId>,
+    ) -> Decision<Progress> {
+        self.at_step(rq, Step::AppCode, |account, at| account.judge_app_code(rq, fresh, at, code, only))
+    }
+
+    fn judge_app_code(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: Fresh,
+        at: usize,
+        code: &Code,
+        only: Option<DeviceId>,
+    ) -> Decision<Progress> {
+        if let Some(named) = only {
+            match self.devices.iter().find(|held| held.id == named) {
+                None => return self.refuse(rq, at, Refusal::UnknownDevice),
+                Some(held) if held.is_disabled() => return self.refuse(rq, at, Refusal::DeviceDisabled),
+                Some(_) => {}
+            }
+        }
+        match self.guess_app_code(&rq.cx, code, only) {
             Guess::Accepted(device) => {
-                if let Some(flow) = account.flows.get_mut(at) {
+                if let Some(flow) = self.flows.get_mut(at) {
                     flow.evidence.app_code = Some((device, rq.cx.now));
                 }
-                account.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::App })
+                self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::App })
             }
-            Guess::Malformed => account.refuse(rq, at, Refusal::Malformed),
-            Guess::Replayed => account
+            Guess::Malformed => self.refuse(rq, at, Refusal::Malformed),
+            Guess::Replayed => self
                 .refuse(rq, at, Refusal::WrongCode)
                 .with_event(EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Replayed }),
             Guess::Wrong => {
-                let (cost, events) = account.count_wrong_app_code(code);
-                account.after_wrong_code(rq, at, cost, events)
+                let (cost, events) = self.count_wrong_app_code(code, only);
+                self.after_wrong_code(rq, at, cost, events)
             }
-        })
+        }
     }
 
     pub(crate) fn redeem_ticket(&mut self, rq: &Request<'_>, fresh: Fresh, ticket: &Ticket) -> Decision<Progress> {
@@ -105,10 +130,11 @@ impl Account {
         })
     }
 
-    /// Compares a code with every device that is not disabled, and spends its step where it is right.
-    pub(super) fn guess_app_code(&mut self, cx: &Context<'_>, code: &Code) -> Guess {
+    /// Compares a code with every device that is not disabled, or with `only` one, and spends its step where it is
+    /// right.
+    pub(super) fn guess_app_code(&mut self, cx: &Context<'_>, code: &Code, only: Option<DeviceId>) -> Guess {
         let (mut accepted, mut replayed, mut compared) = (None, false, false);
-        for device in self.devices.iter_mut().filter(|device| device.takes(code)) {
+        for device in self.devices.iter_mut().filter(|device| device.takes(code, only)) {
             compared = true;
             match device.totp.check(&device.secret, code, cx.now, cx.rules.window, Some(device.last_step)) {
                 Verdict::Accepted(step) => {
@@ -131,10 +157,10 @@ impl Account {
     }
 
     /// Counts a wrong code against each device that it was compared with: against two devices it was two guesses.
-    pub(super) fn count_wrong_app_code(&mut self, code: &Code) -> (u32, Vec<EventKind>) {
+    pub(super) fn count_wrong_app_code(&mut self, code: &Code, only: Option<DeviceId>) -> (u32, Vec<EventKind>) {
         let mut cost = 0;
         let mut events = Vec::from([EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Wrong }]);
-        for device in self.devices.iter_mut().filter(|device| device.takes(code)) {
+        for device in self.devices.iter_mut().filter(|device| device.takes(code, only)) {
             cost += 1;
             device.failures += 1;
             if device.is_disabled() {
@@ -144,7 +170,7 @@ impl Account {
         (cost, events)
     }
 
-    fn after_wrong_code(
+    pub(super) fn after_wrong_code(
         &mut self,
         rq: &Request<'_>,
         at: usize,
@@ -182,7 +208,7 @@ impl Account {
 }
 
 impl super::Device {
-    fn takes(&self, code: &Code) -> bool {
-        !self.is_disabled() && self.totp.digits() == code.digits()
+    fn takes(&self, code: &Code, only: Option<DeviceId>) -> bool {
+        !self.is_disabled() && only.is_none_or(|named| named == self.id) && self.totp.digits() == code.digits()
     }
 }

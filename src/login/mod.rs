@@ -1,5 +1,6 @@
 //! What a login, or a registration, comes to: the values that the host matches on.
 
+mod change;
 mod reference;
 
 use alloc::string::String;
@@ -10,10 +11,14 @@ use crate::device::DeviceId;
 use crate::event::Event;
 use crate::otpauth::KeyUri;
 use crate::policy::{Denial, Path, Step};
+use crate::recovery::RecoveryCodesLeft;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-pub use self::reference::{Contact, Flow, InvalidReference, LoginRef, PrimaryVerified, RegistrationRef, SignedIn};
+pub use self::change::{Change, ChangeRefused};
+pub use self::reference::{
+    Administrator, Contact, Flow, InvalidReference, LoginRef, PrimaryVerified, RegistrationRef, SignedIn,
+};
 pub(crate) use self::reference::{Purpose, Token, sealed};
 
 /// Where a login stands. Exhaustive on purpose: a state that is added later must break every host's `match`.
@@ -69,6 +74,7 @@ pub struct Authenticated {
     user: UserId,
     at: Timestamp,
     evidence: Evidence,
+    recovery: Option<Recovery>,
     remind_enrollment: bool,
     events: Vec<Event>,
 }
@@ -92,12 +98,13 @@ impl Authenticated {
         &self.evidence
     }
 
-    /// The values of the `amr` claim (RFC 8176). A code by e-mail has none: it proves no possession.
+    /// The values of the `amr` claim (RFC 8176). A code by e-mail has none: it proves no possession. Neither has a
+    /// recovery code: `otp` would be false, and `mfa` would let a relying party grant what waits for a device.
     #[must_use]
     pub fn amr(&self) -> &'static [&'static str] {
         match self.assurance() {
             Assurance::TwoFactor => &["pwd", "otp", "mfa"],
-            Assurance::FirstFactor | Assurance::EmailCode => &["pwd"],
+            Assurance::FirstFactor | Assurance::EmailCode | Assurance::Recovered => &["pwd"],
         }
     }
 
@@ -107,11 +114,20 @@ impl Authenticated {
         let Evidence { app_code, email_code, enrolled, .. } = self.evidence;
         if app_code.is_some() || enrolled.is_some() {
             Assurance::TwoFactor
+        } else if self.evidence.is_recovered() {
+            Assurance::Recovered
         } else if email_code.is_some() {
             Assurance::EmailCode
         } else {
             Assurance::FirstFactor
         }
+    }
+
+    /// The way back to a device, if a recovery code stood in for it. Lead the user there before anything else: until
+    /// a device is registered, the session can neither change a factor nor have its browser trusted.
+    #[must_use]
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
     }
 
     /// Whether the user should be reminded to register an app.
@@ -143,6 +159,29 @@ impl fmt::Debug for Authenticated {
     }
 }
 
+/// Where a login with a recovery code leads to.
+#[derive(Debug)]
+pub struct Recovery {
+    registration: RegistrationRef,
+    codes_left: RecoveryCodesLeft,
+}
+
+impl Recovery {
+    /// A registration that is open for 10 minutes, and for which the recovery code has paid: continue it by
+    /// [`Mfa::begin_app_enrollment`](crate::Mfa::begin_app_enrollment), and let it take the place of the lost device
+    /// by [`Mfa::replace_device`](crate::Mfa::replace_device). Later it takes another recovery code.
+    #[must_use]
+    pub fn registration(&self) -> &RegistrationRef {
+        &self.registration
+    }
+
+    /// How many recovery codes are left now.
+    #[must_use]
+    pub fn codes_left(&self) -> RecoveryCodesLeft {
+        self.codes_left
+    }
+}
+
 /// How much a login is worth. NIST SP 800-63B-4 counts an e-mail code as no factor of its own, so that
 /// only [`Assurance::TwoFactor`] is an AAL2 login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,6 +191,9 @@ pub enum Assurance {
     FirstFactor,
     /// The first factor, and a code by e-mail.
     EmailCode,
+    /// The first factor, and a recovery code in place of a lost device. It is more than a mailbox, which others read;
+    /// and less than a device, for it may have been copied, and is there to register one with.
+    Recovered,
     /// The first factor, and a device that the user holds.
     TwoFactor,
 }
@@ -166,6 +208,8 @@ pub struct Evidence {
     pub email_code: Option<Timestamp>,
     /// This device was registered in the flow.
     pub enrolled: Option<(DeviceId, Timestamp)>,
+    /// A recovery code was right.
+    pub recovery_code: Option<Timestamp>,
     /// A ticket of the administrator was redeemed.
     pub ticket: Option<Timestamp>,
 }
@@ -173,12 +217,19 @@ pub struct Evidence {
 impl Evidence {
     pub(crate) fn answers(&self, step: Step) -> bool {
         match step {
-            Step::AppCode => self.app_code.is_some() || self.enrolled.is_some(),
+            // The one stands in for the other.
+            Step::AppCode | Step::RecoveryCode => {
+                self.app_code.is_some() || self.enrolled.is_some() || self.recovery_code.is_some()
+            }
             Step::EmailCode | Step::VerifyEmail => self.email_code.is_some(),
             Step::EnrollApp => self.enrolled.is_some(),
-            Step::RecoveryCode => false,
             Step::Ticket => self.ticket.is_some(),
         }
+    }
+
+    /// A recovery code stood in for a device, and no device was shown or registered since.
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.recovery_code.is_some() && self.app_code.is_none() && self.enrolled.is_none()
     }
 }
 
@@ -198,13 +249,18 @@ pub struct Finished {
     pub(crate) user: UserId,
     pub(crate) at: Timestamp,
     pub(crate) evidence: Evidence,
+    pub(crate) recovery: Option<(Token, RecoveryCodesLeft)>,
     pub(crate) remind_enrollment: bool,
 }
 
 impl Finished {
     fn authenticated(self, events: Vec<Event>) -> Authenticated {
-        let Self { user, at, evidence, remind_enrollment, .. } = self;
-        Authenticated { user, at, evidence, remind_enrollment, events }
+        let Self { user, at, evidence, recovery, remind_enrollment } = self;
+        let recovery = recovery.map(|(token, codes_left)| Recovery {
+            registration: <RegistrationRef as sealed::Reference>::from_token(token),
+            codes_left,
+        });
+        Authenticated { user, at, evidence, recovery, remind_enrollment, events }
     }
 
     fn registered(self, events: Vec<Event>) -> Registered {
@@ -227,6 +283,7 @@ pub(crate) struct Open {
     pub(crate) email: Option<EmailStatus>,
     pub(crate) expires_at: Timestamp,
     pub(crate) paths: Vec<Path>,
+    pub(crate) recovery_codes_left: Option<RecoveryCodesLeft>,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) remind_enrollment: bool,
 }
@@ -272,6 +329,12 @@ impl<R> Challenge<R> {
     #[must_use]
     pub fn email(&self) -> Option<&EmailStatus> {
         self.state.email.as_ref()
+    }
+
+    /// How many recovery codes are left, if one was used in this flow.
+    #[must_use]
+    pub fn recovery_codes_left(&self) -> Option<RecoveryCodesLeft> {
+        self.state.recovery_codes_left
     }
 
     /// When the flow ends: at this second it is over, judged by the time at which an operation began.
@@ -351,6 +414,8 @@ impl<R: fmt::Debug> fmt::Debug for Enroll<R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// The device that was named is disabled by consecutive wrong codes. Nothing was spent.
+    DeviceDisabled,
     /// The user holds as many devices as are allowed: one has to be removed first.
     DeviceLimit,
     /// Codes of this kind have another number of digits. Nothing was spent.
@@ -362,6 +427,8 @@ pub enum Refusal {
         /// When.
         retry_at: Timestamp,
     },
+    /// The user holds no device of that id. Nothing was spent.
+    UnknownDevice,
     /// The code is not accepted. Whether it was wrong, used, too late or superseded, only the events tell.
     WrongCode,
 }
@@ -369,10 +436,12 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::DeviceDisabled => "this device was disabled after too many wrong codes; use another one",
             Self::DeviceLimit => "no more devices can be registered; remove one first",
             Self::Malformed => "the code has the wrong number of digits",
             Self::NotOpen => "this step cannot be taken now",
             Self::TooSoon { .. } => "a code was sent a moment ago; wait before you ask for another one",
+            Self::UnknownDevice => "there is no such device",
             Self::WrongCode => "the code is not right; enter the newest one",
         })
     }

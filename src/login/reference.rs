@@ -52,6 +52,26 @@ impl SignedIn {
     }
 }
 
+/// The host's word that this request comes from an administrator who may act for other users.
+///
+/// It goes into the events: whoever resets a user's factors or hands out a ticket is on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Administrator(UserId);
+
+impl Administrator {
+    /// Asserts that the request comes from the administrator `id`, who was let in by a whole login and may do this.
+    #[must_use]
+    pub fn assertion(id: UserId) -> Self {
+        Self(id)
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn id(&self) -> &UserId {
+        &self.0
+    }
+}
+
 /// The address on record of a user, and the name by which an app lists the account.
 ///
 /// It is read from the host's database when a flow begins and fixed until the flow ends: a code never goes

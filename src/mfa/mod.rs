@@ -1,6 +1,7 @@
 //! The engine: one loop that commits before it reveals, and the operations of a host on top of it.
 
 mod builder;
+mod lifecycle;
 mod operations;
 
 use alloc::boxed::Box;
@@ -11,11 +12,12 @@ use zeroize::Zeroizing;
 
 use crate::account::{Account, Context, Decision, Fresh, Outgoing, Progress, Rules};
 use crate::code::Code;
+use crate::device::DeviceName;
 use crate::error::{Error, MfaError};
 use crate::event::{Event, EventKind};
 use crate::keys::ServerKeys;
 use crate::login::{Challenge, Denied, Enroll, Flow, Token, sealed::Revealed};
-use crate::mailer::{Mail, Mailer, Undelivered};
+use crate::mailer::{Mail, Mailer, NoticeMail, Undelivered};
 use crate::otp::Algorithm;
 use crate::random::{RandomUnavailable, SecureRandom, uniform_below};
 use crate::record::{self, Nonce};
@@ -27,6 +29,7 @@ use crate::user::UserId;
 
 pub use self::{
     builder::{InvalidSettings, MfaBuilder},
+    lifecycle::{Alternative, NewRecoveryCodes, Removable},
     operations::{IssuedTicket, Removal, RemovalReason, UserStatus},
 };
 
@@ -151,7 +154,13 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         self.mailer
             .send(match mail {
                 Outgoing::Code { to, code } => Mail::code(to, code, self.rules.email_lifetime, product),
-                Outgoing::Notice { to, notice, device } => Mail::notice(to, *notice, device.as_str(), product),
+                Outgoing::Notice { to, notice, device, replaced } => Mail::notice(NoticeMail {
+                    to,
+                    notice: *notice,
+                    device: device.as_ref().map(DeviceName::as_str),
+                    replaced: replaced.as_ref().map(DeviceName::as_str),
+                    product,
+                }),
             })
             .await
     }

@@ -8,10 +8,13 @@ use crate::code::Code;
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::{Error, MfaError};
 use crate::event::Event;
-use crate::login::{Contact, Flow, Login, LoginRef, PrimaryVerified, Registration, RegistrationRef, SignedIn};
+use crate::login::{
+    Administrator, Contact, Flow, Login, LoginRef, PrimaryVerified, Registration, RegistrationRef, SignedIn,
+};
 use crate::mailer::Mailer;
 use crate::policy::{Policy, RemovalRefused, Standing};
 use crate::record;
+use crate::recovery::RecoveryCodesLeft;
 use crate::store::Store;
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
@@ -68,7 +71,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         Ok(reveal::<R>(token, progress, events))
     }
 
-    async fn proceed<R: Flow>(
+    pub(super) async fn proceed<R: Flow>(
         &self,
         flow: &R,
         policy: &Policy,
@@ -139,7 +142,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         code: &Code,
         policy: &Policy,
     ) -> Result<R::Outcome, MfaError<S, M>> {
-        self.proceed(flow, policy, |account, rq, fresh| account.verify_app_code(rq, fresh, code)).await
+        self.proceed(flow, policy, |account, rq, fresh| account.verify_app_code(rq, fresh, code, None)).await
     }
 
     /// Redeems a ticket, by which an administrator vouches for the user.
@@ -199,16 +202,10 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         let (removal, events) = self
             .transact(session.user(), |account, cx, _| account.remove_device(cx, device, code, &contact, policy))
             .await?;
-        let reason = match removal {
-            account::Removal::Removed => return Ok(Removal::Removed { events }),
-            account::Removal::DevicesDisabled => RemovalReason::DevicesDisabled,
-            account::Removal::Locked(until) => RemovalReason::Locked { until },
-            account::Removal::Malformed => RemovalReason::Malformed,
-            account::Removal::Refused(refused) => RemovalReason::Policy(refused),
-            account::Removal::UnknownDevice => RemovalReason::UnknownDevice,
-            account::Removal::WrongCode => RemovalReason::WrongCode,
-        };
-        Ok(Removal::Refused { reason, events })
+        Ok(match removal {
+            Ok(()) => Removal::Removed { events },
+            Err(refusal) => Removal::Refused { reason: refusal.into(), events },
+        })
     }
 
     /// What an administrator, or the user, may see. Nothing is written.
@@ -217,19 +214,26 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// As [`Mfa::begin_login`].
     pub async fn status(&self, user: &UserId) -> Result<UserStatus, MfaError<S, M>> {
-        let now = self.clock.now().ok_or(Error::Clock)?;
-        let account = match self.store.load(user).await.map_err(Error::Store)? {
-            Some(stored) => record::open(&stored, user, &self.keys)?,
-            None => Account::default(),
-        };
+        let (account, now) = self.look(user).await?;
         Ok(UserStatus {
             devices: account.device_list(),
             ever_held_factor: account.ever_held_factor,
+            recovery_codes: account.recovery_codes_left(),
             locked_until: account.failures.locked(now),
             ticket_until: account.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
             account,
             now,
         })
+    }
+
+    /// The account as it is stored, and the time.
+    pub(super) async fn look(&self, user: &UserId) -> Result<(Account, Timestamp), MfaError<S, M>> {
+        let now = self.clock.now().ok_or(Error::Clock)?;
+        let account = match self.store.load(user).await.map_err(Error::Store)? {
+            Some(stored) => record::open(&stored, user, &self.keys)?,
+            None => Account::default(),
+        };
+        Ok((account, now))
     }
 
     /// The devices of a user. Nothing is written.
@@ -247,9 +251,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// # Errors
     ///
     /// As [`Mfa::begin_login`].
-    pub async fn issue_ticket(&self, user: &UserId) -> Result<IssuedTicket, MfaError<S, M>> {
+    pub async fn issue_ticket(&self, user: &UserId, by: &Administrator) -> Result<IssuedTicket, MfaError<S, M>> {
         let ((ticket, expires_at), events) =
-            self.transact(user, |account, cx, fresh| account.issue_ticket(cx, fresh)).await?;
+            self.transact(user, |account, cx, fresh| account.issue_ticket(cx, fresh, by.id())).await?;
         Ok(IssuedTicket { ticket, expires_at, events })
     }
 
@@ -310,6 +314,21 @@ pub enum RemovalReason {
     WrongCode,
 }
 
+impl From<account::RemovalRefusal> for RemovalReason {
+    fn from(refusal: account::RemovalRefusal) -> Self {
+        match refusal {
+            account::RemovalRefusal::Policy(refused) => Self::Policy(refused),
+            account::RemovalRefusal::UnknownDevice => Self::UnknownDevice,
+            account::RemovalRefusal::Unproved(unproved) => match unproved {
+                account::Unproved::DevicesDisabled => Self::DevicesDisabled,
+                account::Unproved::Locked(until) => Self::Locked { until },
+                account::Unproved::Malformed => Self::Malformed,
+                account::Unproved::WrongCode => Self::WrongCode,
+            },
+        }
+    }
+}
+
 /// A ticket that was made.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -329,6 +348,8 @@ pub struct UserStatus {
     pub devices: Vec<DeviceInfo>,
     /// Whether the user has ever registered a device. It never becomes false again.
     pub ever_held_factor: bool,
+    /// How many recovery codes are left; `None` if there never were any, or not since the last device was removed.
+    pub recovery_codes: Option<RecoveryCodesLeft>,
     /// Until when the user is locked.
     pub locked_until: Option<Timestamp>,
     /// Until when a ticket of the user is good.
@@ -358,6 +379,7 @@ impl core::fmt::Debug for UserStatus {
         f.debug_struct("UserStatus")
             .field("devices", &self.devices)
             .field("ever_held_factor", &self.ever_held_factor)
+            .field("recovery_codes", &self.recovery_codes)
             .field("locked_until", &self.locked_until)
             .field("ticket_until", &self.ticket_until)
             .finish_non_exhaustive()

@@ -5,21 +5,27 @@ use alloc::vec::Vec;
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-use crate::account::{Account, Device, Digest, IssuedCode, MAX_DEVICES, MAX_FLOWS, OpenFlow, Pending, StoredTicket};
+use crate::account::{
+    Account, Device, Digest, IssuedCode, MAX_DEVICES, MAX_FLOWS, OpenFlow, Pending, PendingRecovery, RecoverySet,
+    StoredRecoveryCode, StoredTicket,
+};
 use crate::device::{DeviceId, DeviceName};
 use crate::keys::KeyId;
 use crate::login::{Contact, Evidence, Purpose};
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
 use crate::otpauth::AccountName;
 use crate::policy::{EmailStanding, Policy};
+use crate::recovery::RecoveryCodes;
 use crate::secret::Secret;
 use crate::throttle::{Failures, IssuanceBudget, Issues};
 use crate::time::Timestamp;
 use crate::user::EmailAddress;
 
-pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
+/// Reads the plaintext of a format from 1 to [`FORMAT`](super::FORMAT). What a format does not have is as in a new
+/// account.
+pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Account> {
     let d = &mut Decoder::new(bytes);
-    array(d, 9)?;
+    array(d, if format < 2 { 9 } else { 11 })?;
     let account = Account {
         epoch: d.u64().ok()?,
         ever_held_factor: d.bool().ok()?,
@@ -29,7 +35,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
         issues: issues(d)?,
         ticket: optional(d, ticket)?,
         devices: list(d, MAX_DEVICES, device)?,
-        flows: list(d, MAX_FLOWS, flow)?,
+        flows: list(d, MAX_FLOWS, |d| flow(d, format))?,
+        recovery: since(2, format, d, recovery)?,
+        pending_recovery: since(2, format, d, pending_recovery)?,
     };
     (d.position() == bytes.len()).then_some(account)
 }
@@ -63,8 +71,25 @@ fn device(d: &mut Decoder<'_>) -> Option<Device> {
     })
 }
 
-fn flow(d: &mut Decoder<'_>) -> Option<OpenFlow> {
-    array(d, 10)?;
+fn recovery(d: &mut Decoder<'_>) -> Option<RecoverySet> {
+    array(d, 3)?;
+    Some(RecoverySet {
+        key: KeyId(d.bytes().ok()?.try_into().ok()?),
+        failures: d.u32().ok()?,
+        codes: list(d, RecoveryCodes::COUNT, |d| {
+            array(d, 2)?;
+            Some(StoredRecoveryCode { tag: d.bytes().ok()?.try_into().ok()?, used: d.bool().ok()? })
+        })?,
+    })
+}
+
+fn pending_recovery(d: &mut Decoder<'_>) -> Option<PendingRecovery> {
+    array(d, 3)?;
+    Some(PendingRecovery { set: recovery(d)?, expires_at: time(d)?, attempts: d.u32().ok()? })
+}
+
+fn flow(d: &mut Decoder<'_>, format: u8) -> Option<OpenFlow> {
+    array(d, if format < 2 { 10 } else { 11 })?;
     Some(OpenFlow {
         token: digest(d)?,
         purpose: match d.u8().ok()? {
@@ -77,9 +102,10 @@ fn flow(d: &mut Decoder<'_>) -> Option<OpenFlow> {
         expires_at: time(d)?,
         contact: contact(d)?,
         policy: Policy::from_bits(d.u32().ok()?)?,
-        evidence: evidence(d)?,
+        evidence: evidence(d, format)?,
         code: optional(d, issued)?,
         pending: optional(d, pending)?,
+        replaces: since(2, format, d, |d| d.u64().ok().map(DeviceId::new))?,
     })
 }
 
@@ -94,17 +120,18 @@ fn contact(d: &mut Decoder<'_>) -> Option<Contact> {
     Some(Contact { account, email })
 }
 
-fn evidence(d: &mut Decoder<'_>) -> Option<Evidence> {
+fn evidence(d: &mut Decoder<'_>, format: u8) -> Option<Evidence> {
     fn used(d: &mut Decoder<'_>) -> Option<(DeviceId, Timestamp)> {
         array(d, 2)?;
         Some((DeviceId::new(d.u64().ok()?), time(d)?))
     }
-    array(d, 4)?;
+    array(d, if format < 2 { 4 } else { 5 })?;
     Some(Evidence {
         app_code: optional(d, used)?,
         enrolled: optional(d, used)?,
         email_code: optional(d, time)?,
         ticket: optional(d, time)?,
+        recovery_code: since(2, format, d, time)?,
     })
 }
 
@@ -154,7 +181,7 @@ fn array(d: &mut Decoder<'_>, len: u64) -> Option<()> {
     (d.array().ok()? == Some(len)).then_some(())
 }
 
-fn list<'b, T>(d: &mut Decoder<'b>, max: usize, read: fn(&mut Decoder<'b>) -> Option<T>) -> Option<Vec<T>> {
+fn list<'b, T>(d: &mut Decoder<'b>, max: usize, read: impl Fn(&mut Decoder<'b>) -> Option<T>) -> Option<Vec<T>> {
     let len = usize::try_from(d.array().ok()??).ok().filter(|len| *len <= max)?;
     let mut items = Vec::with_capacity(len);
     for _ in 0..len {
@@ -169,4 +196,14 @@ fn optional<'b, T>(d: &mut Decoder<'b>, read: impl FnOnce(&mut Decoder<'b>) -> O
         Type::Null => d.null().ok().map(|()| None),
         _ => read(d).map(Some),
     }
+}
+
+/// What the formats from `first` on have, if it is there.
+fn since<'b, T>(
+    first: u8,
+    format: u8,
+    d: &mut Decoder<'b>,
+    read: impl FnOnce(&mut Decoder<'b>) -> Option<T>,
+) -> Option<Option<T>> {
+    if format < first { Some(None) } else { optional(d, read) }
 }

@@ -4,7 +4,10 @@ use minicbor::Encoder;
 use minicbor::encode::Error;
 use minicbor::encode::write::{EndOfSlice, Write};
 
-use crate::account::{Account, Device, Digest, IssuedCode, OpenFlow, Pending, StoredTicket};
+use crate::account::{
+    Account, Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode,
+    StoredTicket,
+};
 use crate::login::{Contact, Evidence, Purpose};
 use crate::otp::{Algorithm, Totp};
 use crate::time::Timestamp;
@@ -36,9 +39,20 @@ impl Write for Counter {
 type Out<W> = Result<(), Error<<W as Write>::Error>>;
 
 fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
-    let Account { devices, email_failures, epoch, ever_held_factor, failures, flows, issues, last_device, ticket } =
-        account;
-    e.array(9)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
+    let Account {
+        devices,
+        email_failures,
+        epoch,
+        ever_held_factor,
+        failures,
+        flows,
+        issues,
+        last_device,
+        pending_recovery: unconfirmed,
+        recovery: in_force,
+        ticket,
+    } = account;
+    e.array(11)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
     e.array(3)?.u32(failures.spent)?.u32(failures.locks)?;
     optional(e, failures.locked_until, time)?;
     e.array(2)?.array(issues.times.len() as u64)?;
@@ -58,6 +72,21 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     e.array(flows.len() as u64)?;
     for open in flows {
         flow(e, open)?;
+    }
+    optional(e, in_force.as_ref(), recovery)?;
+    optional(e, unconfirmed.as_ref(), |e, PendingRecovery { attempts, expires_at, set }| {
+        e.array(3)?;
+        recovery(e, set)?;
+        time(e, *expires_at)?;
+        e.u32(*attempts)?.ok()
+    })
+}
+
+fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
+    let RecoverySet { codes, failures, key } = set;
+    e.array(3)?.bytes(&key.0)?.u32(*failures)?.array(codes.len() as u64)?;
+    for StoredRecoveryCode { tag, used } in codes {
+        e.array(2)?.bytes(tag)?.bool(*used)?;
     }
     Ok(())
 }
@@ -82,9 +111,10 @@ fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
         pending: waiting,
         policy,
         purpose,
+        replaces,
         token,
     } = flow;
-    e.array(10)?;
+    e.array(11)?;
     digest(e, token)?;
     e.u8(match purpose {
         Purpose::Login => 0,
@@ -97,7 +127,8 @@ fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
     e.u32(policy.to_bits())?;
     evidence(e, proved)?;
     optional(e, code.as_ref(), issued)?;
-    optional(e, waiting.as_ref(), pending)
+    optional(e, waiting.as_ref(), pending)?;
+    optional(e, *replaces, |e, device| e.u64(device.get())?.ok())
 }
 
 fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact) -> Out<W> {
@@ -108,8 +139,8 @@ fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact) -> Out<W> {
 }
 
 fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
-    let Evidence { app_code, email_code, enrolled, ticket } = *evidence;
-    e.array(4)?;
+    let Evidence { app_code, email_code, enrolled, recovery_code, ticket } = *evidence;
+    e.array(5)?;
     for used in [app_code, enrolled] {
         optional(e, used, |e, (device, at)| {
             e.array(2)?.u64(device.get())?;
@@ -117,7 +148,8 @@ fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
         })?;
     }
     optional(e, email_code, time)?;
-    optional(e, ticket, time)
+    optional(e, ticket, time)?;
+    optional(e, recovery_code, time)
 }
 
 fn issued<W: Write>(e: &mut Encoder<W>, code: &IssuedCode) -> Out<W> {

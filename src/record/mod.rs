@@ -1,8 +1,10 @@
 //! An account as a sealed record, and back.
 //!
 //! ```text
-//! magic "fgr" | format 1 | key id, 8 bytes | nonce, 24 bytes | ciphertext | tag, 16 bytes
+//! magic "fgr" | format   | key id, 8 bytes | nonce, 24 bytes | ciphertext | tag, 16 bytes
 //! ```
+//!
+//! Format 2 is written, 1 and 2 are read: a format that was ever released stays readable.
 //!
 //! The plaintext is CBOR (RFC 8949), sealed by XChaCha20-Poly1305. The header, the version and the user are
 //! associated data: a record can be neither read nor edited, nor moved to another user or another version. What
@@ -24,9 +26,11 @@ use crate::secret::wipe_stack;
 use crate::store::{Record, Version};
 use crate::user::UserId;
 
-const MAGIC: [u8; 4] = *b"fgr\x01";
+const MAGIC: [u8; 3] = *b"fgr";
+/// What is written, and the newest that is read.
+const FORMAT: u8 = 2;
 const NONCE_LEN: usize = 24;
-const HEADER_LEN: usize = MAGIC.len() + 8 + NONCE_LEN;
+const HEADER_LEN: usize = MAGIC.len() + 1 + 8 + NONCE_LEN;
 const TAG_LEN: usize = 16;
 /// What a sane record stays far below; more is not read.
 const MAX_LEN: usize = 16 * 1024;
@@ -66,7 +70,7 @@ pub(crate) fn seal(
     let mut sealed = Zeroizing::new(vec![0; HEADER_LEN + len + TAG_LEN]);
     let (header, rest) = sealed.split_at_mut(HEADER_LEN);
     let (body, tag) = rest.split_at_mut(len);
-    for (to, from) in header.iter_mut().zip(MAGIC.iter().chain(&keys.id.0).chain(nonce)) {
+    for (to, from) in header.iter_mut().zip(MAGIC.iter().chain([&FORMAT]).chain(&keys.id.0).chain(nonce)) {
         *to = *from;
     }
     encode::encode(account, body).map_err(|_| CorruptRecord::Content)?;
@@ -86,10 +90,11 @@ pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<
     }
     let (header, rest) = sealed.split_at_checked(HEADER_LEN).ok_or(CorruptRecord::Format)?;
     let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(CorruptRecord::Format)?;
-    let (magic, named) = header.split_first_chunk::<4>().ok_or(CorruptRecord::Format)?;
+    let (magic, named) = header.split_first_chunk::<3>().ok_or(CorruptRecord::Format)?;
+    let (format, named) = named.split_first().ok_or(CorruptRecord::Format)?;
     let (id, nonce) = named.split_first_chunk::<8>().ok_or(CorruptRecord::Format)?;
     let nonce: &Nonce = nonce.try_into().map_err(|_| CorruptRecord::Format)?;
-    if *magic != MAGIC {
+    if *magic != MAGIC || !(1..=FORMAT).contains(format) {
         return Err(CorruptRecord::Format);
     }
     let keys = keys.by_id(KeyId(*id)).ok_or(CorruptRecord::UnknownKey)?;
@@ -98,7 +103,7 @@ pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<
     let opened = decrypt(keys, nonce, &associated, &mut plain, tag);
     wipe_stack();
     opened.ok_or(CorruptRecord::BrokenSeal)?;
-    decode::decode(&plain).ok_or(CorruptRecord::Content)
+    decode::decode(&plain, *format).ok_or(CorruptRecord::Content)
 }
 
 fn associated_data(header: &[u8], user: &UserId, version: Version) -> Vec<u8> {

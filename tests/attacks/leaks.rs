@@ -24,7 +24,7 @@ async fn f03_h12_h14_nothing_that_is_shown_or_logged_holds_a_secret() {
     secrets.push(code.expose_secret().expose_secret().to_owned());
     show(&host.confirm(&enroll, &code).await);
 
-    let issued = host.mfa.issue_ticket(&alice()).await.unwrap();
+    let issued = host.mfa.issue_ticket(&alice(), &admin()).await.unwrap();
     secrets.push(issued.ticket.expose_secret().expose_secret().to_owned());
     show(&issued);
     let key = ServerKey::generate(&OsRandom).unwrap();

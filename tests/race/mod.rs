@@ -8,8 +8,8 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, Outbox};
 use factorgate::{
-    Code, CodeFault, Contact, DeviceName, EmailAddress, Event, EventKind, Login, LoginRef, Mfa, OsRandom,
-    PrimaryVerified, Secret, ServerKey, ServerKeys, Store, Ticket, Timestamp, UserId,
+    Administrator, Code, CodeFault, Contact, DeviceName, EmailAddress, Event, EventKind, Login, LoginRef, Mfa,
+    OsRandom, PrimaryVerified, Secret, ServerKey, ServerKeys, Store, Ticket, Timestamp, UserId,
 };
 
 /// How often each race is run.
@@ -54,15 +54,15 @@ pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: Race) -> Vec
     results
 }
 
-struct Host<S> {
-    clock: FixedClock,
-    mfa: Arc<Mfa<S, Outbox>>,
+pub(crate) struct Host<S> {
+    pub(crate) clock: FixedClock,
+    pub(crate) mfa: Arc<Mfa<S, Outbox>>,
     outbox: Outbox,
-    user: UserId,
+    pub(crate) user: UserId,
 }
 
 impl<S: Store + 'static> Host<S> {
-    fn new(store: S, user: &str) -> Self {
+    pub(crate) fn new(store: S, user: &str) -> Self {
         let (clock, outbox) = (FixedClock::at(1_900_000_000), Outbox::new());
         let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
         let builder = Mfa::builder(store, outbox.clone(), keys, Issuer::new("ACME").unwrap());
@@ -76,7 +76,7 @@ impl<S: Store + 'static> Host<S> {
     }
 
     /// The cookie of a login that owes something.
-    async fn cookie(&self, policy: &Policy) -> String {
+    pub(crate) async fn cookie(&self, policy: &Policy) -> String {
         let cookie = match self.begin(policy).await {
             Login::Challenge(challenge) => challenge.flow().to_cookie(),
             Login::Enroll(enroll) => enroll.flow().to_cookie(),
@@ -86,7 +86,7 @@ impl<S: Store + 'static> Host<S> {
     }
 
     /// Registers a device; gives its secret.
-    async fn register(&self) -> Secret {
+    pub(crate) async fn register(&self) -> Secret {
         let login = self.begin(&app()).await;
         let Login::Enroll(enroll) = login else { panic!("{login:?}") };
         let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
@@ -153,7 +153,7 @@ impl<S: Store + 'static> Host<S> {
     }
 
     async fn ticket(&self) -> usize {
-        let issued = self.mfa.issue_ticket(&self.user).await.unwrap();
+        let issued = self.mfa.issue_ticket(&self.user, &admin()).await.unwrap();
         let cookies = [self.cookie(&with_ticket()).await, self.cookie(&with_ticket()).await];
         let text = issued.ticket.expose_secret();
         let outcomes = self.all_at_once(RIGHT, &cookies, ticket, text.expose_secret()).await;
@@ -170,7 +170,11 @@ impl<S: Store + 'static> Host<S> {
     }
 }
 
-fn app() -> Policy {
+pub(crate) fn admin() -> Administrator {
+    Administrator::assertion(UserId::new("root").unwrap())
+}
+
+pub(crate) fn app() -> Policy {
     Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap()
 }
 
@@ -199,12 +203,12 @@ async fn confirmation<S: Store>(mfa: Arc<Mfa<S, Outbox>>, flow: LoginRef, text: 
     mfa.confirm_app_enrollment(&flow, &code, &DeviceName::default(), &app()).await.unwrap()
 }
 
-fn let_in(outcomes: &[Login]) -> usize {
+pub(crate) fn let_in(outcomes: &[Login]) -> usize {
     outcomes.iter().filter(|login| matches!(login, Login::Authenticated(_))).count()
 }
 
 /// How many codes were compared and found wrong.
-fn judged(outcomes: &[Login]) -> usize {
+pub(crate) fn judged(outcomes: &[Login]) -> usize {
     let is_judged = |event: &&Event| matches!(event.kind, EventKind::CodeRefused { fault: CodeFault::Wrong, .. });
     outcomes.iter().flat_map(events).filter(is_judged).count()
 }

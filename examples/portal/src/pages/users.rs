@@ -4,8 +4,8 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use factorgate::UserStatus;
 use factorgate::policy::Policy;
+use factorgate::{Administrator, UserStatus};
 
 use super::preview::{Asked, asked};
 use super::{Page, Shell, moment, show};
@@ -65,7 +65,8 @@ async fn issue_ticket(
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
     let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
-    let issued = app.mfa.issue_ticket(&mfa::user_id(&user)?).await?;
+    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
+    let issued = app.mfa.issue_ticket(&mfa::user_id(&user)?, &by).await?;
     let text = issued.ticket.expose_secret().expose_secret().to_owned();
     drawn(&app, &admin, Some(Ticket { name: user.name, text, until: moment(issued.expires_at) })).await
 }

@@ -1,0 +1,172 @@
+//! Recovery codes: a set that waits for its confirmation, the set in force, and what the use of a code leads to.
+
+use alloc::vec::Vec;
+
+use super::{ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, FLOW_LIFETIME, Fresh, OpenFlow, Outgoing};
+use super::{Digest, Progress, Request};
+use crate::code::Code;
+use crate::event::{CodeFault, EventKind, Factor};
+use crate::keys::KeyId;
+use crate::login::{ChangeRefused, Contact, Purpose, Refusal, Token};
+use crate::mailer::Notice;
+use crate::policy::Step;
+use crate::recovery::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
+use crate::throttle::FailureBudget;
+use crate::time::Timestamp;
+
+/// Recovery codes in force, as keyed digests under one key.
+pub(crate) struct RecoverySet {
+    pub(crate) codes: Vec<StoredRecoveryCode>,
+    /// Consecutive wrong codes. Time does not reset them.
+    pub(crate) failures: u32,
+    pub(crate) key: KeyId,
+}
+
+pub(crate) struct StoredRecoveryCode {
+    pub(crate) tag: [u8; 32],
+    pub(crate) used: bool,
+}
+
+/// Recovery codes that were shown and wait for their confirmation. Nothing accepts them but that.
+pub(crate) struct PendingRecovery {
+    pub(crate) attempts: u32,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) set: RecoverySet,
+}
+
+impl RecoverySet {
+    pub(crate) fn left(&self) -> u32 {
+        self.codes.iter().map(|code| u32::from(!code.used)).sum()
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.failures >= FailureBudget::CONSECUTIVE_CAP
+    }
+}
+
+impl Account {
+    /// Whether a recovery code can stand in for the app.
+    pub(crate) fn has_recovery_codes(&self) -> bool {
+        self.recovery.as_ref().is_some_and(|set| set.left() > 0 && !set.is_disabled())
+    }
+
+    pub(crate) fn recovery_codes_left(&self) -> Option<RecoveryCodesLeft> {
+        self.recovery.as_ref().map(|set| RecoveryCodesLeft::new(set.left()))
+    }
+
+    /// Keeps `made` until one of them is typed, on a fresh code of a device. The set before stays in force.
+    pub(crate) fn begin_recovery_codes(
+        &mut self,
+        cx: Context<'_>,
+        code: &Code,
+        made: &RecoveryCodes,
+    ) -> Decision<Result<Timestamp, ChangeRefused>> {
+        if self.devices.is_empty() {
+            return Decision::unchanged(Err(ChangeRefused::NoDevice));
+        }
+        self.with_fresh_code(&cx, code, |account| {
+            let expires_at = cx.now.saturating_add(FLOW_LIFETIME);
+            let set = RecoverySet::of_codes(&cx, made);
+            account.pending_recovery = Some(PendingRecovery { attempts: 0, expires_at, set });
+            Decision::changed(Ok(expires_at)).with_event(EventKind::RecoveryCodesShown)
+        })
+    }
+
+    /// Puts the new codes into force on one of them, which stays good: typing it shows that they were kept. The set
+    /// before is dead, and so is whatever it has opened.
+    pub(crate) fn confirm_recovery_codes(
+        &mut self,
+        cx: Context<'_>,
+        code: &RecoveryCode,
+        contact: &Contact,
+    ) -> Decision<Result<(), ChangeRefused>> {
+        if let Some(until) = self.failures.locked(cx.now) {
+            return Decision::unchanged(Err(ChangeRefused::Locked { until }))
+                .with_event(EventKind::RefusedWhileLocked { until });
+        }
+        let Some(mut pending) = self.pending_recovery.take_if(|pending| cx.now < pending.expires_at) else {
+            return Decision::unchanged(Err(ChangeRefused::NothingToConfirm));
+        };
+        if pending.set.find(&cx, code).is_none() {
+            // No guess: whoever confirms was shown the codes.
+            pending.attempts += 1;
+            self.pending_recovery = Some(pending).filter(|pending| pending.attempts < ATTEMPTS_PER_ENROLLMENT);
+            let refused = EventKind::CodeRefused { factor: Factor::RecoveryConfirmation, fault: CodeFault::Wrong };
+            return Decision::changed(Err(ChangeRefused::WrongCode)).with_event(refused);
+        }
+        self.recovery = Some(pending.set);
+        self.flows.retain(|flow| flow.evidence.recovery_code.is_none());
+        Decision::changed(Ok(()))
+            .with_event(EventKind::RecoveryCodesRenewed)
+            .with_mail(Outgoing::notice(contact, Notice::RecoveryCodesRenewed))
+    }
+
+    /// Spends a recovery code in place of a code of the app.
+    pub(crate) fn verify_recovery_code(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: Fresh,
+        code: &RecoveryCode,
+    ) -> Decision<Progress> {
+        self.at_step(rq, Step::RecoveryCode, |account, at| account.judge_recovery_code(rq, fresh, at, code))
+    }
+
+    fn judge_recovery_code(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: Fresh,
+        at: usize,
+        code: &RecoveryCode,
+    ) -> Decision<Progress> {
+        let refused = |fault| EventKind::CodeRefused { factor: Factor::Recovery, fault };
+        let Some(set) = &mut self.recovery else { return self.refuse(rq, at, Refusal::WrongCode) };
+        match set.find(&rq.cx, code).and_then(|place| set.codes.get_mut(place)) {
+            Some(stored) if stored.used => {
+                self.refuse(rq, at, Refusal::WrongCode).with_event(refused(CodeFault::Replayed))
+            }
+            Some(stored) => {
+                stored.used = true;
+                set.failures = 0;
+                let left = set.left();
+                let notice = self.flows.get_mut(at).and_then(|flow| {
+                    flow.evidence.recovery_code = Some(rq.cx.now);
+                    Outgoing::notice(&flow.contact, Notice::RecoveryCodeUsed { left })
+                });
+                let mut decision =
+                    self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Recovery });
+                decision.events.insert(1, EventKind::RecoveryCodeUsed { left });
+                decision.with_mail(notice)
+            }
+            None => {
+                set.failures = set.failures.saturating_add(1);
+                let mut events = Vec::from([refused(CodeFault::Wrong)]);
+                if set.failures == FailureBudget::CONSECUTIVE_CAP {
+                    events.push(EventKind::RecoveryCodesDisabled);
+                }
+                self.after_wrong_code(rq, at, 1, events)
+            }
+        }
+    }
+
+    /// Opens the registration to which a recovered login leads: what paid for the login pays for it, too. Whoever
+    /// has lost a device can do nothing else that takes one, and a last code leaves no second way here.
+    pub(super) fn lead_to_registration(&mut self, cx: &Context<'_>, token: Token, login: &OpenFlow) -> Option<Token> {
+        if login.purpose != Purpose::Login || !login.evidence.is_recovered() {
+            return None;
+        }
+        self.flows.push(OpenFlow {
+            begun_at: cx.now,
+            code: None,
+            contact: login.contact.clone(),
+            epoch: self.epoch,
+            evidence: login.evidence,
+            expires_at: cx.now.saturating_add(FLOW_LIFETIME),
+            pending: None,
+            policy: login.policy.clone(),
+            purpose: Purpose::Registration,
+            replaces: None,
+            token: Digest::of_token(cx, Purpose::Registration, &token),
+        });
+        Some(token)
+    }
+}

@@ -1,0 +1,67 @@
+//! What a change from the profile comes to.
+
+use alloc::vec::Vec;
+
+use crate::event::Event;
+use crate::time::Timestamp;
+
+/// What a change from the profile came to. Exhaustive on purpose, as [`Login`](crate::Login) is.
+#[derive(Debug)]
+#[must_use = "a change can be refused"]
+pub enum Change<T> {
+    /// The change is made.
+    Made {
+        /// What it gives.
+        value: T,
+        /// What happened with this answer, for the audit log.
+        events: Vec<Event>,
+    },
+    /// Nothing has changed.
+    Refused {
+        /// Why.
+        reason: ChangeRefused,
+        /// What happened with this answer, for the audit log.
+        events: Vec<Event>,
+    },
+}
+
+impl<T> Change<T> {
+    pub(crate) fn new(result: Result<T, ChangeRefused>, events: Vec<Event>) -> Self {
+        match result {
+            Ok(value) => Self::Made { value, events },
+            Err(reason) => Self::Refused { reason, events },
+        }
+    }
+}
+
+/// Why a change was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeRefused {
+    /// Every device of the user was disabled by consecutive wrong codes.
+    #[error(
+        "every device was disabled after too many wrong codes; register one with a recovery code, or ask an administrator for help"
+    )]
+    DevicesDisabled,
+    /// Too many wrong codes.
+    #[error("too many wrong codes; wait before you try again")]
+    Locked {
+        /// From this second on the user can try again.
+        until: Timestamp,
+    },
+    /// Codes have another number of digits. Nothing was spent.
+    #[error("the code has the wrong number of digits")]
+    Malformed,
+    /// The user holds no device, and so nothing that proves the change.
+    #[error("there is no device whose code could prove this; register one first")]
+    NoDevice,
+    /// Nothing waits for a confirmation, or not any more.
+    #[error("nothing waits to be confirmed; begin again")]
+    NothingToConfirm,
+    /// The user holds no such device.
+    #[error("there is no such device")]
+    UnknownDevice,
+    /// The code is not accepted.
+    #[error("the code is not right")]
+    WrongCode,
+}
