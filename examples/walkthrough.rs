@@ -11,8 +11,9 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy, Step};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Code, Contact, DeviceName, EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom, PrimaryVerified,
-    Registration, Removal, Secret, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
+    Administrator, Change, Code, Contact, DeviceName, EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom,
+    PrimaryVerified, RecoveryCode, Registration, Removable, Removal, Secret, ServerKey, ServerKeys, SignedIn,
+    Timestamp, UserId,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -129,10 +130,100 @@ async fn walk() -> Result {
     host.plan(&ticket, "dave").await?;
     let login = host.log_in("dave", &ticket).await?;
     expect("nor does a password register a device where a ticket is asked for", matches!(login, Login::Denied(_)))?;
-    let issued = host.mfa.issue_ticket(&user("dave")?, &admin()).await?;
+    let issued = host.mfa.issue_ticket(&user("dave")?, &Administrator::assertion(user("root")?)).await?;
     let Login::Challenge(asked) = host.log_in("dave", &ticket).await? else { return Err("no challenge".into()) };
     let login = host.mfa.redeem_ticket(asked.flow(), &issued.ticket, &ticket).await?;
-    expect("with the ticket it does", matches!(login, Login::Enroll(_)))
+    expect("with the ticket it does", matches!(login, Login::Enroll(_)))?;
+
+    recovery(&app_only).await?;
+    replacement(&app_only).await?;
+    reset(&app_only).await
+}
+
+/// A user whose device is lost.
+async fn recovery(policy: &Policy) -> Result {
+    title("Recovery", "A lost smartphone, and codes on paper");
+    let host = Host::new()?;
+    let lost = host.register_from_profile("heidi", policy).await?;
+    let session = SignedIn::assertion(user("heidi")?);
+    let shown = host.mfa.begin_recovery_codes(&session, &host.code(&lost)?).await?;
+    let Change::Made { value: new, .. } = shown else { return Err("no recovery codes".into()) };
+    let codes: Vec<&RecoveryCode> = new.codes.iter().collect();
+    let [first, second, ..] = codes[..] else { return Err("too few recovery codes".into()) };
+    println!("  shown once: {}, and {} more", first.expose_secret().expose_secret(), codes.len() - 1);
+    let login = host.log_in("heidi", policy).await?;
+    expect("until one of them is typed they are not in force", asks_for(&login, &[Step::AppCode]))?;
+    let typed = RecoveryCode::parse(&first.expose_secret().expose_secret().to_lowercase())?;
+    let confirmed = host.mfa.confirm_recovery_codes(&session, &typed, contact("heidi")?).await?;
+    expect("then they are", matches!(confirmed, Change::Made { .. }))?;
+
+    host.plan(policy, "heidi").await?;
+    let Login::Challenge(asked) = host.log_in("heidi", policy).await? else { return Err("no challenge".into()) };
+    let login = host.mfa.verify_recovery_code(asked.flow(), second, policy).await?;
+    let Login::Authenticated(passed) = login else { return Err("the recovery code did not open".into()) };
+    let recovery = passed.recovery().ok_or("the login does not lead to a registration")?;
+    println!("  amr {:?}, {:?}, {:?}", passed.amr(), passed.assurance(), recovery.codes_left());
+    expect("a code opens in place of the app", recovery.codes_left().get() == 9)?;
+    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
+    let Login::Challenge(again) = host.log_in("heidi", policy).await? else { return Err("no challenge".into()) };
+    let login = host.mfa.verify_recovery_code(again.flow(), second, policy).await?;
+    expect("and once", matches!(login, Login::Challenge(_)))?;
+
+    let device = host.mfa.devices(session.user()).await?.pop().ok_or("no device")?;
+    let begun = host.mfa.replace_device(recovery.registration(), device.id, policy).await?;
+    let Registration::Enroll(enroll) = begun else { return Err("no registration".into()) };
+    let (code, name) = (host.code(&secret_of(&enroll)?)?, DeviceName::new("Heidi's new phone")?);
+    let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, policy).await?;
+    expect("the login leads to a new device, in place of the lost one", matches!(done, Registration::Registered(_)))
+}
+
+/// A user who has bought a new smartphone.
+async fn replacement(policy: &Policy) -> Result {
+    title("Replacement", "A new smartphone in place of the old one");
+    let host = Host::new()?;
+    let old = host.register_from_profile("ivan", policy).await?;
+    let session = SignedIn::assertion(user("ivan")?);
+    let device = host.mfa.devices(session.user()).await?.pop().ok_or("no device")?.id;
+    let removable = host.mfa.can_remove(session.user(), device, &contact("ivan")?, policy).await?;
+    println!("  may it be removed? {removable:?}");
+    expect("the last device stays where the policy needs it", matches!(removable, Removable::No { .. }))?;
+
+    let begun = host.mfa.begin_registration(&session, contact("ivan")?, policy).await?;
+    let Registration::Challenge(asked) = begun else { return Err("nothing is asked for".into()) };
+    let named = host.mfa.replace_device(asked.flow(), device, policy).await?;
+    expect("a code of the old one is asked for first", matches!(named, Registration::Challenge(_)))?;
+    let proved = host.mfa.verify_app_code(asked.flow(), &host.code(&old)?, policy).await?;
+    let Registration::Enroll(enroll) = proved else { return Err("no registration".into()) };
+    let (code, name) = (host.code(&secret_of(&enroll)?)?, DeviceName::new("Ivan's new phone")?);
+    let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, policy).await?;
+    let devices = host.mfa.devices(session.user()).await?;
+    expect("the new one is there", matches!(done, Registration::Registered(_)) && devices.len() == 1)?;
+    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
+    expect("and the old one is gone", devices.iter().all(|held| held.id != device))
+}
+
+/// A user who has nothing left to prove.
+async fn reset(policy: &Policy) -> Result {
+    title("Reset", "An administrator resets the factors");
+    let host = Host::new()?;
+    host.register_from_profile("judy", policy).await?;
+    let root = Administrator::assertion(user("root")?);
+    let reset = host.mfa.reset_by_admin(&user("judy")?, &root, contact("judy")?).await?;
+    for event in &reset.events {
+        println!("  event: {event}");
+    }
+    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
+    expect("the device is gone", host.mfa.devices(&user("judy")?).await?.is_empty())?;
+    host.plan(policy, "judy").await?;
+    let Login::Challenge(asked) = host.log_in("judy", policy).await? else { return Err("no challenge".into()) };
+    expect("the password alone registers none", !asked.next().contains(&Step::EnrollApp))?;
+    let login = host.mfa.redeem_ticket(asked.flow(), &reset.ticket, policy).await?;
+    expect("the ticket opens the way", asks_for(&login, &[Step::EmailCode, Step::EnrollApp]))?;
+    let login = host.mfa.begin_app_enrollment(asked.flow(), policy).await?;
+    let Login::Enroll(enroll) = login else { return Err("the ticket does not lead to a registration".into()) };
+    let code = host.code(&secret_of(&enroll)?)?;
+    let login = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), policy).await?;
+    expect("and to a new device", matches!(login, Login::Authenticated(_)))
 }
 
 /// What an application brings: a store, a mailer, a key.

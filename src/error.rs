@@ -26,7 +26,8 @@ pub enum Error<S, M> {
     ///
     /// A user who waits for a code asks for another one at once: the pause between two mails is lifted, while
     /// the mail stays counted in its hour. A device that was added or removed stays so; whoever registered it at
-    /// a login logs in again, with a code of the new device.
+    /// a login logs in again, with a code of the new device. A recovery code that was used stays used; the user takes
+    /// the next one.
     #[error("the change is stored, but the mail that tells of it was not delivered")]
     Mailer(#[source] Undelivered<M>),
     /// The source of randomness failed.

@@ -108,7 +108,8 @@ pub enum InvalidServerKey {
 /// The key in use, and retired ones whose records and codes are still read.
 ///
 /// To change the key, make the old one a retired one: every record is sealed anew when it is next
-/// written, and an outstanding code stays good until it expires.
+/// written, and an outstanding code stays good until it expires. Recovery codes have no expiry: those that were made
+/// under a key are good as long as it is a retired one.
 pub struct ServerKeys {
     current: KeySet,
     retired: Vec<KeySet>,

@@ -77,8 +77,8 @@
 //!
 //! # Not there yet
 //!
-//! The [`policy`] knows grace, trusted browsers and recovery codes. The engine keeps none of them: for it nobody is in
-//! grace, no browser is trusted, and nobody holds recovery codes, so that such a policy asks for more, never for less.
+//! The [`policy`] knows grace and trusted browsers. The engine keeps neither: for it nobody is in grace and no browser is
+//! trusted, so that such a policy asks for more, never for less.
 //!
 //! # Features
 //!

@@ -1,5 +1,8 @@
 //! When a part fails, nobody gets in, nothing that was spent comes back, and the error says which part it was.
 
+#[path = "fault/lifecycle.rs"]
+mod lifecycle;
+
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -170,3 +170,75 @@ impl Account {
         Some(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Rules;
+    use crate::keys::{ServerKey, ServerKeys};
+    use crate::mac;
+    use crate::otp::{Digits, Totp, Window};
+    use crate::otpauth::Issuer;
+    use crate::random::OsRandom;
+    use crate::throttle::IssuanceBudget;
+    use crate::user::UserId;
+
+    fn rules() -> Rules {
+        Rules {
+            email_digits: Digits::EIGHT,
+            email_lifetime: FLOW_LIFETIME,
+            failures: FailureBudget::default(),
+            issuance: IssuanceBudget::default(),
+            issuer: Issuer::new("ACME").unwrap(),
+            totp: Totp::default(),
+            window: Window::default(),
+        }
+    }
+
+    fn key() -> ServerKey {
+        ServerKey::generate(&OsRandom).unwrap()
+    }
+
+    fn digests(of: impl FnOnce()) -> u32 {
+        let before = mac::tests::COUNT.with(core::cell::Cell::get);
+        of();
+        mac::tests::COUNT.with(core::cell::Cell::get) - before
+    }
+
+    #[test]
+    fn h11_a_guess_computes_one_digest_however_many_codes_are_stored() {
+        let (keys, rules, user) = (ServerKeys::new(key()), rules(), UserId::new("alice").unwrap());
+        let cx = Context { keys: &keys, now: Timestamp::from_secs(0), rules: &rules, user: &user };
+        let codes = RecoveryCodes::generate(&OsRandom).unwrap();
+        let mut set = RecoverySet::of_codes(&cx, &codes);
+        for len in (0..=RecoveryCodes::COUNT).rev() {
+            set.codes.truncate(len);
+            for (place, code) in codes.iter().enumerate() {
+                let mut found = None;
+                assert_eq!(digests(|| found = set.find(&cx, code)), 1);
+                assert_eq!(found, Some(place).filter(|place| *place < len));
+            }
+        }
+        assert_eq!(digests(|| drop(RecoverySet::of_codes(&cx, &codes))), 10, "the control: they are counted");
+    }
+
+    #[test]
+    fn n09_a_stored_code_is_of_one_server_and_one_user_and_is_none_of_its_bytes() {
+        let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let (old, other) = (key(), ServerKeys::new(key()));
+        let text = old.to_hex();
+        let keys = ServerKeys::new(old);
+        let rotated = ServerKeys::new(key()).with_retired(ServerKey::from_hex(text.expose_secret()).unwrap());
+        let cx = |keys, user| Context { keys, now: Timestamp::from_secs(0), rules: &rules, user };
+        let codes = RecoveryCodes::generate(&OsRandom).unwrap();
+        let set = RecoverySet::of_codes(&cx(&keys, &alice), &codes);
+        for code in codes.iter() {
+            assert!(set.find(&cx(&keys, &alice), code).is_some());
+            assert!(set.find(&cx(&rotated, &alice), code).is_some(), "they outlive the change of the server's key");
+            assert!(set.find(&cx(&keys, &bob), code).is_none());
+            assert!(set.find(&cx(&other, &alice), code).is_none());
+            assert!(set.codes.iter().all(|stored| !stored.tag.windows(4).any(|part| code.bytes().starts_with(part))));
+        }
+        assert_eq!((set.left(), set.is_disabled()), (10, false));
+    }
+}

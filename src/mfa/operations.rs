@@ -40,7 +40,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
 
     /// Begins the registration of a device from the profile of a user who is signed in.
     ///
-    /// Who holds a device proves it by a code first; who does not proves what the policy asks before a first
+    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who does not proves what the policy asks before a first
     /// registration. A device is registered when a code of it has confirmed it, and until then nothing changes.
     ///
     /// # Errors
@@ -186,7 +186,10 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Removes a device, on a fresh code of any device that the user holds (OWASP ASVS 5.0, 7.5.1). The user is
-    /// told by mail, and every open flow of the user ends.
+    /// told by mail, and every open flow of the user ends. With the last device the recovery codes go, which stood in for
+    /// it.
+    ///
+    /// [`Mfa::can_remove`] says beforehand whether it is possible, and what is instead.
     ///
     /// # Errors
     ///
@@ -247,6 +250,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
 
     /// Makes a ticket for a user, to be handed over by an administrator who has made sure of who it is. It is
     /// good once, for 24 hours; an earlier one is not good any more.
+    ///
+    /// It lets a user register who holds no device. Whose devices are lost or disabled needs
+    /// [`Mfa::reset_by_admin`], which makes a ticket, too.
     ///
     /// # Errors
     ///
