@@ -143,6 +143,7 @@ impl RecoveryCodes {
     }
 
     /// The codes, in the order in which they are shown. Any of them can be used first.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &RecoveryCode> {
         self.0.iter()
     }

@@ -254,6 +254,26 @@ fn a_host_without_an_executor_logs_in_by_the_same_code() {
     assert!(matches!(login, Login::Authenticated(_)));
 }
 
+/// The names of the functions in these sources that begin with `keyword`.
+fn operations(sources: &[&str], keyword: &str) -> BTreeSet<String> {
+    let name = |line: &str| Some(line.trim().strip_prefix(keyword)?.split(['<', '(']).next()?.to_owned());
+    sources.iter().flat_map(|source| source.lines()).filter_map(name).collect()
+}
+
+#[test]
+fn a_host_without_an_executor_has_every_operation() {
+    let sources = sources();
+    let of = |wanted: &str| -> Vec<&str> {
+        sources.iter().filter(|(module, _)| module == wanted).map(|(_, source)| source.as_str()).collect()
+    };
+    let engine = operations(&of("mfa"), "pub async fn ");
+    let blocking = operations(&of("blocking"), "pub fn ");
+    assert!(engine.len() > 20, "{engine:?}");
+    assert_eq!(engine.difference(&blocking).collect::<Vec<_>>(), [""; 0]);
+    let control = operations(&["pub async fn resume<R: Flow>(", "pub async fn status("], "pub async fn ");
+    assert_eq!(control.difference(&BTreeSet::from(["status".to_owned()])).collect::<Vec<_>>(), ["resume"]);
+}
+
 /// The layers, lowest first. A module imports lower ones, its own parts, and those of its layer that stand before it.
 const LAYERS: &[&[&str]] = &[
     &["time", "random", "user", "device", "secret", "mac", "keys"],

@@ -35,11 +35,13 @@ pub(crate) struct PendingRecovery {
 }
 
 impl RecoverySet {
+    /// How many can be used.
     pub(crate) fn left(&self) -> u32 {
-        self.codes.iter().map(|code| u32::from(!code.used)).sum()
+        let unused = self.codes.iter().map(|code| u32::from(!code.used)).sum();
+        if self.is_disabled() { 0 } else { unused }
     }
 
-    pub(crate) fn is_disabled(&self) -> bool {
+    fn is_disabled(&self) -> bool {
         self.failures >= FailureBudget::CONSECUTIVE_CAP
     }
 }
@@ -47,7 +49,7 @@ impl RecoverySet {
 impl Account {
     /// Whether a recovery code can stand in for the app.
     pub(crate) fn has_recovery_codes(&self) -> bool {
-        self.recovery.as_ref().is_some_and(|set| set.left() > 0 && !set.is_disabled())
+        self.recovery.as_ref().is_some_and(|set| set.left() > 0)
     }
 
     pub(crate) fn recovery_codes_left(&self) -> Option<RecoveryCodesLeft> {
@@ -239,6 +241,6 @@ mod tests {
             assert!(set.find(&cx(&other, &alice), code).is_none());
             assert!(set.codes.iter().all(|stored| !stored.tag.windows(4).any(|part| code.bytes().starts_with(part))));
         }
-        assert_eq!((set.left(), set.is_disabled()), (10, false));
+        assert_eq!(set.left(), 10);
     }
 }

@@ -39,9 +39,7 @@ impl<T> Change<T> {
 #[non_exhaustive]
 pub enum ChangeRefused {
     /// Every device of the user was disabled by consecutive wrong codes.
-    #[error(
-        "every device was disabled after too many wrong codes; register one with a recovery code, or ask an administrator for help"
-    )]
+    #[error("every device was disabled after too many wrong codes; ask an administrator for help")]
     DevicesDisabled,
     /// Too many wrong codes.
     #[error("too many wrong codes; wait before you try again")]

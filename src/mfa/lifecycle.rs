@@ -106,7 +106,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
 
     /// Lets the device that is being registered take the place of another one. That one works until the new one is
     /// confirmed, and is removed by the same change; the user gets one mail. A user at the limit of devices, or whose
-    /// policy keeps the last one, changes it this way.
+    /// policy keeps the last one, changes it this way. End the user's other sessions then, or offer it (OWASP ASVS 5.0,
+    /// 7.4.3).
     ///
     /// It is a part of the registration, whatever that has proved so far: from [`Mfa::begin_registration`], or from
     /// [`Authenticated::recovery`](crate::Authenticated::recovery).

@@ -354,7 +354,7 @@ pub struct UserStatus {
     pub devices: Vec<DeviceInfo>,
     /// Whether the user has ever registered a device. It never becomes false again.
     pub ever_held_factor: bool,
-    /// How many recovery codes are left; `None` if there never were any, or not since the last device was removed.
+    /// How many recovery codes can be used; `None` if there never were any, or not since the last device was removed.
     pub recovery_codes: Option<RecoveryCodesLeft>,
     /// Until when the user is locked.
     pub locked_until: Option<Timestamp>,

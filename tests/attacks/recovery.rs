@@ -193,6 +193,7 @@ async fn n20_a_hundred_wrong_codes_disable_them_until_there_are_new_ones() {
     let codes = host.recovery_codes(&secret).await;
     host.wear_out(&app(), async |flow| drop(host.recover(flow, &nobodys(), &app()).await)).await;
     assert!(host.has_seen(&EventKind::RecoveryCodesDisabled));
+    assert_eq!(host.mfa.status(&alice()).await.unwrap().recovery_codes, Some(RecoveryCodesLeft::None));
     host.wait(10 * 365 * 24 * 60 * 60);
     let asked = host.challenge(&app()).await;
     assert_eq!(asked.next(), [Step::AppCode]);
@@ -302,6 +303,20 @@ async fn e05_without_codes_or_with_the_last_device_gone_the_step_is_not_open() {
     let asked = host.challenge(&app()).await;
     let login = host.recover(asked.flow(), codes.iter().next().unwrap(), &app()).await;
     assert_eq!(refusal(&login), Some(Refusal::NotOpen), "{login:?}");
+}
+
+#[tokio::test]
+async fn e05_where_all_channels_are_asked_for_a_recovery_code_stands_in_for_the_app_alone() {
+    let (host, all) = (Host::new(), Policy::all_of([App, Email], AfterPassword).unwrap());
+    let secret = host.register().await;
+    let codes = host.recovery_codes(&secret).await;
+    let code = codes.iter().next().unwrap();
+    let asked = host.challenge(&all).await;
+    assert_eq!(refusal(&host.recover(asked.flow(), code, &all).await), Some(Refusal::NotOpen));
+    let login = host.email(asked.flow(), &host.mailed(), &all).await;
+    assert!(matches!(&login, Login::Challenge(next) if next.next() == [Step::AppCode, Step::RecoveryCode]));
+    let login = host.recover(asked.flow(), code, &all).await;
+    assert!(matches!(&login, Login::Authenticated(passed) if passed.assurance() == Assurance::Recovered), "{login:?}");
 }
 
 #[tokio::test]
