@@ -67,7 +67,7 @@ pub enum EventKind {
         /// The new device.
         by: DeviceId,
     },
-    /// The removal of a device was refused, for the policy would lock its user out.
+    /// The removal of a device was refused, for it would lock its user out.
     DeviceRemovalRefused {
         /// The device that stays.
         device: DeviceId,

@@ -77,8 +77,8 @@
 //!
 //! # Not there yet
 //!
-//! The [`policy`] knows grace and trusted browsers. The engine keeps neither: for it nobody is in grace and no browser is
-//! trusted, so that such a policy asks for more, never for less.
+//! The [`policy`] knows grace and trusted browsers. The engine keeps neither: for it nobody is in grace and no browser
+//! is trusted, so that such a policy asks for more, never for less.
 //!
 //! # Features
 //!

@@ -9,7 +9,8 @@ use crate::time::Timestamp;
 ///
 /// The budget is the user's: it survives new logins, new codes and a right password, and every factor
 /// spends from it (OWASP ASVS 5.0, 6.3.1; NIST SP 800-63B-4 section 3.2.2). Only a completed login
-/// restores it, or an administrator's reset, which takes away what was guessed at. Each lock is twice as long as the one before, up to [`FailureBudget::max_lock`].
+/// restores it, or an administrator's reset, which takes away what was guessed at. Each lock is twice as long
+/// as the one before, up to [`FailureBudget::max_lock`].
 ///
 /// By the default, 5 guesses of a six-digit code with a window of three steps are right with a probability
 /// of 1.5 in 100,000; and after [`FailureBudget::CONSECUTIVE_CAP`] wrong codes in a row, however long they

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 /// Why a device was not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RemovalRefusal {
+    OthersDisabled,
     Policy(RemovalRefused),
     UnknownDevice,
     Unproved(Unproved),
@@ -35,15 +36,19 @@ impl Account {
         if !self.devices.iter().any(|held| held.id == device) {
             return Err(RemovalRefusal::UnknownDevice);
         }
-        // A disabled device helps nobody to log in.
-        if !self.devices.iter().any(|held| !held.is_disabled() && held.id != device) {
+        let others = || self.devices.iter().filter(|held| held.id != device);
+        if others().next().is_none() {
             policy.allows_removal_of_last_device(&self.standing(now, contact)).map_err(RemovalRefusal::Policy)?;
         }
         if let Some(until) = self.failures.locked(now) {
             return Err(Unproved::Locked(until).into());
         }
-        match self.devices.iter().all(super::Device::is_disabled) {
-            true => Err(Unproved::DevicesDisabled.into()),
+        if self.devices.iter().all(super::Device::is_disabled) {
+            return Err(Unproved::DevicesDisabled.into());
+        }
+        // A disabled device is asked for, and takes no code: with nothing beside it nobody gets in.
+        match others().next().is_some() && others().all(super::Device::is_disabled) {
+            true => Err(RemovalRefusal::OthersDisabled),
             false => Ok(()),
         }
     }
@@ -60,7 +65,7 @@ impl Account {
     ) -> Decision<Result<(), RemovalRefusal>> {
         match self.can_remove(cx.now, device, contact, policy) {
             Err(refusal @ RemovalRefusal::UnknownDevice) => return Decision::unchanged(Err(refusal)),
-            Err(refusal @ RemovalRefusal::Policy(_)) => {
+            Err(refusal @ (RemovalRefusal::OthersDisabled | RemovalRefusal::Policy(_))) => {
                 return Decision::unchanged(Err(refusal)).with_event(EventKind::DeviceRemovalRefused { device });
             }
             // What else stands in the way is what the code is asked for.

@@ -144,6 +144,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             RemovalReason::DevicesDisabled if account.has_recovery_codes() => Vec::from([Alternative::RecoveryCode]),
             RemovalReason::DevicesDisabled => Vec::from([Alternative::AskAdministrator]),
             RemovalReason::Locked { until } => Vec::from([Alternative::Wait { until }]),
+            RemovalReason::OthersDisabled => Vec::from([Alternative::Replace, Alternative::RemoveDisabled]),
             RemovalReason::Policy(_) if account.devices.len() < MAX_DEVICES => {
                 Vec::from([Alternative::Replace, Alternative::RegisterAnother])
             }
@@ -212,6 +213,8 @@ pub enum Alternative {
     RecoveryCode,
     /// Register another device first: [`Mfa::begin_registration`].
     RegisterAnother,
+    /// Remove the disabled devices first: [`Mfa::remove_device`].
+    RemoveDisabled,
     /// Let a new device take its place: [`Mfa::replace_device`].
     Replace,
     /// Wait.

@@ -40,8 +40,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
 
     /// Begins the registration of a device from the profile of a user who is signed in.
     ///
-    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who does not proves what the policy asks before a first
-    /// registration. A device is registered when a code of it has confirmed it, and until then nothing changes.
+    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who does not proves what
+    /// the policy asks before a first registration. A device is registered when a code of it has confirmed it, and
+    /// until then nothing changes.
     ///
     /// # Errors
     ///
@@ -186,8 +187,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Removes a device, on a fresh code of any device that the user holds (OWASP ASVS 5.0, 7.5.1). The user is
-    /// told by mail, and every open flow of the user ends. With the last device the recovery codes go, which stood in for
-    /// it.
+    /// told by mail, and every open flow of the user ends. With the last device the recovery codes go, which stood
+    /// in for it.
     ///
     /// [`Mfa::can_remove`] says beforehand whether it is possible, and what is instead.
     ///
@@ -309,6 +310,9 @@ pub enum RemovalReason {
     /// Codes have another number of digits. Nothing was spent.
     #[error("the code has the wrong number of digits")]
     Malformed,
+    /// The other devices of the user are disabled, and nobody would get in with them. The code was not looked at.
+    #[error("the other devices are disabled after too many wrong codes; remove them first")]
+    OthersDisabled,
     /// The policy forbids it. The code was not looked at.
     #[error("the policy forbids it")]
     Policy(#[source] RemovalRefused),
@@ -323,6 +327,7 @@ pub enum RemovalReason {
 impl From<account::RemovalRefusal> for RemovalReason {
     fn from(refusal: account::RemovalRefusal) -> Self {
         match refusal {
+            account::RemovalRefusal::OthersDisabled => Self::OthersDisabled,
             account::RemovalRefusal::Policy(refused) => Self::Policy(refused),
             account::RemovalRefusal::UnknownDevice => Self::UnknownDevice,
             account::RemovalRefusal::Unproved(unproved) => match unproved {

@@ -45,7 +45,8 @@ impl Policy {
     /// What a user who is logged in must do before a device may be registered from the profile.
     ///
     /// It does not depend on the channels that the administrator enabled: a user may always register a device.
-    /// Who has one proves it, or uses a recovery code in its place; who has none proves what [`Policy::first_registration`] asks for.
+    /// Who has one proves it, or uses a recovery code in its place; who has none proves what
+    /// [`Policy::first_registration`] asks for.
     #[must_use]
     pub fn registration_plan(&self, user: &Standing) -> Plan {
         let proofs = if user.has_device() { self.ways(user, Channel::App) } else { self.proofs(user) };

@@ -138,6 +138,33 @@ async fn n20_naming_a_disabled_device_does_not_revive_it() {
 }
 
 #[tokio::test]
+async fn d13_nobody_is_left_with_disabled_devices_alone() {
+    let host = Host::new();
+    let first = host.register().await;
+    let second = host.register_another(&first).await;
+    let [one, two] = host.device_ids().await[..] else { panic!() };
+    let guess = async |flow: &LoginRef| drop(host.mfa.verify_app_code_of(flow, one, &wrong(&first), &off()).await);
+    host.wear_out(&off(), guess).await;
+    let remove = async |device, code: &Code| match host
+        .mfa
+        .remove_device(&session(), device, code, contact(), &off())
+        .await
+        .unwrap()
+    {
+        Removal::Refused { reason, .. } => Some(reason),
+        Removal::Removed { .. } => None,
+    };
+    let instead = vec![Alternative::Replace, Alternative::RemoveDisabled];
+    let removable = host.mfa.can_remove(&alice(), two, &contact(), &off()).await.unwrap();
+    assert_eq!(removable, Removable::No { reason: RemovalReason::OthersDisabled, instead });
+    assert_eq!(remove(two, &host.code(&second)).await, Some(RemovalReason::OthersDisabled));
+    assert_eq!(remove(one, &host.code(&second)).await, None, "the code was not spent");
+    host.wait(30);
+    assert_eq!(remove(two, &host.code(&second)).await, None);
+    assert!(passed(&host.begin(&off()).await));
+}
+
+#[tokio::test]
 async fn d14_a_device_is_renamed_on_a_fresh_code() {
     let host = Host::new();
     let secret = host.register().await;
