@@ -9,7 +9,7 @@ use super::{
 use crate::event::EventKind;
 use crate::login::{Contact, DeniedReason, EmailStatus, Evidence, Finished, Open, Purpose, Refusal, SentCode, Token};
 use crate::otpauth::KeyUri;
-use crate::policy::{DeviceStanding, Path, Plan, Policy, Step};
+use crate::policy::{Path, Plan, Policy, Step};
 use crate::recovery::RecoveryCodesLeft;
 
 /// What the policy says of an open flow, its evidence taken into account.
@@ -219,10 +219,6 @@ impl Account {
         let mut standing = self.standing(cx.now, &flow.contact);
         // A ticket that was redeemed in this flow is gone from the account, but not from its path.
         standing.ticket |= flow.evidence.ticket.is_some();
-        // Nor does the last recovery code take its path away with it.
-        if let DeviceStanding::Confirmed { recovery_codes } = &mut standing.device {
-            *recovery_codes |= flow.evidence.recovery_code.is_some();
-        }
         let plan = match flow.purpose {
             Purpose::Login => policy.evaluate(&standing),
             Purpose::Registration if flow.evidence.enrolled.is_some() => Plan::Allow { remind_enrollment: false },

@@ -217,7 +217,7 @@ pub struct Evidence {
 impl Evidence {
     pub(crate) fn answers(&self, step: Step) -> bool {
         match step {
-            // The one stands in for the other.
+            // The one stands in for the other, also when it was the last and the policy knows of none any more.
             Step::AppCode | Step::RecoveryCode => {
                 self.app_code.is_some() || self.enrolled.is_some() || self.recovery_code.is_some()
             }

@@ -211,10 +211,15 @@ async fn n20_a_recovery_code_leads_out_of_disabled_devices() {
     let codes = host.recovery_codes(&secret).await;
     host.wear_out(&app(), async |flow| drop(host.app(flow, &wrong(&secret), &app()).await)).await;
     assert!(host.mfa.devices(&alice()).await.unwrap()[0].disabled);
+    let device = host.device_ids().await[0];
+    let removal = host.mfa.remove_device(&session(), device, &host.code(&secret), contact(), &off()).await.unwrap();
+    assert!(matches!(removal, Removal::Refused { reason: RemovalReason::DevicesDisabled, .. }), "{removal:?}");
+    let renewal = host.mfa.begin_recovery_codes(&session(), &host.code(&secret)).await.unwrap();
+    assert_eq!(refused(&renewal), Some(ChangeRefused::DevicesDisabled));
     assert_eq!(host.challenge(&app()).await.next(), [Step::RecoveryCode]);
     let passed = recovered(&host, codes.iter().next().unwrap()).await;
     let flow = passed.recovery().unwrap().registration();
-    let begun = host.mfa.replace_device(flow, host.device_ids().await[0], &app()).await.unwrap();
+    let begun = host.mfa.replace_device(flow, device, &app()).await.unwrap();
     let Registration::Enroll(enroll) = begun else { panic!("{begun:?}") };
     let bound = secret_of(&enroll);
     assert!(registered(&host.confirm_registration(&enroll, &host.code(&bound)).await));
