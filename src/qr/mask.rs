@@ -154,7 +154,8 @@ fn mask_row(mask: MaskPattern, y: usize) -> Row {
 fn format_modules(mask: MaskPattern, width: usize) -> impl Iterator<Item = (usize, usize)> {
     // Level M is 00. BCH (15, 5) with the generator 10100110111, and a mask of its own.
     let data = (mask as u32) << 10;
-    let checked = (0..5).rev().fold(data, |rest, bit| if rest >> (bit + 10) & 1 == 1 { rest ^ 0x537 << bit } else { rest });
+    let checked =
+        (0..5).rev().fold(data, |rest, bit| if rest >> (bit + 10) & 1 == 1 { rest ^ 0x537 << bit } else { rest });
     let format = (data | checked) ^ 0x5412;
     // From the lowest bit, past the timing patterns. The module that is always dark was drawn with these patterns.
     (0..15).filter(move |bit| format >> bit & 1 == 1).flat_map(move |bit| match bit {
