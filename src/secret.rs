@@ -166,8 +166,11 @@ impl Secret {
         let bytes = base32::decode(ALPHABET, &letters).ok_or(InvalidSecret::Length { position: last })?;
         let bytes = Zeroizing::new(bytes);
         check_len(bytes.len(), min_len)?;
-        // The crate's decoder drops what bits are left over; on the way back it shows.
-        spelling.trailing_bits = *Zeroizing::new(encode(&bytes)) != *letters;
+        // The crate's decoder drops what bits are left over in the last letter. On the way back it shows, for which the
+        // last group is enough: five bytes and eight letters say the same.
+        let (tail, tail_letters) = (bytes.len() / 5 * 5, bytes.len() / 5 * 8);
+        let again = Zeroizing::new(encode(bytes.get(tail..).unwrap_or_default()));
+        spelling.trailing_bits = letters.get(tail_letters..) != Some(again.as_str());
         if spelling.trailing_bits && trailing_bits == TrailingBits::Refuse {
             return Err(InvalidSecret::TrailingBits { position: last });
         }
@@ -294,6 +297,21 @@ pub enum InvalidSecret {
         /// Where it stands.
         position: usize,
     },
+}
+
+impl InvalidSecret {
+    /// Where it is wrong; `None` if it is wrong as a whole.
+    #[must_use]
+    pub const fn position(self) -> Option<usize> {
+        match self {
+            Self::Character { position }
+            | Self::Length { position }
+            | Self::Padding { position }
+            | Self::PaddingLength { position }
+            | Self::TrailingBits { position } => Some(position),
+            Self::Empty | Self::TooLong | Self::TooShort => None,
+        }
+    }
 }
 
 /// A text that carries a secret: a Key URI, a base32 key, a picture, a token for a cookie. Wiped on drop, hidden in

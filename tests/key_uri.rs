@@ -1,7 +1,9 @@
 //! Key URIs: what is written is read back; what is broken is refused.
 
 use factorgate::otp::{Algorithm, Digits, Hotp, Totp};
-use factorgate::otpauth::{AccountName, InvalidKeyUri, InvalidName, Issuer, KeyParameters, KeyUri, ParsedKeyUri};
+use factorgate::otpauth::{
+    AccountName, InvalidKeyUri, InvalidName, Issuer, KeyParameters, KeyUri, ParsedKeyUri, Tolerated,
+};
 use factorgate::{InvalidSecret, Secret};
 use proptest::prelude::*;
 
@@ -9,6 +11,10 @@ const KEY: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 fn read(uri: &str) -> Result<ParsedKeyUri, InvalidKeyUri> {
     KeyUri::parse(&uri.replace("KEY", KEY))
+}
+
+fn read_leniently(uri: &str) -> Result<ParsedKeyUri, InvalidKeyUri> {
+    KeyUri::parse_lenient(&uri.replace("KEY", KEY))
 }
 
 fn issuer(read: &ParsedKeyUri) -> Option<&str> {
@@ -31,8 +37,8 @@ fn u01_u05_what_other_systems_write_is_read() {
         ("OTPAUTH://TOTP/baz?SECRET=KEY&ISSUER=foo", Some("foo"), "baz"),
         ("otpauth://totp/A+B:alice?secret=KEY&issuer=A%2BB", Some("A+B"), "alice"),
         ("otpauth://totp/Acme%20&%20Co:alice%2523?secret=KEY", Some("Acme & Co"), "alice%23"),
-        ("otpauth://totp/a?image=https://example.com/a?b&steam&x=1&x=2&secret=KEY", None, "a"),
-        ("otpauth://totp/a?secret=KEY====", None, "a"),
+        ("otpauth://totp/a?image=https://example.com/a?b&flag&x=1&x=2&secret=KEY", None, "a"),
+        ("otpauth://totp/a?secret=KEY&encoder=", None, "a"),
         ("otpauth://totp/a?secret=KEY&counter=x", None, "a"),
     ] {
         let read = read(uri).unwrap_or_else(|why| panic!("{uri}: {why}"));
@@ -77,84 +83,218 @@ fn u02_u03_u10_g8_n05_n06_n07_what_is_broken_is_refused() {
         ("nototpauth://totp/a?secret=KEY", Scheme),
         ("http://totp/a?secret=KEY", Scheme),
         (" otpauth://totp/a?secret=KEY", Scheme),
-        ("otpauth://", Type),
-        ("otpauth://totp", Type),
-        ("otpauth:///a?secret=KEY", Type),
-        ("otpauth://totp?secret=KEY", Type),
-        ("otpauth://foo/a?secret=KEY", Type),
-        ("otpauth://user@totp/a?secret=KEY", Type),
-        ("otpauth://totp:1/a?secret=KEY", Type),
-        ("otpauth://tot%70/a?secret=KEY", Type),
+        ("otpauth://", Type { position: 10 }),
+        ("otpauth://totp", Account { position: 14, source: InvalidName::Empty }),
+        ("otpauth:///a?secret=KEY", Type { position: 10 }),
+        ("otpauth://totp?secret=KEY", Account { position: 14, source: InvalidName::Empty }),
+        ("otpauth://foo/a?secret=KEY", Type { position: 10 }),
+        ("otpauth://steam/a?secret=KEY", Type { position: 10 }),
+        ("otpauth://totp2/a?secret=KEY", Type { position: 10 }),
+        ("otpauth://tot%70/a?secret=KEY", Type { position: 10 }),
+        ("otpauth://user@totp/a?secret=KEY", UserInfo { position: 10 }),
+        ("otpauth://user:word@totp/a?secret=KEY", UserInfo { position: 10 }),
+        ("otpauth://totp:1/a?secret=KEY", Port { position: 14 }),
+        ("otpauth://totp:/a?secret=KEY", Port { position: 14 }),
         ("otpauth://totp/a", NoSecret),
         ("otpauth://totp/a?", NoSecret),
         ("otpauth://totp/a?secret2=KEY", NoSecret),
-        ("otpauth://totp/?secret=KEY", Account(InvalidName::Empty)),
-        ("otpauth://totp/%20?secret=KEY", Account(InvalidName::Empty)),
-        ("otpauth://totp/A:?secret=KEY", Account(InvalidName::Empty)),
-        ("otpauth://totp/A:b:c?secret=KEY", Account(InvalidName::Colon)),
-        ("otpauth://totp/A:b%3Ac?secret=KEY", Account(InvalidName::Colon)),
-        ("otpauth://totp/A%3ab:c?secret=KEY", Account(InvalidName::Colon)),
-        ("otpauth://totp/A:b%0A?secret=KEY", Account(InvalidName::ControlCharacter)),
-        ("otpauth://totp/:b?secret=KEY", Issuer(InvalidName::Empty)),
-        ("otpauth://totp/a?secret=KEY&issuer=", Issuer(InvalidName::Empty)),
-        ("otpauth://totp/a?secret=KEY&issuer=A%3AB", Issuer(InvalidName::Colon)),
-        ("otpauth://totp/a b?secret=KEY", Character { position: 16 }),
+        ("otpauth://totp/?secret=KEY", Account { position: 15, source: InvalidName::Empty }),
+        ("otpauth://totp/%20?secret=KEY", Account { position: 15, source: InvalidName::Empty }),
+        ("otpauth://totp/A:?secret=KEY", Account { position: 17, source: InvalidName::Empty }),
+        ("otpauth://totp/A:b:c?secret=KEY", Account { position: 17, source: InvalidName::Colon }),
+        ("otpauth://totp/A:b%3Ac?secret=KEY", Account { position: 17, source: InvalidName::Colon }),
+        ("otpauth://totp/A%3ab:c?secret=KEY", Account { position: 19, source: InvalidName::Colon }),
+        ("otpauth://totp/A:b%0A?secret=KEY", Account { position: 17, source: InvalidName::ControlCharacter }),
+        ("otpauth://totp/a?secret=KEY&issuer=A%3AB", Issuer { position: 64, source: InvalidName::Colon }),
         ("otpauth://totp/a/b?secret=KEY", Character { position: 16 }),
-        ("otpauth://totp/é?secret=KEY", Character { position: 15 }),
-        ("otpauth://totp/a#b?secret=KEY", Character { position: 16 }),
-        ("otpauth://totp/a?secret=KEY#", Character { position: 56 }),
         ("otpauth://totp/a?secret=KEY\n", Character { position: 56 }),
-        ("otpauth://totp/a%?secret=KEY", Escape { position: 15 }),
-        ("otpauth://totp/a%2?secret=KEY", Escape { position: 15 }),
+        ("otpauth://totp/a\tb?secret=KEY", Character { position: 16 }),
+        ("otpauth://totp/a#b?secret=KEY", Fragment { position: 16 }),
+        ("otpauth://totp/a?secret=KEY#", Fragment { position: 56 }),
+        ("otpauth://totp#/a?secret=KEY", Fragment { position: 14 }),
+        ("otpauth://totp/a%?secret=KEY", Escape { position: 16 }),
+        ("otpauth://totp/a%2?secret=KEY", Escape { position: 16 }),
         ("otpauth://totp/A:%+1?secret=KEY", Escape { position: 17 }),
-        ("otpauth://totp/a%zz?secret=KEY", Escape { position: 15 }),
-        ("otpauth://totp/a%FF?secret=KEY", Escape { position: 15 }),
+        ("otpauth://totp/a%zz?secret=KEY", Escape { position: 16 }),
+        ("otpauth://totp/a%FF?secret=KEY", Escape { position: 16 }),
+        ("otpauth://totp/%C3%A9%C3?secret=KEY", Escape { position: 21 }),
         ("otpauth://totp/a?%FF=1&secret=KEY", Escape { position: 17 }),
+        ("otpauth://totp/a?x=%FF&secret=KEY", Escape { position: 19 }),
+        ("otpauth://totp/a?secret=KEY&counter=%zz", Escape { position: 65 }),
         ("otpauth://totp/a?secret=KEY&secret=KEY", Duplicate { position: 57 }),
         ("otpauth://totp/a?secret=KEY&SECRET=KEY", Duplicate { position: 57 }),
         ("otpauth://totp/a?secret=KEY&%73ecret=KEY", Duplicate { position: 57 }),
         ("otpauth://totp/a?secret=KEY&digits=6&digits=6", Duplicate { position: 66 }),
-        ("otpauth://totp/a?secret=", Secret(InvalidSecret::TooShort)),
-        ("otpauth://totp/a?secret", Secret(InvalidSecret::TooShort)),
-        ("otpauth://totp/a?secret=JBSWY3DPEHPK3PXP", Secret(InvalidSecret::TooShort)),
-        ("otpauth://totp/a?secret=KEY1", Secret(InvalidSecret::Character { position: 32 })),
-        ("otpauth://totp/a?secret=KEYA", Secret(InvalidSecret::Length)),
-        ("otpauth://totp/a?secret=KEY%20", Character { position: 24 }),
-        ("otpauth://totp/a?secret=-KEY", Character { position: 24 }),
-        ("otpauth://totp/a?secret=KEY&algorithm=MD5", Algorithm),
-        ("otpauth://totp/a?secret=KEY&algorithm=", Algorithm),
-        ("otpauth://totp/a?secret=KEY&algorithm=SHA-224", Algorithm),
-        ("otpauth://totp/a?secret=KEY&digits=1", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=5", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=11", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=262", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=+6", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=6_0", Digits),
-        ("otpauth://totp/a?secret=KEY&digits=%36", Digits),
-        ("otpauth://totp/a?secret=KEY&period=0", Period),
-        ("otpauth://totp/a?secret=KEY&period=-30", Period),
-        ("otpauth://totp/a?secret=KEY&period=86401", Period),
-        ("otpauth://totp/a?secret=KEY&period=18446744073709551646", Period),
-        ("otpauth://totp/a?secret=KEY&period=", Period),
-        ("otpauth://hotp/a?secret=KEY", Counter),
-        ("otpauth://hotp/a?secret=KEY&counter=", Counter),
-        ("otpauth://hotp/a?secret=KEY&counter=-5", Counter),
-        ("otpauth://hotp/a?secret=KEY&counter=18446744073709551616", Counter),
+        ("otpauth://totp/a?secret=KEY&counter=1&counter=1", Duplicate { position: 67 }),
+        ("otpauth://totp/a?secret=KEY&encoder=steam", Encoder { position: 57 }),
+        ("otpauth://totp/a?secret=KEY&steam", Encoder { position: 57 }),
+        ("otpauth://totp/a?secret=", Secret { position: 24, source: InvalidSecret::Empty }),
+        ("otpauth://totp/a?secret", Secret { position: 23, source: InvalidSecret::Empty }),
+        ("otpauth://totp/a?secret=KEY1", Secret { position: 56, source: InvalidSecret::Character { position: 32 } }),
+        ("otpauth://totp/a?secret=%4B0", Secret { position: 27, source: InvalidSecret::Character { position: 1 } }),
+        ("otpauth://totp/a?secret=KEY+", Secret { position: 56, source: InvalidSecret::Character { position: 32 } }),
+        ("otpauth://totp/a?secret=KEYA", Secret { position: 56, source: InvalidSecret::Length { position: 32 } }),
+        (
+            "otpauth://totp/a?secret=KEY%3D",
+            Secret { position: 56, source: InvalidSecret::PaddingLength { position: 32 } },
+        ),
+        ("otpauth://totp/a?secret=AA=KEY", Secret { position: 27, source: InvalidSecret::Padding { position: 3 } }),
+        ("otpauth://totp/a?secret=KEY&algorithm=MD5", Algorithm { position: 67 }),
+        ("otpauth://totp/a?secret=KEY&algorithm=", Algorithm { position: 67 }),
+        ("otpauth://totp/a?secret=KEY&algorithm=SHA-224", Algorithm { position: 67 }),
+        ("otpauth://totp/a?secret=KEY&algorithm=SHA--1", Algorithm { position: 67 }),
+        ("otpauth://totp/a?secret=KEY&digits=1", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=5", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=11", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=262", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=+6", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=6_0", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=%36", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&digits=%EF%BC%98", Digits { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&period=0", Period { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&period=-30", Period { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&period=86401", Period { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&period=18446744073709551646", Period { position: 64 }),
+        ("otpauth://totp/a?secret=KEY&period=", Period { position: 64 }),
+        ("otpauth://hotp/a?secret=KEY", NoCounter),
+        ("otpauth://hotp/a?secret=KEY&counter=", Counter { position: 65 }),
+        ("otpauth://hotp/a?secret=KEY&counter=-5", Counter { position: 65 }),
+        ("otpauth://hotp/a?secret=KEY&counter=18446744073709551616", Counter { position: 65 }),
     ] {
         assert_eq!(read(uri).map(|_| "accepted").err(), Some(why), "{uri}");
+        assert_eq!(read_leniently(uri).map(|_| "accepted").err(), Some(why), "{uri}, leniently");
     }
     let long = format!("otpauth://totp/a?secret={KEY}&x={}", "x".repeat(KeyUri::MAX_LEN));
     assert_eq!(KeyUri::parse(&long).err(), Some(TooLong));
+    assert_eq!(KeyUri::parse_lenient(&long).err(), Some(TooLong));
     assert!(KeyUri::parse(&long[..KeyUri::MAX_LEN]).is_ok());
 }
 
 #[test]
+fn what_only_the_lenient_reader_overlooks() {
+    use InvalidKeyUri::*;
+    let short = InvalidSecret::TooShort;
+    for (uri, why, tolerated) in [
+        ("otpauth://totp/a b?secret=KEY", Character { position: 16 }, Tolerated::Unencoded),
+        ("otpauth://totp/é?secret=KEY", Character { position: 15 }, Tolerated::Unencoded),
+        ("otpauth://totp/a?secret=KEY&issuer=<é>", Character { position: 64 }, Tolerated::Unencoded),
+        ("otpauth://totp/:a?secret=KEY", Issuer { position: 15, source: InvalidName::Empty }, Tolerated::EmptyIssuer),
+        (
+            "otpauth://totp/%20:a?secret=KEY",
+            Issuer { position: 15, source: InvalidName::Empty },
+            Tolerated::EmptyIssuer,
+        ),
+        (
+            "otpauth://totp/a?secret=KEY&issuer=",
+            Issuer { position: 64, source: InvalidName::Empty },
+            Tolerated::EmptyIssuer,
+        ),
+        ("otpauth://totp/a?secret=KEY%20", Character { position: 56 }, Tolerated::SecretSeparators),
+        ("otpauth://totp/a?secret=%4BA%2DKEY", Character { position: 28 }, Tolerated::SecretSeparators),
+        ("otpauth://totp/a?secret=JBSWY3DPEHPK3PXP", Secret { position: 24, source: short }, Tolerated::ShortSecret),
+        (
+            "otpauth://totp/a?secret=KEYAB",
+            Secret { position: 57, source: InvalidSecret::TrailingBits { position: 33 } },
+            Tolerated::TrailingBits,
+        ),
+    ] {
+        assert_eq!(read(uri).map(|_| "accepted").err(), Some(why), "{uri}");
+        let read = read_leniently(uri).unwrap_or_else(|why| panic!("{uri}: {why}"));
+        assert!(read.tolerated().contains(&tolerated), "{uri}: {:?}", read.tolerated());
+    }
+}
+
+#[test]
+fn what_both_readers_overlook_is_told() {
+    use Tolerated::*;
+    for (uri, expected) in [
+        ("otpauth://totp/A:b?secret=KEY&issuer=A", &[][..]),
+        ("otpauth://hotp/A:b?secret=KEY&issuer=A&algorithm=SHA256&digits=8&counter=0", &[]),
+        ("otpauth://totp/A:b?secret=KEY&issuer=A&algorithm=sha1", &[AlgorithmSpelling]),
+        ("otpauth://totp/A:b?secret=KEY&issuer=A&algorithm=SHA-1", &[AlgorithmSpelling]),
+        ("otpauth://totp/A:b?secret=KEY&issuer=A&counter=x", &[Counter]),
+        ("otpauth://totp/A%3Ab?secret=KEY&issuer=A", &[EscapedColon]),
+        ("otpauth://totp/A:b?secret=KEY&issuer=B", &[IssuerMismatch]),
+        ("otpauth://totp/A:b?secret=KEY&issuer=A&digits=06", &[LeadingZero]),
+        ("otpauth://hotp/A:b?secret=KEY&issuer=A&counter=00", &[LeadingZero]),
+        ("otpauth://totp/A:b?secret=kEY&issuer=A", &[LowerCase]),
+        ("otpauth://totp/A:%20b?secret=KEY&issuer=A", &[NameSpace]),
+        ("otpauth://totp/A%20:b?secret=KEY&issuer=A", &[NameSpace]),
+        ("otpauth://totp/A:b?secret=KEYAA%3d=====&issuer=A", &[Padding]),
+        ("otpauth://totp/A:b?Secret=KEY&issuer=A", &[ParameterName]),
+        ("otpauth://totp/A:b?%73ecret=KEY&issuer=A", &[ParameterName]),
+        ("otpauth://hotp/A:b?secret=KEY&issuer=A&counter=0&period=x", &[Period]),
+        ("otpauth://totp/A+B:b?secret=KEY&issuer=A+B", &[Plus]),
+        ("otpauth://TOTP/A:b?secret=KEY&issuer=A", &[SchemeOrType]),
+        ("Otpauth://totp/A:b?secret=KEY&issuer=A", &[SchemeOrType]),
+        ("otpauth://totp/A:b?secret=KEY&issuer=A&x=1&y&x=2&image=", &[UnknownParameter]),
+        (
+            "OTPAUTH://TOTP/A%3A%20b?SECRET=kEY&issuer=B+C&algorithm=sha256&period=030&counter&z",
+            &[
+                AlgorithmSpelling,
+                Counter,
+                EscapedColon,
+                IssuerMismatch,
+                LeadingZero,
+                LowerCase,
+                NameSpace,
+                ParameterName,
+                Plus,
+                SchemeOrType,
+                UnknownParameter,
+            ],
+        ),
+    ] {
+        // A key that begins with a small letter stands for one.
+        let uri = uri.replace("kEY", &KEY.to_lowercase());
+        assert_eq!(read(&uri).unwrap_or_else(|why| panic!("{uri}: {why}")).tolerated(), expected, "{uri}");
+        assert_eq!(read_leniently(&uri).unwrap().tolerated(), expected, "{uri}, leniently");
+    }
+}
+
+#[test]
+fn a_plus_is_a_space_only_leniently_and_only_where_nothing_speaks_against_it() {
+    for (uri, strict, lenient) in [
+        ("otpauth://totp/a?secret=KEY&issuer=A+Co", "A+Co", "A Co"),
+        ("otpauth://totp/A%20Co:a?secret=KEY&issuer=A+Co", "A+Co", "A Co"),
+        ("otpauth://totp/A+Co:a?secret=KEY&issuer=A+Co", "A+Co", "A+Co"),
+        ("otpauth://totp/A%2BCo:a?secret=KEY&issuer=A+Co", "A+Co", "A+Co"),
+        ("otpauth://totp/A+Co:a?secret=KEY", "A+Co", "A+Co"),
+        ("otpauth://totp/a?secret=KEY&issuer=A%2BCo", "A+Co", "A+Co"),
+        ("otpauth://totp/a?secret=KEY&issuer=A+%2B+B", "A+++B", "A + B"),
+    ] {
+        assert_eq!(issuer(&read(uri).unwrap()), Some(strict), "{uri}");
+        assert_eq!(issuer(&read_leniently(uri).unwrap()), Some(lenient), "{uri}");
+    }
+}
+
+#[test]
 fn errors_say_where_and_not_what() {
-    let shown = |uri: &str| read(uri).unwrap_err().to_string();
-    assert_eq!(shown("otpauth://totp/a?secret=KEY&secret=KEY"), "the Key URI repeats a parameter at position 57");
-    assert_eq!(shown("otpauth://totp/a?secret=KEY1"), "the secret of the Key URI is invalid");
-    assert_eq!(shown("otpauth://totp/a b"), "the Key URI has a character at position 16 that may not stand there");
+    let shown = |uri: &str| {
+        let why = read(uri).unwrap_err();
+        let source = std::error::Error::source(&why).map(|source| format!(": {source}")).unwrap_or_default();
+        format!("{why}{source}")
+    };
+    for (uri, expected) in [
+        ("otpauth://totp/a?secret=KEY&secret=KEY", "the Key URI repeats a parameter at position 57"),
+        ("otpauth://totp/a b", "the Key URI has a character at position 16 that may not stand there"),
+        (
+            "otpauth://totp/a?secret=KEY&digits=5",
+            "the digits of the Key URI, at position 64, are no number from 6 to 10",
+        ),
+        (
+            "otpauth://totp/a?secret=KEY1",
+            "the secret of the Key URI is invalid at position 56: \
+             the secret key has a character at position 32 that is none of A-Z and 2-7",
+        ),
+        (
+            "otpauth://totp/A:b:c?secret=KEY",
+            "the account of the Key URI, at position 17, is invalid: a name in a Key URI may hold no colon",
+        ),
+    ] {
+        assert_eq!(shown(uri), expected);
+    }
 }
 
 fn config() -> ProptestConfig {

@@ -130,17 +130,17 @@ fn along_line(line: [u64; BEFORE + 1 + AFTER], before: u64, fifth: u64) -> u32 {
 /// The places where `mask` inverts, in row `y` (ISO/IEC 18004:2015 table 10).
 fn mask_row(mask: MaskPattern, y: usize) -> Row {
     let bits = (0..6).fold(0_u64, |bits, x| {
-        let turned = match mask {
-            MaskPattern::Checkerboard => (x + y) % 2 == 0,
-            MaskPattern::HorizontalLines => y % 2 == 0,
-            MaskPattern::VerticalLines => x % 3 == 0,
-            MaskPattern::DiagonalLines => (x + y) % 3 == 0,
-            MaskPattern::LargeCheckerboard => (x / 3 + y / 2) % 2 == 0,
-            MaskPattern::Fields => x * y % 2 + x * y % 3 == 0,
-            MaskPattern::Diamonds => (x * y % 2 + x * y % 3) % 2 == 0,
-            MaskPattern::Meadow => ((x + y) % 2 + x * y % 3) % 2 == 0,
+        let remainder = match mask {
+            MaskPattern::Checkerboard => (x + y) % 2,
+            MaskPattern::HorizontalLines => y % 2,
+            MaskPattern::VerticalLines => x % 3,
+            MaskPattern::DiagonalLines => (x + y) % 3,
+            MaskPattern::LargeCheckerboard => (x / 3 + y / 2) % 2,
+            MaskPattern::Fields => x * y % 2 + x * y % 3,
+            MaskPattern::Diamonds => (x * y % 2 + x * y % 3) % 2,
+            MaskPattern::Meadow => ((x + y) % 2 + x * y % 3) % 2,
         };
-        bits | u64::from(turned) << x
+        bits | u64::from(remainder == 0) << x
     });
     // All repeat after six modules; a word ends in the fourth of them.
     const EVERY_SIXTH: u64 = 0x1041_0410_4104_1041;
