@@ -2,7 +2,8 @@
 
 use factorgate::otp::{Algorithm, Digits, Hotp, Totp};
 use factorgate::otpauth::{
-    AccountName, InvalidKeyUri, InvalidName, Issuer, KeyParameters, KeyUri, ParsedKeyUri, Tolerated,
+    AccountName, CompatibilityWarning, InvalidKeyUri, InvalidName, Issuer, KeyParameters, KeyUri, ParsedKeyUri,
+    Tolerated,
 };
 use factorgate::{InvalidSecret, Secret};
 use proptest::prelude::*;
@@ -336,15 +337,36 @@ proptest! {
     #[test]
     fn d22_p1_what_is_written_is_read_and_written_again((issuer, account, bytes, parameters) in key_uri()) {
         let uri = write(&issuer, &account, &Secret::from_bytes(&bytes).unwrap(), parameters);
-        let read = KeyUri::parse(uri.expose_secret()).unwrap();
-        prop_assert_eq!(read.issuer(), Some(&issuer));
-        prop_assert_eq!(read.account(), &account);
-        prop_assert_eq!(read.parameters(), parameters);
-        prop_assert_eq!(read.secret().expose_secret(), bytes.as_slice());
-        prop_assert!(!read.has_two_issuers());
-        let again = write(read.issuer().unwrap(), read.account(), read.secret(), read.parameters());
-        prop_assert_eq!(again.expose_secret(), uri.expose_secret());
+        for read in [KeyUri::parse(uri.expose_secret()).unwrap(), KeyUri::parse_lenient(uri.expose_secret()).unwrap()] {
+            prop_assert_eq!(read.issuer(), Some(&issuer));
+            prop_assert_eq!(read.label_issuer(), Some(&issuer));
+            prop_assert_eq!(read.account(), &account);
+            prop_assert_eq!(read.parameters(), parameters);
+            prop_assert_eq!(read.secret().expose_secret(), bytes.as_slice());
+            prop_assert!(!read.has_two_issuers());
+            prop_assert_eq!(read.tolerated(), &[]);
+            prop_assert_eq!(read.compatibility(), uri.compatibility());
+            let again = write(read.issuer().unwrap(), read.account(), read.secret(), read.parameters());
+            prop_assert_eq!(again.expose_secret(), uri.expose_secret());
+        }
         prop_assert!(uri.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()));
+        let (shown, base32) = (uri.secret_base32(), Secret::from_bytes(&bytes).unwrap().to_base32());
+        prop_assert_eq!(shown.expose_secret(), base32.expose_secret());
+    }
+
+    #[test]
+    fn a_legacy_secret_is_written_and_read_leniently(
+        (issuer, account, _, parameters) in key_uri(),
+        bytes in proptest::collection::vec(any::<u8>(), 1..16),
+    ) {
+        let uri = write(&issuer, &account, &Secret::from_legacy_bytes(&bytes).unwrap(), parameters);
+        let refusal = KeyUri::parse(uri.expose_secret()).err();
+        let is_too_short = matches!(refusal, Some(InvalidKeyUri::Secret { source: InvalidSecret::TooShort, .. }));
+        prop_assert!(is_too_short, "{:?}", refusal);
+        let read = KeyUri::parse_lenient(uri.expose_secret()).unwrap();
+        prop_assert_eq!(read.tolerated(), [Tolerated::ShortSecret]);
+        prop_assert_eq!(read.secret().expose_secret(), bytes.as_slice());
+        prop_assert!(uri.compatibility().contains(&CompatibilityWarning::SecretShort));
     }
 
     #[test]
@@ -359,17 +381,40 @@ proptest! {
                 text.replace_range(at..at + 1, &edit);
             }
         }
-        if let Ok(read) = KeyUri::parse(&text) && let Some(issuer) = read.issuer() {
-            let again = KeyUri::parse(write(issuer, read.account(), read.secret(), read.parameters()).expose_secret());
-            let again = again.unwrap();
+        let (strict, lenient) = (KeyUri::parse(&text), KeyUri::parse_lenient(&text));
+        for read in [&strict, &lenient].into_iter().flatten() {
+            let Some(issuer) = read.issuer() else { continue };
+            let again = write(issuer, read.account(), read.secret(), read.parameters());
+            let again = KeyUri::parse_lenient(again.expose_secret()).unwrap();
             prop_assert_eq!(again.account(), read.account());
             prop_assert_eq!(again.parameters(), read.parameters());
             prop_assert_eq!(again.secret().expose_secret(), read.secret().expose_secret());
         }
+        // What the strict reader takes, the lenient one takes for the same, but for a plus in the issuer.
+        if let Ok(strict) = strict {
+            let lenient = lenient.unwrap();
+            prop_assert_eq!(lenient.account(), strict.account());
+            prop_assert_eq!(lenient.parameters(), strict.parameters());
+            prop_assert_eq!(lenient.secret().expose_secret(), strict.secret().expose_secret());
+            if lenient.issuer() != strict.issuer() {
+                prop_assert!(lenient.tolerated().contains(&Tolerated::Plus));
+            }
+        }
     }
 
     #[test]
-    fn anything_is_read_or_refused(text in prop_oneof![any::<String>(), "otpauth://[th]otp/.{0,40}"]) {
-        let _ = KeyUri::parse(&text);
+    fn anything_is_read_or_refused(text in prop_oneof![
+        any::<String>(),
+        "otpauth://[th]otp/.{0,40}",
+        "otpauth://[th]otp/([a:%é +]|%[0-9A-F]{2}){1,9}\\?secret=[A-Za-z2-9 =-]{0,40}(&[a-z]{1,9}=.{0,9}){0,3}",
+    ]) {
+        for refusal in [KeyUri::parse(&text).err(), KeyUri::parse_lenient(&text).err()].into_iter().flatten() {
+            // A place that is named is one within the text, and at the beginning of a character.
+            let shown = refusal.to_string();
+            if let Some((_, place)) = shown.split_once("position ") {
+                let digits = place.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+                prop_assert!(text.is_char_boundary(digits.parse().unwrap()), "{}", shown);
+            }
+        }
     }
 }

@@ -88,8 +88,8 @@ pub enum CompatibilityWarning {
     /// The codes have another number of digits than 6 and 8.
     #[error("apps offer 6 and 8 digits alone")]
     UnusualDigits,
-    /// It is longer than 412 bytes, which is what a QR code of version 15 holds.
-    #[error("the QR code is hard to scan")]
+    /// It is longer than 412 bytes, so that its QR code can be larger than version 15.
+    #[error("the QR code can be too large to be scanned well")]
     UriLong,
 }
 
