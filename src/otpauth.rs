@@ -27,6 +27,8 @@
 
 mod compatibility;
 mod error;
+#[cfg(feature = "migration")]
+mod migration;
 mod name;
 mod parse;
 mod parsed;
@@ -37,6 +39,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+#[cfg(feature = "migration")]
+pub use self::migration::{InvalidMigration, InvalidMigrationEntry, Migration};
 use self::parse::Profile;
 pub use self::{
     compatibility::{CompatibilityLevel, CompatibilityWarning},

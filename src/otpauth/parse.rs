@@ -18,7 +18,7 @@ pub(super) fn parse(uri: &str, profile: Profile) -> Result<ParsedKeyUri, Invalid
     if uri.len() > KeyUri::MAX_LEN {
         return Err(InvalidKeyUri::TooLong);
     }
-    let mut reader = Reader { profile, tolerated: Vec::new() };
+    let mut reader = Reader::new(profile);
     const SCHEME: &str = "otpauth://";
     let rest = match uri.split_at_checked(SCHEME.len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => {
@@ -66,24 +66,29 @@ pub(super) fn parse(uri: &str, profile: Profile) -> Result<ParsedKeyUri, Invalid
         reader.ignore(query.counter, Tolerated::Counter)?;
         KeyParameters::Totp(reader.totp(algorithm, digits, query.period)?)
     };
-    reader.tolerate_if(
-        matches!((&issuer, &label_issuer), (Some(one), Some(other)) if one != other),
-        Tolerated::IssuerMismatch,
-    );
-    let mut tolerated = reader.tolerated;
-    tolerated.sort_unstable();
+    reader.compare_issuers(issuer.as_ref(), label_issuer.as_ref());
+    let tolerated = reader.into_tolerated();
     let has_image = query.has_image;
     Ok(ParsedKeyUri { account, issuer, label_issuer, parameters, secret, tolerated, has_image, uri_len: uri.len() })
 }
 
 /// Applies the rules, and notes what it tolerates.
-struct Reader {
+pub(super) struct Reader {
     profile: Profile,
     tolerated: Vec<Tolerated>,
 }
 
 impl Reader {
-    fn tolerate_if(&mut self, condition: bool, what: Tolerated) {
+    pub(super) fn new(profile: Profile) -> Self {
+        Self { profile, tolerated: Vec::new() }
+    }
+
+    pub(super) fn into_tolerated(mut self) -> Vec<Tolerated> {
+        self.tolerated.sort_unstable();
+        self.tolerated
+    }
+
+    pub(super) fn tolerate_if(&mut self, condition: bool, what: Tolerated) {
         if condition && !self.tolerated.contains(&what) {
             self.tolerated.push(what);
         }
@@ -135,14 +140,20 @@ impl Reader {
     }
 
     fn account(&mut self, part: Part<'_>) -> Result<AccountName, InvalidKeyUri> {
-        let text = part.decode()?;
-        let account =
-            AccountName::new(&text).map_err(|source| InvalidKeyUri::Account { position: part.position, source })?;
-        self.tolerate_if(account.as_str() != &*text, Tolerated::NameSpace);
+        self.account_name(&part.decode()?).map_err(|source| InvalidKeyUri::Account { position: part.position, source })
+    }
+
+    pub(super) fn account_name(&mut self, text: &str) -> Result<AccountName, InvalidName> {
+        let account = AccountName::new(text)?;
+        self.tolerate_if(account.as_str() != text, Tolerated::NameSpace);
         Ok(account)
     }
 
     fn issuer(&mut self, part: Part<'_>, text: &str) -> Result<Option<Issuer>, InvalidKeyUri> {
+        self.issuer_name(text).map_err(|source| InvalidKeyUri::Issuer { position: part.position, source })
+    }
+
+    pub(super) fn issuer_name(&mut self, text: &str) -> Result<Option<Issuer>, InvalidName> {
         match Issuer::new(text) {
             Ok(issuer) => {
                 self.tolerate_if(issuer.as_str() != text, Tolerated::NameSpace);
@@ -152,8 +163,12 @@ impl Reader {
                 self.tolerate_if(true, Tolerated::EmptyIssuer);
                 Ok(None)
             }
-            Err(source) => Err(InvalidKeyUri::Issuer { position: part.position, source }),
+            Err(why) => Err(why),
         }
+    }
+
+    pub(super) fn compare_issuers(&mut self, parameter: Option<&Issuer>, label: Option<&Issuer>) {
+        self.tolerate_if(parameter.zip(label).is_some_and(|(one, other)| one != other), Tolerated::IssuerMismatch);
     }
 
     /// Leniently, a `+` is a space, as in a form, unless the issuer before the account has the plus as well.

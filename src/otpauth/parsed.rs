@@ -7,7 +7,7 @@ use super::{AccountName, Issuer};
 use crate::otp::{Hotp, Totp};
 use crate::secret::Secret;
 
-/// What a Key URI says, or one entry of a [`Migration`](super::Migration), and what was overlooked in it.
+/// What a Key URI says, or an entry of an export (feature `migration`), and what was overlooked in it.
 #[derive(Debug)]
 pub struct ParsedKeyUri {
     pub(super) account: AccountName,
