@@ -129,27 +129,26 @@ impl Secret {
         if text.len() > 3 * Self::MAX_LEN * 8 / 5 {
             return Err(InvalidSecret::TooLong);
         }
-        let mut letters = Zeroizing::new(String::with_capacity(text.len()));
         let mut spelling = Spelling::default();
-        let (mut last, mut padding, mut padding_len) = (0, None, 0);
-        for (position, c) in text.char_indices() {
-            match c {
-                ' ' | '-' => spelling.separators = true,
-                '=' => {
+        let (mut count, mut last, mut padding, mut padding_len) = (0, 0, None, 0);
+        for (position, byte) in text.bytes().enumerate() {
+            match byte {
+                b' ' | b'-' => spelling.separators = true,
+                b'=' => {
                     padding.get_or_insert(position);
                     padding_len += 1;
                 }
                 _ if padding.is_some() => return Err(InvalidSecret::Padding { position }),
-                'A'..='Z' | 'a'..='z' | '2'..='7' => {
-                    spelling.lower_case |= c.is_ascii_lowercase();
-                    letters.push(c.to_ascii_uppercase());
+                b'A'..=b'Z' | b'a'..=b'z' | b'2'..=b'7' => {
+                    spelling.lower_case |= byte.is_ascii_lowercase();
+                    count += 1;
                     last = position;
                 }
                 _ => return Err(InvalidSecret::Character { position }),
             }
         }
         // RFC 4648 section 6: the letters of a last group that is not full, and the padding that fills it.
-        let full = match letters.len() % 8 {
+        let full = match count % 8 {
             0 => 0,
             2 => 6,
             4 => 4,
@@ -163,14 +162,24 @@ impl Secret {
                 return Err(InvalidSecret::PaddingLength { position });
             }
         }
-        let bytes = base32::decode(ALPHABET, &letters).ok_or(InvalidSecret::Length { position: last })?;
+        let mut copy;
+        let letters = if spelling.is_plain() {
+            text
+        } else {
+            copy = Zeroizing::new(String::with_capacity(count));
+            copy.extend(text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
+            &copy
+        };
+        let bytes = base32::decode(ALPHABET, letters).ok_or(InvalidSecret::Length { position: last })?;
         let bytes = Zeroizing::new(bytes);
         check_len(bytes.len(), min_len)?;
         // The crate's decoder drops what bits are left over in the last letter. On the way back it shows, for which the
         // last group is enough: five bytes and eight letters say the same.
-        let (tail, tail_letters) = (bytes.len() / 5 * 5, bytes.len() / 5 * 8);
-        let again = Zeroizing::new(encode(bytes.get(tail..).unwrap_or_default()));
-        spelling.trailing_bits = letters.get(tail_letters..) != Some(again.as_str());
+        let groups = bytes.chunks_exact(5);
+        if !groups.remainder().is_empty() {
+            let again = Zeroizing::new(encode(groups.remainder()));
+            spelling.trailing_bits = letters.get(groups.len() * 8..) != Some(again.as_str());
+        }
         if spelling.trailing_bits && trailing_bits == TrailingBits::Refuse {
             return Err(InvalidSecret::TrailingBits { position: last });
         }
@@ -244,6 +253,13 @@ pub(crate) struct Spelling {
     pub(crate) padding: bool,
     pub(crate) separators: bool,
     pub(crate) trailing_bits: bool,
+}
+
+impl Spelling {
+    /// Whether the text is made of the letters that count and no other.
+    fn is_plain(self) -> bool {
+        !self.lower_case && !self.padding && !self.separators
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -223,12 +223,12 @@ fn read_payload(uri: &str) -> Result<Zeroizing<Vec<u8>>, InvalidMigration> {
     };
     let mut data = None;
     while let Some(unread) = rest {
-        let (parameter, after) = match unread.split_at("&") {
+        let (parameter, after) = match unread.split_at('&') {
             Some((parameter, after)) => (parameter, Some(after)),
             None => (unread, None),
         };
         rest = after;
-        let (name, value) = parameter.split_at("=").unwrap_or((parameter, parameter.end()));
+        let (name, value) = parameter.split_at('=').unwrap_or((parameter, parameter.end()));
         if *name.decode().map_err(broken_escape)? == *"data" && data.replace(value).is_some() {
             return Err(InvalidMigration::Duplicate { position: parameter.position });
         }

@@ -27,22 +27,18 @@ pub(super) fn parse(uri: &str, profile: Profile) -> Result<ParsedKeyUri, Invalid
         }
         _ => return Err(InvalidKeyUri::Scheme),
     };
-    if let Some((_, fragment)) = rest.split_at("#") {
+    if let Some((_, fragment)) = rest.split_at('#') {
         return Err(InvalidKeyUri::Fragment { position: fragment.position - 1 });
     }
-    let (rest, query) = rest.split_at("?").unwrap_or((rest, rest.end()));
-    let (kind, label) = rest.split_at("/").unwrap_or((rest, rest.end()));
+    let (rest, query) = rest.split_at('?').unwrap_or((rest, rest.end()));
+    let (kind, label) = rest.split_at('/').unwrap_or((rest, rest.end()));
     let counts = reader.counts(kind)?;
     reader.check(label, "")?;
     reader.check(query, "/?")?;
 
-    let (label_issuer, account) = match ["%3A", "%3a", ":"]
-        .into_iter()
-        .filter_map(|colon| Some((colon, label.split_at(colon)?)))
-        .min_by_key(|(_, (issuer, _))| issuer.text.len())
-    {
-        Some((colon, (issuer, account))) => {
-            reader.tolerate_if(colon != ":", Tolerated::EscapedColon);
+    let (label_issuer, account) = match label.split_at_colon() {
+        Some((issuer, account, escaped)) => {
+            reader.tolerate_if(escaped, Tolerated::EscapedColon);
             (reader.issuer(issuer, &issuer.decode()?)?, account)
         }
         None => (None, label),
@@ -108,10 +104,10 @@ impl Reader {
 
     /// Whether the type is that of counter-based codes.
     fn counts(&mut self, kind: Part<'_>) -> Result<bool, InvalidKeyUri> {
-        if let Some((user_info, _)) = kind.split_at("@") {
+        if let Some((user_info, _)) = kind.split_at('@') {
             return Err(InvalidKeyUri::UserInfo { position: user_info.position });
         }
-        if let Some((_, port)) = kind.split_at(":") {
+        if let Some((_, port)) = kind.split_at(':') {
             return Err(InvalidKeyUri::Port { position: port.position - 1 });
         }
         self.tolerate_if(kind.text != "totp" && kind.text != "hotp", Tolerated::SchemeOrType);
@@ -125,8 +121,10 @@ impl Reader {
     /// Refuses what may not stand in a path segment, or be `more` (RFC 3986 sections 3.3 and 3.4). Leniently, what
     /// cannot be mistaken for a delimiter may.
     fn check(&mut self, part: Part<'_>, more: &str) -> Result<(), InvalidKeyUri> {
-        let is_allowed = |byte: u8| {
-            byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte) || more.as_bytes().contains(&byte)
+        let is_allowed = |byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'@' => true,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+            _ => more.as_bytes().contains(&byte),
         };
         for (offset, byte) in part.text.bytes().enumerate() {
             if !is_allowed(byte) {
@@ -258,12 +256,12 @@ impl<'a> Query<'a> {
     fn read(query: Part<'a>, reader: &mut Reader) -> Result<Self, InvalidKeyUri> {
         let (mut known, mut rest) = (Self::default(), Some(query));
         while let Some(unread) = rest {
-            let (parameter, after) = match unread.split_at("&") {
+            let (parameter, after) = match unread.split_at('&') {
                 Some((parameter, after)) => (parameter, Some(after)),
                 None => (unread, None),
             };
             rest = after;
-            let (name, value) = parameter.split_at("=").unwrap_or((parameter, parameter.end()));
+            let (name, value) = parameter.split_at('=').unwrap_or((parameter, parameter.end()));
             // Decoded, so that an escaped letter hides no second `secret`.
             let decoded = name.decode()?;
             let is = |known: &str| decoded.eq_ignore_ascii_case(known);

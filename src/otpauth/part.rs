@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::InvalidKeyUri;
 
@@ -17,10 +17,21 @@ pub(super) struct Part<'a> {
 
 impl<'a> Part<'a> {
     /// What precedes and what follows the first `separator`.
-    pub(super) fn split_at(self, separator: &str) -> Option<(Self, Self)> {
+    pub(super) fn split_at(self, separator: char) -> Option<(Self, Self)> {
         let (before, after) = self.text.split_once(separator)?;
-        let position = self.position + before.len() + separator.len();
+        let position = self.position + before.len() + separator.len_utf8();
         Some((Self { text: before, ..self }, Self { text: after, position }))
+    }
+
+    /// What precedes and what follows the first colon, and whether that is escaped.
+    pub(super) fn split_at_colon(self) -> Option<(Self, Self, bool)> {
+        let (begin, len) = self.text.match_indices([':', '%']).find_map(|(begin, c)| match c {
+            ":" => Some((begin, 1)),
+            _ => self.text.get(begin..begin + 3)?.eq_ignore_ascii_case("%3A").then_some((begin, 3)),
+        })?;
+        let (before, after) = (self.text.get(..begin)?, self.text.get(begin + len..)?);
+        let position = self.position + begin + len;
+        Some((Self { text: before, ..self }, Self { text: after, position }, len > 1))
     }
 
     /// The empty part at the end of this one.
@@ -34,7 +45,22 @@ impl<'a> Part<'a> {
             return Ok(Decoded::AsItStands(self.text));
         }
         // Decoded text is never longer: nothing is copied to a larger place and left behind.
-        let mut decoded = Zeroizing::new(Vec::with_capacity(self.text.len()));
+        let mut decoded = Vec::with_capacity(self.text.len());
+        if let Err(broken) = self.resolve_escapes(&mut decoded) {
+            decoded.zeroize();
+            return Err(broken);
+        }
+        match String::from_utf8(decoded) {
+            Ok(text) => Ok(Decoded::Resolved(Zeroizing::new(text))),
+            Err(broken) => {
+                let position = self.position_of(broken.utf8_error().valid_up_to());
+                broken.into_bytes().zeroize();
+                Err(InvalidKeyUri::Escape { position })
+            }
+        }
+    }
+
+    fn resolve_escapes(self, decoded: &mut Vec<u8>) -> Result<(), InvalidKeyUri> {
         let mut bytes = self.text.bytes().enumerate();
         while let Some((offset, byte)) = bytes.next() {
             decoded.push(match byte {
@@ -48,14 +74,7 @@ impl<'a> Part<'a> {
                 _ => byte,
             });
         }
-        match String::from_utf8(core::mem::take(&mut *decoded)) {
-            Ok(text) => Ok(Decoded::Resolved(Zeroizing::new(text))),
-            Err(broken) => {
-                let position = self.position_of(broken.utf8_error().valid_up_to());
-                drop(Zeroizing::new(broken.into_bytes()));
-                Err(InvalidKeyUri::Escape { position })
-            }
-        }
+        Ok(())
     }
 
     /// Where the byte stands that becomes byte `offset` of the decoded text.
