@@ -21,6 +21,10 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What an app makes of unusual parameters and names is told by [`KeyUri::compatibility`]. What users have registered with
+//! another system is read by [`KeyUri::parse`] or [`KeyUri::parse_lenient`], and what Google Authenticator exports by
+//! `Migration` (feature `migration`).
+//!
 //! A Key URI *is* the secret. Show it to the one user whose secret it is, over TLS, on a page that is not
 //! cached; keep it out of logs, of URLs and of any service that draws QR codes. In HTML, leave its escaping to
 //! the template.
@@ -39,8 +43,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-#[cfg(feature = "migration")]
-pub use self::migration::{InvalidMigration, InvalidMigrationEntry, Migration};
 use self::parse::Profile;
 pub use self::{
     compatibility::{CompatibilityLevel, CompatibilityWarning},
@@ -51,6 +53,9 @@ pub use self::{
 use crate::otp::{Algorithm, Digits, Hotp, Totp};
 use crate::secret::{Secret, SecretText};
 use crate::time::Timestamp;
+
+#[cfg(feature = "migration")]
+pub use self::migration::{InvalidMigration, InvalidMigrationEntry, Migration};
 
 /// A Key URI, to be shown to the user whose secret it carries.
 ///
