@@ -85,6 +85,8 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `std` | yes | the engine, the ports, QR codes, the system's clock and randomness; without it one-time passwords, secrets, Key URIs and the policy, on `alloc` alone |
+//! | `migration` | no | reads the exports of Google Authenticator, on `alloc` alone |
+//! | `png` | no | QR codes as PNG |
 //! | `testing` | no | memory store, outbox, fixed clock, seeded randomness and the conformance kit for stores |
 //! | `tracing` | no | every event through `tracing` as well |
 

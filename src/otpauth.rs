@@ -21,30 +21,49 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What an app makes of unusual parameters and names is told by [`KeyUri::compatibility`]. What users have registered with
+//! another system is read by [`KeyUri::parse`] or [`KeyUri::parse_lenient`], and what Google Authenticator exports by
+//! `Migration` (feature `migration`).
+//!
 //! A Key URI *is* the secret. Show it to the one user whose secret it is, over TLS, on a page that is not
 //! cached; keep it out of logs, of URLs and of any service that draws QR codes. In HTML, leave its escaping to
 //! the template.
 
+mod compatibility;
+mod error;
+#[cfg(feature = "migration")]
+mod migration;
 mod name;
 mod parse;
+mod parsed;
+mod part;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
+use self::parse::Profile;
 pub use self::{
+    compatibility::{CompatibilityLevel, CompatibilityWarning},
+    error::InvalidKeyUri,
     name::{AccountName, InvalidName, Issuer},
-    parse::{InvalidKeyUri, KeyParameters, ParsedKeyUri},
+    parsed::{KeyParameters, ParsedKeyUri, Tolerated},
 };
 use crate::otp::{Algorithm, Digits, Hotp, Totp};
 use crate::secret::{Secret, SecretText};
 use crate::time::Timestamp;
+
+#[cfg(feature = "migration")]
+pub use self::migration::{InvalidMigration, InvalidMigrationEntry, Migration};
 
 /// A Key URI, to be shown to the user whose secret it carries.
 ///
 /// It is wiped on drop and hidden in `Debug`, and has no `Display`, so that it gets into no log by accident.
 pub struct KeyUri {
     uri: SecretText,
-    secret: SecretText,
+    /// Where the secret stands in it.
+    secret: Range<usize>,
 }
 
 impl KeyUri {
@@ -75,37 +94,81 @@ impl KeyUri {
         writer.finish()
     }
 
-    /// Reads a Key URI of another system, to take over what its users have registered.
+    /// Reads a Key URI of another system, by strict rules: two readers that understand a Key URI differently show and
+    /// expect different codes. [`KeyUri::parse_lenient`] overlooks more.
     ///
-    /// The rules are strict, for two readers of a Key URI that understand it differently show and expect
-    /// different codes:
+    /// * At most [`KeyUri::MAX_LEN`] bytes, of the characters that RFC 3986 allows where they stand; no user
+    ///   information, port, fragment or second path segment.
+    /// * The scheme, the type, the names of parameters and the algorithm are read in either case.
+    /// * The label is split at its first `:` or `%3A` and then decoded; spaces around either part are dropped;
+    ///   a second colon is refused, and so is an empty part.
+    /// * `+` is a plus sign, not a space; `%` must introduce two hexadecimal digits, and UTF-8 come out.
+    /// * A known parameter stands at most once. Unknown ones are ignored, and so are `period` of a
+    ///   counter-based and `counter` of a time-based code; but `encoder` and `steam`, which ask for codes that are no
+    ///   decimal numbers, are refused.
+    /// * `secret` is required, in base32 as [`Secret::from_base32`] reads it, but without separators, of at least
+    ///   [`Secret::MIN_LEN`] bytes; `counter` is required for a counter-based code; `algorithm` is one of SHA1, SHA256,
+    ///   SHA512 (or with a hyphen). None of them may be there and empty.
+    /// * Numbers are ASCII digits, within the ranges of [`Digits`] and [`Totp`].
+    /// * An issuer before the account and another one as a parameter are both kept; the parameter counts.
     ///
-    /// * at most [`KeyUri::MAX_LEN`] bytes, of the characters that RFC 3986 allows where they stand; no user
-    ///   information, port, fragment or second path segment;
-    /// * the scheme, the type, the names of parameters and the algorithm are read in either case;
-    /// * the label is split at its first `:` or `%3A` and then decoded; spaces around either part are dropped;
-    ///   a second colon is refused;
-    /// * `+` is a plus sign, not a space; `%` must introduce two hexadecimal digits, and UTF-8 come out;
-    /// * a known parameter stands at most once, unknown ones are ignored, and so are `period` of a
-    ///   counter-based and `counter` of a time-based code;
-    /// * `secret` is required, in base32 without separators, of at least [`Secret::MIN_LEN`] bytes; `counter`
-    ///   is required for a counter-based code; `algorithm` is one of SHA1, SHA256, SHA512 (or with a hyphen);
-    /// * numbers are ASCII digits, within the ranges of [`Digits`] and [`Totp`].
+    /// [`ParsedKeyUri::tolerated`] lists in what the URI differs from one that a careful writer writes.
     ///
     /// # Errors
     ///
-    /// [`InvalidKeyUri`] names the part that is wrong, never what stood there.
+    /// [`InvalidKeyUri`] names the part that is wrong and its place, never what stood there.
     ///
     /// ```
-    /// use factorgate::otpauth::{InvalidKeyUri, KeyUri};
+    /// use factorgate::otpauth::{InvalidKeyUri, KeyUri, Tolerated};
     ///
-    /// let read = KeyUri::parse("otpauth://totp/ACME:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&digits=8")?;
+    /// let read = KeyUri::parse("otpauth://totp/ACME:alice?secret=gezdgnbvgy3tqojqgezdgnbvgy3tqojq&digits=8")?;
     /// assert_eq!(read.account().as_str(), "alice");
+    /// assert_eq!(read.tolerated(), [Tolerated::LowerCase]);
     /// assert!(KeyUri::parse("otpauth://totp/ACME:alice").is_err());
     /// # Ok::<_, InvalidKeyUri>(())
     /// ```
     pub fn parse(uri: &str) -> Result<ParsedKeyUri, InvalidKeyUri> {
-        parse::parse(uri)
+        parse::parse(uri, Profile::Strict)
+    }
+
+    /// Reads a Key URI of another system, by the rules of [`KeyUri::parse`], and overlooks what all readers that do not
+    /// refuse it understand alike, or what concerns the names alone. It is for taking over what users have registered
+    /// elsewhere.
+    ///
+    /// * Spaces, characters outside of ASCII and others that RFC 3986 wants encoded may stand as they are in the label
+    ///   and in values; a control character, a second path segment and a fragment are still refused.
+    /// * An empty issuer, before the account or as a parameter, is none.
+    /// * `+` in the parameter `issuer` is a space, as in a form, unless the issuer before the account has the plus.
+    /// * Spaces and hyphens in the secret are dropped, and so are bits that are left over in its last letter.
+    /// * A secret may be shorter than [`Secret::MIN_LEN`]: see [`Secret::from_legacy_bytes`].
+    ///
+    /// All of it is listed in [`ParsedKeyUri::tolerated`]. Nothing on which readers disagree about the secret, the
+    /// algorithm, the digits, the period or the counter is overlooked.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeyUri`] names the part that is wrong and its place, never what stood there.
+    ///
+    /// ```
+    /// use factorgate::otpauth::{InvalidKeyUri, KeyUri, Tolerated};
+    ///
+    /// let uri = "otpauth://totp/Some Issuer:alice?secret=JBSWY3DPEHPK3PXP&issuer=Some+Issuer";
+    /// assert!(KeyUri::parse(uri).is_err());
+    /// let read = KeyUri::parse_lenient(uri)?;
+    /// assert_eq!(read.issuer().map(|issuer| issuer.as_str()), Some("Some Issuer"));
+    /// assert_eq!(read.tolerated(), [Tolerated::Plus, Tolerated::ShortSecret, Tolerated::Unencoded]);
+    /// # Ok::<_, InvalidKeyUri>(())
+    /// ```
+    pub fn parse_lenient(uri: &str) -> Result<ParsedKeyUri, InvalidKeyUri> {
+        parse::parse(uri, Profile::Lenient)
+    }
+
+    /// What authenticator apps make of it that the user should not be surprised by, the most serious first. For the
+    /// default parameters, a secret of 20 bytes and names of plain letters there is nothing.
+    #[must_use]
+    pub fn compatibility(&self) -> Vec<CompatibilityWarning> {
+        // What is written here is always read, if leniently, for the secret may be short.
+        Self::parse_lenient(self.expose_secret()).map_or_else(|_| Vec::new(), |read| read.compatibility())
     }
 
     /// The URI itself.
@@ -117,7 +180,7 @@ impl KeyUri {
     /// The secret alone, for users who type it in; [`SecretText::grouped`] makes that easier.
     #[must_use]
     pub fn secret_base32(&self) -> SecretText {
-        SecretText::new(self.secret.expose_secret().into())
+        SecretText::new(self.expose_secret().get(self.secret.clone()).unwrap_or_default().into())
     }
 
     /// The URI as a QR code, for users who scan it.
@@ -145,7 +208,7 @@ pub struct UnsupportedT0;
 /// Writes a Key URI into one string that never grows, for a string that grows leaves its old text behind.
 struct Writer {
     uri: String,
-    secret: SecretText,
+    secret: Range<usize>,
 }
 
 impl Writer {
@@ -158,7 +221,7 @@ impl Writer {
         digits: Digits,
     ) -> Self {
         let secret = secret.to_base32();
-        let mut writer = Self { uri: String::with_capacity(KeyUri::MAX_LEN), secret };
+        let mut writer = Self { uri: String::with_capacity(KeyUri::MAX_LEN), secret: 0..0 };
         writer.uri.push_str("otpauth://");
         writer.uri.push_str(kind);
         writer.uri.push('/');
@@ -166,7 +229,9 @@ impl Writer {
         writer.uri.push(':');
         writer.encoded(account.as_str());
         writer.uri.push_str("?secret=");
-        writer.uri.push_str(writer.secret.expose_secret());
+        let begin = writer.uri.len();
+        writer.uri.push_str(secret.expose_secret());
+        writer.secret = begin..writer.uri.len();
         writer.uri.push_str("&issuer=");
         writer.encoded(issuer.as_str());
         if algorithm != Algorithm::default() {

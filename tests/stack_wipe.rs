@@ -16,8 +16,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use factorgate::otp::{Algorithm, Digits, Hotp, Totp, Window};
-use factorgate::otpauth::{AccountName, Issuer, KeyUri};
+use factorgate::otpauth::{AccountName, Issuer, KeyUri, Migration};
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
@@ -25,6 +27,7 @@ use factorgate::{
     ServerKey, ServerKeys, Timestamp, UserId,
 };
 use hmac::Hmac;
+use zeroize::Zeroizing;
 
 const MASK: u8 = 0xa5;
 const WORK: &str = "FACTORGATE_TEST_WORK";
@@ -44,14 +47,17 @@ enum Work {
     Resync,
     TotpVerify,
     Diagnose,
-    WriteKeyUri,
+    /// Writes a Key URI and reads it back.
+    KeyUri,
+    /// Reads an export in which the key is.
+    Migration,
     /// The key is the server's, for a whole login.
     ServerKey,
     /// The key is made for a device, registered, sealed, opened and used.
     Device,
 }
 
-const ALL: [Work; 11] = [
+const ALL: [Work; 12] = [
     Work::Nothing,
     Work::Keep,
     Work::BareHmac,
@@ -60,7 +66,8 @@ const ALL: [Work; 11] = [
     Work::Resync,
     Work::TotpVerify,
     Work::Diagnose,
-    Work::WriteKeyUri,
+    Work::KeyUri,
+    Work::Migration,
     Work::ServerKey,
     Work::Device,
 ];
@@ -97,7 +104,8 @@ fn h20_f1_nothing_of_the_key_is_left_on_the_stack() {
 #[test]
 fn u11_nothing_of_the_key_or_its_text_is_left_of_a_key_uri() {
     for len in [16, 20, 32, 64] {
-        assert_eq!(hits(Work::WriteKeyUri, Algorithm::Sha1, len), 0, "{len} bytes");
+        assert_eq!(hits(Work::KeyUri, Algorithm::Sha1, len), 0, "{len} bytes");
+        assert_eq!(hits(Work::Migration, Algorithm::Sha1, len), 0, "{len} bytes");
     }
 }
 
@@ -295,11 +303,25 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
         Work::Resync => assert_eq!(hotp.resync(&secret, black_box(&code), &code, 7, 2).filter(|&at| at > 10), None),
         Work::TotpVerify => drop(black_box(totp.verify(&secret, black_box(&code), at, Window::default(), None))),
         Work::Diagnose => drop(black_box(totp.diagnose(&secret, black_box(&code), at))),
-        Work::WriteKeyUri => {
+        Work::KeyUri => {
             let (issuer, account) = (Issuer::new("ACME Co").unwrap(), AccountName::new("alice").unwrap());
             let uri = KeyUri::totp(&issuer, &account, &secret, &totp).unwrap();
             black_box(uri.expose_secret().len());
             drop(black_box(uri.secret_base32().grouped()));
+            drop(black_box(KeyUri::parse(uri.expose_secret())));
+            drop(black_box(KeyUri::parse_lenient(uri.expose_secret())));
+        }
+        Work::Migration => {
+            let mut message = Zeroizing::new(Vec::with_capacity(256));
+            message.extend([0x0a, secret.expose_secret().len() as u8 + 7, 0x0a, secret.expose_secret().len() as u8]);
+            message.extend(secret.expose_secret());
+            message.extend(b"\x12\x01a\x30\x02");
+            let mut uri = Zeroizing::new(String::with_capacity(256));
+            uri.push_str("otpauth-migration://offline?data=");
+            STANDARD.encode_string(message.as_slice(), &mut uri);
+            drop(message);
+            let migration = Migration::parse(&uri).unwrap();
+            assert_eq!(migration.entries()[0].secret().expose_secret(), secret.expose_secret());
         }
     }
 }

@@ -18,10 +18,8 @@ use crate::event::{Event, EventKind};
 use crate::keys::ServerKeys;
 use crate::login::{Challenge, Denied, Enroll, Flow, Token, sealed::Revealed};
 use crate::mailer::{Mail, Mailer, NoticeMail, Undelivered};
-use crate::otp::Algorithm;
 use crate::random::{RandomUnavailable, SecureRandom, uniform_below};
 use crate::record::{self, Nonce};
-use crate::secret::Secret;
 use crate::store::{Record, Store, Swap, Version};
 use crate::ticket::Ticket;
 use crate::time::{Clock, Timestamp};
@@ -123,16 +121,10 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         random.fill(bytes.as_mut_slice())?;
         let mut nonce = [0; 24];
         random.fill(&mut nonce)?;
-        // RFC 2104 section 3: a key as long as the output of the hash function.
-        let len = match self.rules.totp.algorithm() {
-            Algorithm::Sha1 => 20,
-            Algorithm::Sha256 => 32,
-            Algorithm::Sha512 => 64,
-        };
         let digits = self.rules.email_digits;
         let fresh = Fresh {
             code: Code::from_value(uniform_below(random, digits.count_of_codes())?, digits),
-            secret: Secret::generate_with_len(len, random)?,
+            secret: self.rules.totp.algorithm().generate_secret(random)?,
             ticket: Ticket::generate(random)?,
             token: Token { user: user.clone(), bytes },
         };

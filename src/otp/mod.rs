@@ -42,6 +42,8 @@ pub use self::{
     window::{InvalidWindow, Window},
 };
 pub use crate::code::{Digits, InvalidDigits};
+use crate::random::{RandomUnavailable, SecureRandom};
+use crate::secret::Secret;
 
 /// The hash function under the HMAC of a code.
 ///
@@ -60,6 +62,34 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// The length in bytes of the secret that suits it: that of its output, 20, 32 or 64 (RFC 6238 section 5.1). A
+    /// shorter key makes HMAC weaker, a longer one hardly stronger (RFC 2104 section 3).
+    #[must_use]
+    pub const fn secret_len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// A new secret of [`Algorithm::secret_len`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomUnavailable`] if `random` is.
+    ///
+    /// ```
+    /// use factorgate::OsRandom;
+    /// use factorgate::otp::Algorithm;
+    ///
+    /// assert_eq!(Algorithm::Sha256.generate_secret(&OsRandom)?.expose_secret().len(), 32);
+    /// # Ok::<_, factorgate::RandomUnavailable>(())
+    /// ```
+    pub fn generate_secret(self, random: &dyn SecureRandom) -> Result<Secret, RandomUnavailable> {
+        Secret::generate_with_len(self.secret_len(), random)
+    }
+
     /// Its name as a Key URI spells it.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -1,186 +1,243 @@
 //! Reading Key URIs that other systems wrote.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use zeroize::Zeroizing;
-
-use super::{AccountName, InvalidName, Issuer, KeyUri};
+use super::part::Part;
+use super::{AccountName, InvalidKeyUri, InvalidName, Issuer, KeyParameters, KeyUri, ParsedKeyUri, Tolerated};
 use crate::otp::{Algorithm, Digits, Hotp, Totp};
-use crate::secret::{InvalidSecret, Secret};
+use crate::secret::{Secret, TrailingBits};
 
-/// What a Key URI says.
-#[derive(Debug)]
-pub struct ParsedKeyUri {
-    account: AccountName,
-    issuer: Option<Issuer>,
-    label_issuer: Option<Issuer>,
-    parameters: KeyParameters,
-    secret: Secret,
+/// Which of the two sets of rules applies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Profile {
+    Lenient,
+    Strict,
 }
 
-impl ParsedKeyUri {
-    /// Whose code it is.
-    #[must_use]
-    pub fn account(&self) -> &AccountName {
-        &self.account
-    }
-
-    /// Who asks for the code: the parameter `issuer`, or else the issuer before the account.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&Issuer> {
-        self.issuer.as_ref().or(self.label_issuer.as_ref())
-    }
-
-    /// Whether the issuer before the account and the parameter are both there and differ, so that apps
-    /// disagree about which to show.
-    #[must_use]
-    pub fn has_two_issuers(&self) -> bool {
-        matches!((&self.issuer, &self.label_issuer), (Some(one), Some(other)) if one != other)
-    }
-
-    /// What kind of code it is, and its parameters.
-    #[must_use]
-    pub fn parameters(&self) -> KeyParameters {
-        self.parameters
-    }
-
-    /// The secret.
-    #[must_use]
-    pub fn secret(&self) -> &Secret {
-        &self.secret
-    }
-
-    /// The secret, to be kept.
-    #[must_use]
-    pub fn into_secret(self) -> Secret {
-        self.secret
-    }
-}
-
-/// The two kinds of codes that a Key URI can describe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyParameters {
-    /// A counter-based code.
-    Hotp {
-        /// Its parameters.
-        hotp: Hotp,
-        /// The counter of the next code.
-        counter: u64,
-    },
-    /// A time-based code.
-    Totp(Totp),
-}
-
-/// Why a text is no Key URI that [`KeyUri::parse`] takes. Positions are byte offsets into the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidKeyUri {
-    /// The account name is not valid.
-    #[error("the account of the Key URI is invalid")]
-    Account(#[source] InvalidName),
-    /// The algorithm is none that is known.
-    #[error("the algorithm of the Key URI is none of SHA1, SHA256 and SHA512")]
-    Algorithm,
-    /// A character that may not stand there unencoded.
-    #[error("the Key URI has a character at position {position} that may not stand there")]
-    Character {
-        /// Where it stands.
-        position: usize,
-    },
-    /// The counter is missing or no number of 64 bits.
-    #[error("the counter of the Key URI is missing or no number below 2^64")]
-    Counter,
-    /// The number of digits is not 6 to 10.
-    #[error("the digits of the Key URI are no number from 6 to 10")]
-    Digits,
-    /// A known parameter stands twice.
-    #[error("the Key URI repeats a parameter at position {position}")]
-    Duplicate {
-        /// Where the second one begins.
-        position: usize,
-    },
-    /// A percent sign that is not followed by two hexadecimal digits, or bytes that are no UTF-8.
-    #[error("the Key URI has a broken escape in the part that begins at position {position}")]
-    Escape {
-        /// Where the part begins.
-        position: usize,
-    },
-    /// The issuer, before the account or as a parameter, is not valid.
-    #[error("the issuer of the Key URI is invalid")]
-    Issuer(#[source] InvalidName),
-    /// There is no secret.
-    #[error("the Key URI has no secret")]
-    NoSecret,
-    /// The period is not 1 to 86400.
-    #[error("the period of the Key URI is no number from 1 to 86400")]
-    Period,
-    /// It does not begin with `otpauth://`.
-    #[error("a Key URI begins with otpauth://")]
-    Scheme,
-    /// The secret is not valid.
-    #[error("the secret of the Key URI is invalid")]
-    Secret(#[source] InvalidSecret),
-    /// It is longer than [`KeyUri::MAX_LEN`]; none of it was read.
-    #[error("the Key URI is longer than 2048 bytes")]
-    TooLong,
-    /// Its type is neither `totp` nor `hotp`, or something stands beside it.
-    #[error("the type of the Key URI is neither totp nor hotp")]
-    Type,
-}
-
-pub(super) fn parse(uri: &str) -> Result<ParsedKeyUri, InvalidKeyUri> {
+pub(super) fn parse(uri: &str, profile: Profile) -> Result<ParsedKeyUri, InvalidKeyUri> {
     if uri.len() > KeyUri::MAX_LEN {
         return Err(InvalidKeyUri::TooLong);
     }
+    let mut reader = Reader::new(profile);
     const SCHEME: &str = "otpauth://";
     let rest = match uri.split_at_checked(SCHEME.len()) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => Part { text: rest, position: SCHEME.len() },
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => {
+            reader.tolerate_if(scheme != SCHEME, Tolerated::SchemeOrType);
+            Part { text: rest, position: SCHEME.len() }
+        }
         _ => return Err(InvalidKeyUri::Scheme),
     };
-    let (kind, rest) = rest.split_at("/").ok_or(InvalidKeyUri::Type)?;
-    let counts = match kind.text {
-        kind if kind.eq_ignore_ascii_case("hotp") => true,
-        kind if kind.eq_ignore_ascii_case("totp") => false,
-        _ => return Err(InvalidKeyUri::Type),
-    };
-    let (label, query) = rest.split_at("?").unwrap_or((rest, Part { text: "", position: uri.len() }));
-    label.check("")?;
-    query.check("/?")?;
+    if let Some((_, fragment)) = rest.split_at('#') {
+        return Err(InvalidKeyUri::Fragment { position: fragment.position - 1 });
+    }
+    let (rest, query) = rest.split_at('?').unwrap_or((rest, rest.end()));
+    let (kind, label) = rest.split_at('/').unwrap_or((rest, rest.end()));
+    let counts = reader.counts(kind)?;
+    reader.check(label, "")?;
+    reader.check(query, "/?")?;
 
-    let (label_issuer, account) = match ["%3A", "%3a", ":"]
-        .into_iter()
-        .filter_map(|c| label.split_at(c))
-        .min_by_key(|(issuer, _)| issuer.text.len())
-    {
-        Some((issuer, account)) => (Some(issuer.decode()?), account.decode()?),
-        None => (None, label.decode()?),
+    let (label_issuer, account) = match label.split_at_colon() {
+        Some((issuer, account, escaped)) => {
+            reader.tolerate_if(escaped, Tolerated::EscapedColon);
+            (reader.issuer(issuer, &issuer.decode()?)?, account)
+        }
+        None => (None, label),
     };
-    let account = AccountName::new(&account).map_err(InvalidKeyUri::Account)?;
-    let label_issuer = label_issuer.map(|name| Issuer::new(&name)).transpose().map_err(InvalidKeyUri::Issuer)?;
+    let account = reader.account(account)?;
 
-    let query = Query::read(query)?;
-    let issuer = query.issuer.map(|name| Issuer::new(&name.decode()?).map_err(InvalidKeyUri::Issuer)).transpose()?;
-    let secret = query.secret.map(read_secret).transpose()?.ok_or(InvalidKeyUri::NoSecret)?;
-    let algorithm = query.algorithm.map(read_algorithm).transpose()?.unwrap_or_default();
-    let digits = query
-        .digits
-        .map(|part| part.number().and_then(|n| Digits::new(u8::try_from(n).ok()?).ok()).ok_or(InvalidKeyUri::Digits))
-        .transpose()?
-        .unwrap_or_default();
+    let query = Query::read(query, &mut reader)?;
+    let issuer = match query.issuer {
+        Some(part) => reader.issuer_parameter(part, label_issuer.as_ref())?,
+        None => None,
+    };
+    let secret = reader.secret(query.secret.ok_or(InvalidKeyUri::NoSecret)?)?;
+    let algorithm = query.algorithm.map(|part| reader.algorithm(part)).transpose()?.unwrap_or_default();
+    let digits = query.digits.map(|part| reader.digits(part)).transpose()?.unwrap_or_default();
     let parameters = if counts {
-        let counter = query.counter.and_then(|part| part.number()).ok_or(InvalidKeyUri::Counter)?;
+        reader.ignore(query.period, Tolerated::Period)?;
+        let part = query.counter.ok_or(InvalidKeyUri::NoCounter)?;
+        let counter = reader.number(part).ok_or(InvalidKeyUri::Counter { position: part.position })?;
         KeyParameters::Hotp { hotp: Hotp::new(algorithm, digits), counter }
     } else {
-        let period = match query.period {
-            Some(part) => part.number().ok_or(InvalidKeyUri::Period)?,
-            None => Totp::DEFAULT_PERIOD_SECS,
-        };
-        let totp = Totp::builder().algorithm(algorithm).digits(digits).period_secs(period).build();
-        KeyParameters::Totp(totp.map_err(|_| InvalidKeyUri::Period)?)
+        reader.ignore(query.counter, Tolerated::Counter)?;
+        KeyParameters::Totp(reader.totp(algorithm, digits, query.period)?)
     };
-    Ok(ParsedKeyUri { account, issuer, label_issuer, parameters, secret })
+    reader.compare_issuers(issuer.as_ref(), label_issuer.as_ref());
+    let tolerated = reader.into_tolerated();
+    let has_image = query.has_image;
+    Ok(ParsedKeyUri { account, issuer, label_issuer, parameters, secret, tolerated, has_image, uri_len: uri.len() })
+}
+
+/// Applies the rules, and notes what it tolerates.
+pub(super) struct Reader {
+    profile: Profile,
+    tolerated: Vec<Tolerated>,
+}
+
+impl Reader {
+    pub(super) fn new(profile: Profile) -> Self {
+        Self { profile, tolerated: Vec::new() }
+    }
+
+    pub(super) fn into_tolerated(mut self) -> Vec<Tolerated> {
+        self.tolerated.sort_unstable();
+        self.tolerated
+    }
+
+    pub(super) fn tolerate_if(&mut self, condition: bool, what: Tolerated) {
+        if condition && !self.tolerated.contains(&what) {
+            self.tolerated.push(what);
+        }
+    }
+
+    fn ignore(&mut self, part: Option<Part<'_>>, what: Tolerated) -> Result<(), InvalidKeyUri> {
+        if let Some(part) = part {
+            part.decode()?;
+            self.tolerate_if(true, what);
+        }
+        Ok(())
+    }
+
+    fn is_lenient(&self) -> bool {
+        self.profile == Profile::Lenient
+    }
+
+    /// Whether the type is that of counter-based codes.
+    fn counts(&mut self, kind: Part<'_>) -> Result<bool, InvalidKeyUri> {
+        if let Some((user_info, _)) = kind.split_at('@') {
+            return Err(InvalidKeyUri::UserInfo { position: user_info.position });
+        }
+        if let Some((_, port)) = kind.split_at(':') {
+            return Err(InvalidKeyUri::Port { position: port.position - 1 });
+        }
+        self.tolerate_if(kind.text != "totp" && kind.text != "hotp", Tolerated::SchemeOrType);
+        match kind.text {
+            kind if kind.eq_ignore_ascii_case("hotp") => Ok(true),
+            kind if kind.eq_ignore_ascii_case("totp") => Ok(false),
+            _ => Err(InvalidKeyUri::Type { position: kind.position }),
+        }
+    }
+
+    /// Refuses what may not stand in a path segment, or be `more` (RFC 3986 sections 3.3 and 3.4). Leniently, what
+    /// cannot be mistaken for a delimiter may.
+    fn check(&mut self, part: Part<'_>, more: &str) -> Result<(), InvalidKeyUri> {
+        let is_allowed = |byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'@' => true,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+            _ => more.as_bytes().contains(&byte),
+        };
+        for (offset, byte) in part.text.bytes().enumerate() {
+            if !is_allowed(byte) {
+                if !self.is_lenient() || byte == b'/' || byte.is_ascii_control() {
+                    return Err(InvalidKeyUri::Character { position: part.position + offset });
+                }
+                self.tolerate_if(true, Tolerated::Unencoded);
+            }
+        }
+        Ok(())
+    }
+
+    fn account(&mut self, part: Part<'_>) -> Result<AccountName, InvalidKeyUri> {
+        self.account_name(&part.decode()?).map_err(|source| InvalidKeyUri::Account { position: part.position, source })
+    }
+
+    pub(super) fn account_name(&mut self, text: &str) -> Result<AccountName, InvalidName> {
+        let account = AccountName::new(text)?;
+        self.tolerate_if(account.as_str() != text, Tolerated::NameSpace);
+        Ok(account)
+    }
+
+    fn issuer(&mut self, part: Part<'_>, text: &str) -> Result<Option<Issuer>, InvalidKeyUri> {
+        self.issuer_name(text).map_err(|source| InvalidKeyUri::Issuer { position: part.position, source })
+    }
+
+    pub(super) fn issuer_name(&mut self, text: &str) -> Result<Option<Issuer>, InvalidName> {
+        match Issuer::new(text) {
+            Ok(issuer) => {
+                self.tolerate_if(issuer.as_str() != text, Tolerated::NameSpace);
+                Ok(Some(issuer))
+            }
+            Err(InvalidName::Empty) if self.is_lenient() => {
+                self.tolerate_if(true, Tolerated::EmptyIssuer);
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    pub(super) fn compare_issuers(&mut self, parameter: Option<&Issuer>, label: Option<&Issuer>) {
+        self.tolerate_if(parameter.zip(label).is_some_and(|(one, other)| one != other), Tolerated::IssuerMismatch);
+    }
+
+    /// Leniently, a `+` is a space, as in a form, unless the issuer before the account has the plus as well.
+    fn issuer_parameter(&mut self, part: Part<'_>, label: Option<&Issuer>) -> Result<Option<Issuer>, InvalidKeyUri> {
+        let text = part.decode()?;
+        let has_plus = part.text.contains('+');
+        self.tolerate_if(has_plus, Tolerated::Plus);
+        if !has_plus || !self.is_lenient() || label.is_some_and(|label| label.as_str() == text.trim()) {
+            return self.issuer(part, &text);
+        }
+        let spaced = part.text.replace('+', " ");
+        let text = Part { text: &spaced, ..part }.decode()?;
+        self.issuer(part, &text)
+    }
+
+    fn secret(&mut self, part: Part<'_>) -> Result<Secret, InvalidKeyUri> {
+        let text = part.decode()?;
+        let (min_len, trailing_bits) = match self.profile {
+            Profile::Lenient => (Secret::LEGACY_MIN_LEN, TrailingBits::Drop),
+            Profile::Strict => (Secret::MIN_LEN, TrailingBits::Refuse),
+        };
+        // The separators are for people; in a Key URI, readers disagree about them.
+        if !self.is_lenient()
+            && let Some(offset) = text.find([' ', '-'])
+        {
+            return Err(InvalidKeyUri::Character { position: part.position_of(offset) });
+        }
+        let (secret, spelling) = Secret::read_base32(&text, min_len, trailing_bits).map_err(|source| {
+            let position = source.position().map_or(part.position, |offset| part.position_of(offset));
+            InvalidKeyUri::Secret { position, source }
+        })?;
+        self.tolerate_if(spelling.lower_case, Tolerated::LowerCase);
+        self.tolerate_if(spelling.padding, Tolerated::Padding);
+        self.tolerate_if(spelling.separators, Tolerated::SecretSeparators);
+        self.tolerate_if(spelling.trailing_bits, Tolerated::TrailingBits);
+        self.tolerate_if(secret.is_short(), Tolerated::ShortSecret);
+        Ok(secret)
+    }
+
+    fn algorithm(&mut self, part: Part<'_>) -> Result<Algorithm, InvalidKeyUri> {
+        let text = part.decode()?;
+        for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
+            let (family, bits) = algorithm.name().split_at(3);
+            let Some((given, rest)) = text.split_at_checked(3) else { break };
+            if given.eq_ignore_ascii_case(family) && rest.strip_prefix('-').unwrap_or(rest) == bits {
+                self.tolerate_if(part.text != algorithm.name(), Tolerated::AlgorithmSpelling);
+                return Ok(algorithm);
+            }
+        }
+        Err(InvalidKeyUri::Algorithm { position: part.position })
+    }
+
+    fn digits(&mut self, part: Part<'_>) -> Result<Digits, InvalidKeyUri> {
+        self.number(part)
+            .and_then(|number| Digits::new(u8::try_from(number).ok()?).ok())
+            .ok_or(InvalidKeyUri::Digits { position: part.position })
+    }
+
+    fn totp(&mut self, algorithm: Algorithm, digits: Digits, period: Option<Part<'_>>) -> Result<Totp, InvalidKeyUri> {
+        let builder = Totp::builder().algorithm(algorithm).digits(digits);
+        let (position, period) = match period {
+            Some(part) => (part.position, self.number(part).unwrap_or(0)),
+            None => (0, Totp::DEFAULT_PERIOD_SECS),
+        };
+        builder.period_secs(period).build().map_err(|_| InvalidKeyUri::Period { position })
+    }
+
+    fn number(&mut self, part: Part<'_>) -> Option<u64> {
+        self.tolerate_if(part.text.len() > 1 && part.text.starts_with('0'), Tolerated::LeadingZero);
+        part.number()
+    }
 }
 
 /// The known parameters, each at most once.
@@ -192,100 +249,49 @@ struct Query<'a> {
     issuer: Option<Part<'a>>,
     period: Option<Part<'a>>,
     secret: Option<Part<'a>>,
+    has_image: bool,
 }
 
 impl<'a> Query<'a> {
-    fn read(query: Part<'a>) -> Result<Self, InvalidKeyUri> {
+    fn read(query: Part<'a>, reader: &mut Reader) -> Result<Self, InvalidKeyUri> {
         let (mut known, mut rest) = (Self::default(), Some(query));
         while let Some(unread) = rest {
-            let (parameter, after) = match unread.split_at("&") {
+            let (parameter, after) = match unread.split_at('&') {
                 Some((parameter, after)) => (parameter, Some(after)),
                 None => (unread, None),
             };
             rest = after;
-            let end = Part { text: "", position: parameter.position + parameter.text.len() };
-            let (name, value) = parameter.split_at("=").unwrap_or((parameter, end));
+            let (name, value) = parameter.split_at('=').unwrap_or((parameter, parameter.end()));
             // Decoded, so that an escaped letter hides no second `secret`.
-            let slot = match name.decode()?.to_ascii_lowercase().as_str() {
-                "algorithm" => &mut known.algorithm,
-                "counter" => &mut known.counter,
-                "digits" => &mut known.digits,
-                "issuer" => &mut known.issuer,
-                "period" => &mut known.period,
-                "secret" => &mut known.secret,
-                _ => continue,
-            };
-            if slot.replace(value).is_some() {
-                return Err(InvalidKeyUri::Duplicate { position: parameter.position });
+            let decoded = name.decode()?;
+            let is = |known: &str| decoded.eq_ignore_ascii_case(known);
+            let slots = [
+                ("algorithm", &mut known.algorithm),
+                ("counter", &mut known.counter),
+                ("digits", &mut known.digits),
+                ("issuer", &mut known.issuer),
+                ("period", &mut known.period),
+                ("secret", &mut known.secret),
+            ];
+            match slots.into_iter().find(|(known, _)| is(known)) {
+                Some((known, slot)) => {
+                    reader.tolerate_if(name.text != known, Tolerated::ParameterName);
+                    if slot.replace(value).is_some() {
+                        return Err(InvalidKeyUri::Duplicate { position: parameter.position });
+                    }
+                }
+                // A reader that does not know it shows other codes.
+                None if is("steam") || is("encoder") && !value.text.is_empty() => {
+                    return Err(InvalidKeyUri::Encoder { position: parameter.position });
+                }
+                None if parameter.text.is_empty() => {}
+                None => {
+                    value.decode()?;
+                    known.has_image |= is("image");
+                    reader.tolerate_if(true, Tolerated::UnknownParameter);
+                }
             }
         }
         Ok(known)
-    }
-}
-
-fn read_secret(part: Part<'_>) -> Result<Secret, InvalidKeyUri> {
-    let text = part.decode()?;
-    // The separators are for people; in a Key URI, readers disagree about them.
-    match text.find([' ', '-']) {
-        Some(_) => Err(InvalidKeyUri::Character { position: part.position }),
-        None => Secret::from_base32(&text).map_err(InvalidKeyUri::Secret),
-    }
-}
-
-fn read_algorithm(part: Part<'_>) -> Result<Algorithm, InvalidKeyUri> {
-    match part.decode()?.to_ascii_uppercase().as_str() {
-        "SHA1" | "SHA-1" => Ok(Algorithm::Sha1),
-        "SHA256" | "SHA-256" => Ok(Algorithm::Sha256),
-        "SHA512" | "SHA-512" => Ok(Algorithm::Sha512),
-        _ => Err(InvalidKeyUri::Algorithm),
-    }
-}
-
-/// A part of the URI, still encoded, and where it begins.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    text: &'a str,
-    position: usize,
-}
-
-impl<'a> Part<'a> {
-    /// What precedes and what follows the first `separator`.
-    fn split_at(self, separator: &str) -> Option<(Self, Self)> {
-        let (before, after) = self.text.split_once(separator)?;
-        let position = self.position + before.len() + separator.len();
-        Some((Self { text: before, ..self }, Self { text: after, position }))
-    }
-
-    /// Refuses what may not stand in a path segment, or be `more` (RFC 3986 sections 3.3 and 3.4).
-    fn check(self, more: &str) -> Result<(), InvalidKeyUri> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c) || more.contains(c);
-        match self.text.find(|c| !is_allowed(c)) {
-            Some(offset) => Err(InvalidKeyUri::Character { position: self.position + offset }),
-            None => Ok(()),
-        }
-    }
-
-    /// The text with its escapes resolved.
-    fn decode(self) -> Result<Zeroizing<String>, InvalidKeyUri> {
-        let broken = InvalidKeyUri::Escape { position: self.position };
-        // Decoded text is never longer: nothing is copied to a larger place and left behind.
-        let mut decoded = Zeroizing::new(Vec::with_capacity(self.text.len()));
-        let mut bytes = self.text.bytes();
-        while let Some(byte) = bytes.next() {
-            decoded.push(match byte {
-                b'%' => {
-                    let mut nibble = || char::from(bytes.next()?).to_digit(16);
-                    let (Some(high), Some(low)) = (nibble(), nibble()) else { return Err(broken) };
-                    (high << 4 | low) as u8
-                }
-                _ => byte,
-            });
-        }
-        core::str::from_utf8(&decoded).map(|text| Zeroizing::new(text.into())).map_err(|_| broken)
-    }
-
-    /// A number of ASCII digits and nothing else.
-    fn number(self) -> Option<u64> {
-        self.text.bytes().all(|byte| byte.is_ascii_digit()).then(|| self.text.parse().ok())?
     }
 }
