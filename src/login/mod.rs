@@ -176,7 +176,7 @@ impl Evidence {
             Step::AppCode => self.app_code.is_some() || self.enrolled.is_some(),
             Step::EmailCode | Step::VerifyEmail => self.email_code.is_some(),
             Step::EnrollApp => self.enrolled.is_some(),
-            Step::RecoveryCode => false,
+            Step::External(_) | Step::RecoveryCode => false,
             Step::Ticket => self.ticket.is_some(),
         }
     }

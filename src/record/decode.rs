@@ -76,7 +76,7 @@ fn flow(d: &mut Decoder<'_>) -> Option<OpenFlow> {
         begun_at: time(d)?,
         expires_at: time(d)?,
         contact: contact(d)?,
-        policy: Policy::from_bits(d.u32().ok()?)?,
+        policy: Policy::decode(d)?,
         evidence: evidence(d)?,
         code: optional(d, issued)?,
         pending: optional(d, pending)?,
