@@ -79,7 +79,7 @@ impl Policy {
     /// use factorgate::policy::{Channel, FirstRegistration, Grace, GraceDays, Policy, Standing};
     ///
     /// let monday = Timestamp::from_secs(1_900_000_000);
-    /// let days = |n| monday.saturating_add(Duration::from_secs(n * 24 * 60 * 60));
+    /// let days = |n: u64| monday.saturating_add(Duration::from_secs(n * 24 * 60 * 60));
     /// let policy = Policy::any_of([Channel::App], FirstRegistration::AfterEmailCode)?.with_grace(GraceDays::new(14)?);
     ///
     /// // The first login begins the period, and the host keeps it with the user.

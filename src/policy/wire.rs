@@ -92,12 +92,26 @@ struct ExemptionData {
 ///
 /// let policy = Policy::any_of([Channel::App, Channel::Email], FirstRegistration::AfterEmailCode)?;
 /// let policy = policy.with_grace(GraceDays::new(14)?);
-/// let text = r#"{"version":1,"requires":[{"any_of":["app","email"]}],"first_registration":"after_email_code",\
-/// "email_fallback":false,"grace_days":14,"stand_ins":[],"trusted_browsers":false}"#.replace("\\\n", "");
-/// assert_eq!(serde_json::to_string(&policy)?, text);
+/// let text = serde_json::to_string_pretty(&policy)?;
+/// assert_eq!(text, r#"{
+///   "version": 1,
+///   "requires": [
+///     {
+///       "any_of": [
+///         "app",
+///         "email"
+///       ]
+///     }
+///   ],
+///   "first_registration": "after_email_code",
+///   "email_fallback": false,
+///   "grace_days": 14,
+///   "stand_ins": [],
+///   "trusted_browsers": false
+/// }"#);
 /// assert_eq!(serde_json::from_str::<Policy>(&text)?, policy);
 ///
-/// let refused = serde_json::from_str::<Policy>(&text.replace("14", "400"));
+/// let refused = serde_json::from_str::<Policy>(&text.replace("14", "91"));
 /// assert!(refused.is_err_and(|error| error.to_string().starts_with("a grace period lasts 1 to 90 days")));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```

@@ -1,6 +1,8 @@
 //! Every policy that an administrator can set, and every user.
 #![allow(dead_code, unreachable_pub, reason = "a module of several test crates, each of which uses a part of it")]
 
+pub mod company;
+
 use factorgate::Timestamp;
 use factorgate::policy::{
     Channel::{App, Email},
