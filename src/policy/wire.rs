@@ -169,7 +169,8 @@ impl<'de> Deserialize<'de> for Policy {
 /// What the policy asks for: together what was asked for one by one is "all of", and each of the others "any of".
 fn requirements(policy: &Policy) -> Vec<Requirement> {
     let (singles, others): (Vec<&ChannelSet>, Vec<_>) = policy.clauses.iter().partition(|clause| clause.len() == 1);
-    let all = singles.into_iter().flat_map(ChannelSet::iter).map(Answer::of).collect::<Vec<_>>();
+    let each: ChannelSet = singles.into_iter().flat_map(ChannelSet::iter).collect();
+    let all: Vec<Answer> = each.iter().map(Answer::of).collect();
     // The app is among the answers of a clause also where nobody is led to register one.
     let enabled = |clause: &ChannelSet| {
         Requirement::AnyOf(clause.iter().filter(|channel| policy.channels.contains(*channel)).map(Answer::of).collect())
