@@ -191,3 +191,264 @@ impl Target {
         1.0 - all_wrong
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Channel::{self, App, Email};
+    use crate::policy::{DeviceStanding, EmailStanding, ExternalFactor, FirstRegistration};
+    use alloc::vec::Vec;
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    /// What an attacker does to the engine, guess by guess, with the engine's rules written down anew.
+    struct Attack {
+        app: Option<(u64, u64)>,
+        codes: u64,
+        devices: u64,
+        end: u64,
+        limit: u64,
+        lock: u64,
+        owner_every: u64,
+        /// Codes an hour, and the pause between two.
+        mails: (usize, u64),
+    }
+
+    impl Attack {
+        fn succeeds(&self, seed: u64) -> bool {
+            let (mut now, mut spent, mut locks, mut wrong_in_a_row) = (0, 0, 0, 0);
+            let (mut mailed, mut attempts_left, mut mailed_code, mut value) =
+                (Vec::<u64>::new(), 0_u64, 0, random(seed));
+            let mut owner_comes = self.owner_every;
+            loop {
+                if now >= owner_comes {
+                    (spent, locks, wrong_in_a_row, now) = (0, 0, 0, owner_comes);
+                    (attempts_left, owner_comes) = (0, owner_comes + self.owner_every);
+                    mailed.clear();
+                }
+                if self.app.is_none() && attempts_left == 0 && wrong_in_a_row < 100 {
+                    let (per_hour, pause) = self.mails;
+                    let after_pause = mailed.last().map_or(0, |last| last + pause);
+                    let after_hour = mailed.len().checked_sub(per_hour).map_or(0, |oldest| mailed[oldest] + 3_600);
+                    now = now.max(after_pause).max(after_hour);
+                    mailed.push(now);
+                    (attempts_left, mailed_code) = (5, random(seed ^ (now + 1) << 20) % self.codes);
+                    if now >= owner_comes {
+                        continue;
+                    }
+                }
+                if now >= self.end {
+                    return false;
+                }
+                if wrong_in_a_row >= 100 {
+                    if owner_comes >= self.end {
+                        return false;
+                    }
+                    now = owner_comes;
+                    continue;
+                }
+                // Another value each time, and so never the same twice at one code.
+                value = (value + 1) % self.codes;
+                let right = match self.app {
+                    None => value == mailed_code,
+                    Some((past, future)) => {
+                        let step = now / 30 + 1_000;
+                        let shown = |device: u64, step: u64| random(seed ^ device << 60 ^ step << 8) % self.codes;
+                        (0..self.devices)
+                            .any(|device| (step - past..=step + future).any(|at| shown(device, at) == value))
+                    }
+                };
+                if right {
+                    return true;
+                }
+                attempts_left = attempts_left.saturating_sub(1);
+                wrong_in_a_row += 1;
+                spent += if self.app.is_some() { self.devices } else { 1 };
+                if spent >= self.limit {
+                    now += self.lock.saturating_mul(1 << locks.min(20)).min(3_600.max(self.lock));
+                    (spent, locks) = (0, locks + 1);
+                }
+            }
+        }
+
+        /// How often it succeeds, and four standard deviations of that.
+        fn frequency(&self) -> (f64, f64) {
+            const TRIALS: u32 = 12_000;
+            let hits = (0..TRIALS).filter(|trial| self.succeeds(random(u64::from(*trial) + 1))).count() as f64;
+            let share = hits / f64::from(TRIALS);
+            (share, 4.0 * (share * (1.0 - share) / f64::from(TRIALS)).sqrt())
+        }
+    }
+
+    /// SplitMix64.
+    fn random(seed: u64) -> u64 {
+        let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// Fewer codes than the engine allows, so that guesses succeed often enough to be counted.
+    const FEW: u64 = 1_000;
+
+    fn guessing(limit: u32, lock: u64, devices: u32, window: (u8, u8)) -> Guessing {
+        Guessing {
+            devices,
+            failures: FailureBudget::new(limit, Duration::from_secs(lock)).unwrap(),
+            window: Window::new(window.0, window.1).unwrap(),
+            ..Guessing::default()
+        }
+    }
+
+    fn attack(guessing: &Guessing, app: bool, time: Duration, lock: u64) -> Attack {
+        let day = DAY.as_secs();
+        Attack {
+            app: app.then(|| (guessing.window.past().into(), guessing.window.future().into())),
+            codes: FEW,
+            devices: guessing.devices.into(),
+            end: time.as_secs(),
+            limit: guessing.failures.limit().into(),
+            lock,
+            owner_every: day.checked_div(guessing.owner_logins_per_day.into()).unwrap_or(u64::MAX),
+            mails: (10, 30),
+        }
+    }
+
+    fn target(guessing: &Guessing, app: bool) -> Target {
+        Target { codes: FEW as f64, ..if app { Target::app(guessing) } else { Target::email(guessing) } }
+    }
+
+    #[test]
+    fn b11_the_odds_are_how_often_a_simulated_attack_succeeds() {
+        for (limit, lock, devices, window) in [
+            (5, 60, 1, (1, 1)),
+            (5, 60, 1, (0, 0)),
+            (5, 60, 2, (1, 1)),
+            (3, 90, 3, (2, 0)),
+            (20, 600, 1, (1, 1)),
+            (1, 30, 1, (1, 0)),
+        ] {
+            let guessing = guessing(limit, lock, devices, window);
+            for time in [HOUR, DAY, DAY * 30] {
+                let (share, tolerance) = attack(&guessing, true, time, lock).frequency();
+                let odds = target(&guessing, true).chance_within(time, &guessing);
+                assert!((odds - share).abs() <= tolerance, "{guessing:?} in {time:?}: {odds}, not {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn b11_the_odds_of_a_mailed_code_are_how_often_a_simulated_attack_succeeds() {
+        for (limit, lock) in [(5, 60), (20, 30), (3, 60), (7, 30)] {
+            let guessing = guessing(limit, lock, 1, (1, 1));
+            for time in [HOUR, HOUR * 2, DAY] {
+                let (share, tolerance) = attack(&guessing, false, time, lock).frequency();
+                let odds = target(&guessing, false).chance_within(time, &guessing);
+                assert!((odds - share).abs() <= tolerance, "{guessing:?} in {time:?}: {odds}, not {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn b11_every_login_of_the_owner_gives_the_attacker_another_go() {
+        for logins in [1, 4, 24] {
+            let guessing = Guessing { owner_logins_per_day: logins, ..guessing(5, 60, 1, (1, 1)) };
+            let (share, tolerance) = attack(&guessing, true, DAY, 60).frequency();
+            let odds = target(&guessing, true).chance_within_days(1, &guessing);
+            assert!((odds - share).abs() <= tolerance, "{logins}: {odds}, not {share}");
+        }
+    }
+
+    #[test]
+    fn control_a_formula_that_forgets_a_rule_is_found() {
+        let settings = guessing(5, 60, 2, (1, 1));
+        let (share, tolerance) = attack(&settings, true, DAY, 60).frequency();
+        let differs = |odds: f64| (odds - share).abs() > tolerance;
+        let right = target(&settings, true);
+        assert!(!differs(right.chance_within(DAY, &settings)));
+        assert!(differs(Target { right: 2.0, ..right }.chance_within(DAY, &settings)), "the window");
+        assert!(differs(Target { right: 3.0, ..right }.chance_within(DAY, &settings)), "the second device");
+        assert!(differs(right.chance_within(HOUR, &settings)), "the time");
+        let hour = attack(&settings, true, HOUR, 60).frequency();
+        assert!((Target { cost: 1, ..right }.chance_within(HOUR, &settings) - hour.0).abs() > hour.1, "the cost");
+        let no_cap = 1.0 - (1.0 - 6.0 / FEW as f64).powi(29 * 5);
+        assert!(differs(no_cap), "the cap");
+
+        let mail = guessing(20, 30, 1, (1, 1));
+        let (share, tolerance) = attack(&mail, false, HOUR, 30).frequency();
+        assert!((target(&mail, false).chance_within(HOUR, &mail) - share).abs() <= tolerance);
+        let unlimited = Target { per_code: None, ..target(&mail, false) };
+        assert!((unlimited.chance_within(HOUR, &mail) - share).abs() > tolerance, "the issuance budget");
+    }
+
+    fn odds(policy: &Policy, set: impl FnOnce(&mut Standing)) -> Odds {
+        let mut user = Standing::new();
+        set(&mut user);
+        policy.odds(&user, &Guessing::default())
+    }
+
+    fn near(odds: f64, expected: f64) {
+        assert!((odds - expected).abs() <= expected * 1e-3, "{odds}, not {expected}");
+    }
+
+    #[test]
+    fn the_weakest_path_of_a_plan_is_what_counts() {
+        let first = FirstRegistration::AfterEmailCode;
+        let any = |channels: &[Channel]| Policy::any_of(channels.iter().copied(), first).unwrap();
+        let verified = Some(EmailStanding { verified: true, tainted: false });
+        let device = |u: &mut Standing| u.device = DeviceStanding::Confirmed { recovery_codes: true };
+        let with_email = |u: &mut Standing| u.email = verified;
+        let both =
+            |u: &mut Standing| (u.device, u.email) = (DeviceStanding::Confirmed { recovery_codes: false }, verified);
+
+        // 100 guesses: of a million codes, three are right; of a hundred million, one.
+        let (app, mail) = (3.0e-4, 1.0e-6);
+        near(odds(&any(&[App]), device).per_year, app);
+        near(odds(&any(&[Email]), with_email).per_year, mail);
+        near(odds(&any(&[App]), with_email).per_year, mail);
+        near(odds(&Policy::all_of([App, Email], first).unwrap(), both).per_year, app * mail);
+        near(odds(&any(&[App, Email]).with_email_fallback().unwrap(), both).per_year, app + mail);
+        // By the end of a day the cap is reached, too.
+        near(odds(&any(&[App]), device).per_day, app);
+
+        let certain = Odds { per_day: 1.0, per_year: 1.0 };
+        let never = Odds { per_day: 0.0, per_year: 0.0 };
+        assert_eq!(odds(&Policy::off(first), |_| {}), certain);
+        let after_password = Policy::any_of([App], FirstRegistration::AfterPassword).unwrap();
+        assert_eq!(odds(&after_password, |_| {}), certain, "the attacker registers");
+        assert_eq!(odds(&any(&[App]), |_| {}), never, "there is no way in");
+        assert_eq!(odds(&any(&[App]), |u| u.ticket = true), never, "a ticket has 128 bits");
+        let passkey = ExternalFactor::phishing_resistant("passkey").unwrap();
+        assert_eq!(odds(&any(&[Channel::External(passkey)]), |u| u.external = [passkey].into()), never);
+        let trusting = any(&[App]).with_trusted_browsers();
+        near(
+            odds(&trusting, |u| (u.device, u.trusted) = (DeviceStanding::Confirmed { recovery_codes: false }, true))
+                .per_year,
+            app,
+        );
+    }
+
+    #[test]
+    fn more_devices_wider_windows_and_shorter_codes_are_never_better() {
+        let policy = Policy::any_of([App], FirstRegistration::WithTicket).unwrap();
+        let user = Standing { device: DeviceStanding::Confirmed { recovery_codes: false }, ..Standing::new() };
+        let base = Guessing::default();
+        let year = |guessing: Guessing| policy.odds(&user, &guessing).per_year;
+        for worse in [
+            Guessing { devices: 2, ..base },
+            Guessing { window: Window::new(2, 1).unwrap(), ..base },
+            Guessing { owner_logins_per_day: 1, ..base },
+        ] {
+            assert!(year(worse) > year(base), "{worse:?}");
+        }
+        assert!(year(Guessing { app_digits: Digits::EIGHT, ..base }) < year(base));
+        assert_eq!(year(Guessing { devices: 0, ..base }), year(base), "a device is asked for, so there is one");
+        let extreme = Guessing {
+            devices: u32::MAX,
+            owner_logins_per_day: u32::MAX,
+            window: Window::new(10, 10).unwrap(),
+            ..base
+        };
+        assert!((0.0..=1.0).contains(&year(extreme)));
+    }
+}
