@@ -82,6 +82,10 @@ impl ChannelSet {
         set
     }
 
+    pub(super) fn without(&self, channel: Channel) -> Self {
+        self.iter().filter(|other| *other != channel).collect()
+    }
+
     pub(super) fn union(&self, other: &Self) -> Self {
         Self { built_in: self.built_in | other.built_in, external: &self.external | &other.external }
     }

@@ -114,7 +114,7 @@ impl Policy {
     }
 
     /// Every way to answer all of `clauses`, without detours.
-    fn paths(&self, user: &Standing, clauses: &[ChannelSet]) -> Vec<Path> {
+    pub(super) fn paths(&self, user: &Standing, clauses: &[ChannelSet]) -> Vec<Path> {
         let mut found = BTreeSet::new();
         for channels in smallest_answers(clauses) {
             let mut begun = vec![Vec::new()];

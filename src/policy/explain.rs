@@ -75,7 +75,7 @@ pub enum Reason {
 ///
 /// Every reason is true of the settings and the user. Every reason matters: there is a situation, made by taking
 /// away some of the other reasons or none, in which the step (or the clause, or the outcome) stays as long as the
-/// reason does, and goes with it. Grace is no part of that situation unless the plan makes use of it.
+/// reason does, and goes with it. Grace and trust are no part of that situation unless the plan makes use of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     clauses: Vec<(ChannelSet, Vec<Reason>)>,
@@ -202,8 +202,8 @@ impl Policy {
         reasons
     }
 
-    /// A factor of the host answers the administrator's clause, stands in for the user's device, or is the user's
-    /// own and asked for as such.
+    /// A factor of the host is the user's own and asked for as such, or else it answers the administrator's clause,
+    /// stands in for the user's device, or both.
     fn external_reasons(
         &self,
         user: &Standing,
@@ -211,15 +211,23 @@ impl Policy {
         path: &Path,
         factor: ExternalFactor,
     ) -> Vec<Reason> {
+        let (channel, own) = (Channel::External(factor), self.own_clause(user));
         let mut reasons = vec![Reason::ExternalHeld(factor)];
-        for clause in answered_alone(asked, path, Channel::External(factor)) {
-            if self.clauses.contains(clause) {
-                reasons.push(Reason::ChannelEnabled(Channel::External(factor)));
-            }
-            if user.has_device() && self.own_clause(user).as_ref() == Some(clause) {
-                reasons.push(Reason::ExternalStandsIn(factor));
-            }
+        if !user.has_device() && own.as_ref().is_some_and(|own| own.contains(channel)) {
+            return reasons;
         }
+        // The user's own clause stands last.
+        let (own, enforced) = if own.is_some() { asked.split_last().unzip() } else { (None, Some(asked)) };
+        let disabled = enforced
+            .into_iter()
+            .flatten()
+            .map(|clause| clause.without(channel))
+            .chain(own.cloned())
+            .collect::<Vec<_>>();
+        let remains = self.paths(user, &disabled).iter().any(|path| path.steps().contains(&Step::External(factor)));
+        reasons.extend((!remains).then_some(Reason::ChannelEnabled(channel)));
+        let stands_in = own.is_some_and(|own| answered_alone(asked, path, channel).contains(&own));
+        reasons.extend(stands_in.then_some(Reason::ExternalStandsIn(factor)));
         reasons
     }
 
