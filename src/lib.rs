@@ -77,14 +77,16 @@
 //!
 //! # Not there yet
 //!
-//! The [`policy`] knows grace, trusted browsers and recovery codes. The engine keeps none of them: for it nobody is in
-//! grace, no browser is trusted, and nobody holds recovery codes, so that such a policy asks for more, never for less.
+//! The [`policy`] knows grace, exemptions, factors that the host checks, trusted browsers and recovery codes. The engine
+//! keeps none of them: for it nobody is in grace or exempt, no browser is trusted, and nobody holds recovery codes or a
+//! factor of the host, so that such a policy asks for more, never for less.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
 //! | `std` | yes | the engine, the ports, QR codes, the system's clock and randomness; without it one-time passwords, secrets, Key URIs and the policy, on `alloc` alone |
+//! | `serde` | no | policies and exemptions as data |
 //! | `testing` | no | memory store, outbox, fixed clock, seeded randomness and the conformance kit for stores |
 //! | `tracing` | no | every event through `tracing` as well |
 
