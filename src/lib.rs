@@ -77,8 +77,9 @@
 //!
 //! # Not there yet
 //!
-//! The [`policy`] knows grace and trusted browsers. The engine keeps neither: for it nobody is in grace and no browser
-//! is trusted, so that such a policy asks for more, never for less.
+//! The [`policy`] knows grace, exemptions, factors that the host checks and trusted browsers. The engine keeps none of
+//! them: for it nobody is in grace or exempt, no browser is trusted, and nobody holds a factor of the host, so that
+//! such a policy asks for more, never for less.
 //!
 //! # Features
 //!
@@ -87,6 +88,7 @@
 //! | `std` | yes | the engine, the ports, QR codes, the system's clock and randomness; without it one-time passwords, secrets, Key URIs and the policy, on `alloc` alone |
 //! | `migration` | no | reads the exports of Google Authenticator, on `alloc` alone |
 //! | `png` | no | QR codes as PNG |
+//! | `serde` | no | policies and exemptions as data |
 //! | `testing` | no | memory store, outbox, fixed clock, seeded randomness and the conformance kit for stores |
 //! | `tracing` | no | every event through `tracing` as well |
 

@@ -80,6 +80,8 @@ pub struct IssuanceBudget {
 }
 
 impl IssuanceBudget {
+    /// Wrong codes after which an e-mail code is dead (NIST SP 800-63B-4 section 3.1.3.2).
+    pub const ATTEMPTS_PER_CODE: u32 = 5;
     /// The most codes an hour that can be allowed.
     pub const MAX_PER_HOUR: u32 = 60;
     const HOUR: Duration = Duration::from_secs(60 * 60);

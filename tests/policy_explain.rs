@@ -2,13 +2,17 @@
 
 mod policy_cases;
 
+use factorgate::Timestamp;
 use factorgate::policy::{
     Channel::{App, Email},
     DeviceStanding, EmailStanding, Explanation, FirstRegistration, Plan, Policy, Reason, Standing, Step,
 };
-use policy_cases::{Case, Channels, EVERY_CASE, Settings, every_user, has_device, user, with};
+use policy_cases::{
+    Case, Channels, DAY, EVERY_CASE, IN_GRACE, NOW, OVER, Settings, days, every_user, has_device, user, with,
+};
 use std::collections::BTreeMap;
 
+const UNTIL: Timestamp = Timestamp::from_secs(NOW + 13 * DAY);
 const CONFIRMED: DeviceStanding = DeviceStanding::Confirmed { recovery_codes: false };
 
 /// Whether `reason` is true of the settings and the user.
@@ -25,7 +29,7 @@ fn holds(reason: Reason, settings: &Settings, user: &Standing) -> bool {
         Reason::Enforced => settings.channels != Channels::Off,
         Reason::FormerFactor => user.device == DeviceStanding::Formerly,
         Reason::GraceAllowed => settings.grace,
-        Reason::InGrace => user.in_grace,
+        Reason::InGrace { until } => user.grace == IN_GRACE && until == UNTIL,
         Reason::NeverHeldFactor => user.device == DeviceStanding::Never,
         Reason::NoDevice => !has_device(user),
         Reason::NoTicket => !user.ticket,
@@ -67,7 +71,7 @@ fn without(reason: Reason, settings: Settings, user: Standing) -> (Settings, Sta
         Reason::Enforced => (channels(Channels::Off), user),
         Reason::FormerFactor => device(DeviceStanding::Never),
         Reason::GraceAllowed => (Settings { grace: false, ..settings }, user),
-        Reason::InGrace => (settings, with(&user, |u| u.in_grace = false)),
+        Reason::InGrace { .. } => (settings, with(&user, |u| u.grace = OVER)),
         Reason::NeverHeldFactor => device(DeviceStanding::Formerly),
         Reason::NoDevice => device(CONFIRMED),
         Reason::NoTicket => (settings, with(&user, |u| u.ticket = true)),
@@ -87,14 +91,14 @@ fn without(reason: Reason, settings: Settings, user: Standing) -> (Settings, Sta
 fn matters(
     reason: Reason,
     reasons: &[Reason],
-    (settings, user): (Settings, Standing),
+    (settings, user): &(Settings, Standing),
     stands: impl Fn(&Settings, &Standing) -> bool,
 ) -> bool {
     let others: Vec<Reason> = reasons.iter().copied().filter(|other| *other != reason).collect();
     (0..1_u32 << others.len()).any(|set| {
         let taken = others.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1);
-        let (settings, user) = taken.fold((settings, user), |(s, u), (_, other)| without(*other, s, u));
-        let (less, other) = without(reason, settings, user);
+        let (settings, user) = taken.fold((*settings, user.clone()), |(s, u), (_, other)| without(*other, s, u));
+        let (less, other) = without(reason, settings, user.clone());
         stands(&settings, &user) && !stands(&less, &other)
     })
 }
@@ -102,8 +106,8 @@ fn matters(
 /// The situation that the reasons are taken away from. Grace that the plan makes no use of is not in it, or it would
 /// come into play when something else is taken away.
 fn situation(case: &Case) -> (Settings, Standing) {
-    let in_grace = case.user.in_grace && case.plan.reminds_enrollment();
-    let user = with(&case.user, |u| u.in_grace = in_grace);
+    let grace = if case.plan.reminds_enrollment() { case.user.grace } else { OVER };
+    let user = with(&case.user, |u| u.grace = grace);
     assert_eq!(case.policy.evaluate(&user), case.plan);
     (case.settings, user)
 }
@@ -114,7 +118,7 @@ fn taking_a_reason_away_makes_it_untrue() {
     for case in EVERY_CASE.iter().step_by(7) {
         for reason in EVERY_REASON {
             if holds(reason, &case.settings, &case.user) {
-                let (settings, user) = without(reason, case.settings, case.user);
+                let (settings, user) = without(reason, case.settings, case.user.clone());
                 assert!(!holds(reason, &settings, &user), "{reason:?}, {:?}, {:?}", case.settings, case.user);
                 *taken.entry(reason).or_insert(0) += 1;
             }
@@ -164,8 +168,8 @@ fn every_reason_for_a_step_matters_to_it() {
             };
             for &reason in reasons {
                 let here = situation(case);
-                assert!(matters(reason, reasons, here, stands), "{step:?}: {reason:?} of {reasons:?}, {here:?}");
-                if matters(reason, &[reason], here, stands) {
+                assert!(matters(reason, reasons, &here, stands), "{step:?}: {reason:?} of {reasons:?}, {here:?}");
+                if matters(reason, &[reason], &here, stands) {
                     alone += 1;
                 } else {
                     together += 1;
@@ -205,7 +209,7 @@ fn no_reason_that_speaks_of_a_step_and_decides_it_is_left_out() {
                 settings.policy().evaluate(user).paths().iter().any(|path| path.steps().contains(step))
             };
             for reason in EVERY_REASON.into_iter().filter(|&reason| speaks_of(reason, *step)) {
-                if holds(reason, &here.0, &here.1) && matters(reason, &[], here, stands) {
+                if holds(reason, &here.0, &here.1) && matters(reason, &[], &here, stands) {
                     assert!(reasons.contains(&reason), "{step:?} hangs on {reason:?}, {here:?}");
                     decided += 1;
                 }
@@ -223,7 +227,7 @@ fn every_reason_for_a_clause_matters_to_it() {
             let stands =
                 |settings: &Settings, user: &Standing| settings.policy().explain(user).clauses().contains(clause);
             for &reason in &clause.1 {
-                assert!(matters(reason, &[reason], situation(case), stands), "{reason:?} for {clause:?}");
+                assert!(matters(reason, &[reason], &situation(case), stands), "{reason:?} for {clause:?}");
                 checked += 1;
             }
         }
@@ -239,7 +243,7 @@ fn every_reason_for_an_outcome_matters_to_it() {
         let stands = |settings: &Settings, user: &Standing| settings.policy().evaluate(user) == case.plan;
         for &reason in explanation.outcome() {
             let here = situation(case);
-            assert!(matters(reason, explanation.outcome(), here, stands), "{reason:?} for {:?}, {here:?}", case.plan);
+            assert!(matters(reason, explanation.outcome(), &here, stands), "{reason:?} for {:?}, {here:?}", case.plan);
             checked += 1;
         }
     }
@@ -252,7 +256,7 @@ fn a_fact_whose_change_alone_cures_a_denial_is_among_its_reasons() {
     for case in EVERY_CASE.iter().filter(|case| case.denies()) {
         let explanation = case.policy.explain(&case.user);
         for fact in [Reason::EmailMissing, Reason::EmailTainted, Reason::NoTicket] {
-            let (settings, user) = without(fact, case.settings, case.user);
+            let (settings, user) = without(fact, case.settings, case.user.clone());
             let cures = !matches!(settings.policy().evaluate(&user), Plan::Deny(_));
             if cures && holds(fact, &case.settings, &case.user) {
                 assert!(explanation.outcome().contains(&fact), "{fact:?}, {:?}, {:?}", case.settings, case.user);
@@ -270,10 +274,12 @@ fn a_reason_that_does_not_matter_is_told_from_one_that_does() {
     let stands = |settings: &Settings, user: &Standing| {
         settings.policy().evaluate(user).paths().iter().any(|path| path.steps().contains(&Step::AppCode))
     };
-    assert!(matters(Reason::ConfirmedDevice, &[Reason::ConfirmedDevice], (settings, user), stands));
+    let (settings, user) = &(settings, user);
+    let here = (*settings, user.clone());
+    assert!(matters(Reason::ConfirmedDevice, &[Reason::ConfirmedDevice], &here, stands));
     for idle in [Reason::TicketIssued, Reason::ChannelEnabled(App), Reason::Enforced] {
-        assert!(holds(idle, &settings, &user));
-        assert!(!matters(idle, &[Reason::ConfirmedDevice, idle], (settings, user), stands), "{idle:?}");
+        assert!(holds(idle, settings, user));
+        assert!(!matters(idle, &[Reason::ConfirmedDevice, idle], &here, stands), "{idle:?}");
     }
 }
 
@@ -307,7 +313,7 @@ fn reasons_of_merged_policies_are_true_of_them() {
 #[test]
 fn texts() {
     let all = Policy::all_of([App, Email], FirstRegistration::AfterEmailCode).unwrap();
-    let newcomer = user(|u| (u.email, u.in_grace) = (Some(EmailStanding { verified: false, tainted: false }), true));
+    let newcomer = user(|u| (u.email, u.grace) = (Some(EmailStanding { verified: false, tainted: false }), IN_GRACE));
     assert_eq!(
         all.explain(&newcomer).to_string(),
         "The login asks for\n\
@@ -320,15 +326,15 @@ fn texts() {
          Plan: verify the e-mail address, then register an app"
     );
     assert_eq!(
-        all.clone().with_grace().explain(&newcomer).to_string(),
+        all.clone().with_grace(days(14)).explain(&newcomer).to_string(),
         "The login asks for\n\
          - an app: a second factor is enforced\n\
          - an e-mail code: a second factor is enforced\n\
-         Part of it is lifted: the first registration may be put off, and the user's grace period has not ended, \
-         and the user never held a device\n\
+         Part of it is lifted: the first registration may be put off, and the user is in grace until 2030-03-30 17:46 UTC, \
+         and the user never held a factor\n\
          The user can\n\
          - verify the e-mail address: the e-mail channel is enabled, and the user's e-mail address is not verified\n\
-         Plan: verify the e-mail address; and remind the user to register an app"
+         Plan: verify the e-mail address; and remind the user to register a factor"
     );
     assert_eq!(
         all.explain(&Standing::new()).to_string(),
@@ -377,7 +383,7 @@ const EVERY_REASON: [Reason; 21] = [
     Reason::Enforced,
     Reason::FormerFactor,
     Reason::GraceAllowed,
-    Reason::InGrace,
+    Reason::InGrace { until: UNTIL },
     Reason::NeverHeldFactor,
     Reason::NoDevice,
     Reason::NoTicket,

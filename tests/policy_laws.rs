@@ -8,7 +8,7 @@ use factorgate::policy::{
     RemovalRefused, Standing, Step,
 };
 use policy_cases::{
-    APP, Case, Channels, EMAIL, EVERY_CASE, FIRST, Settings, every_user, has_device, proved, user, with,
+    APP, Case, Channels, EMAIL, EVERY_CASE, FIRST, IN_GRACE, Settings, days, every_user, has_device, proved, user, with,
 };
 use std::collections::HashSet;
 
@@ -280,10 +280,10 @@ fn strictest_knows_neither_order_nor_repetition() {
 #[test]
 fn a_clause_that_another_implies_still_stands_when_grace_lifts_the_other() {
     let first = FirstRegistration::AfterPassword;
-    let app = Policy::any_of([App], first).unwrap().with_grace();
-    let any = Policy::any_of([App, Email], first).unwrap().with_grace();
-    let newcomer = user(|u| (u.in_grace, u.email) = (true, VERIFIED));
-    assert_eq!(app.evaluate(&newcomer).to_string(), "let the user in; and remind the user to register an app");
+    let app = Policy::any_of([App], first).unwrap().with_grace(days(14));
+    let any = Policy::any_of([App, Email], first).unwrap().with_grace(days(14));
+    let newcomer = user(|u| (u.grace, u.email) = (IN_GRACE, VERIFIED));
+    assert_eq!(app.evaluate(&newcomer).to_string(), "let the user in; and remind the user to register a factor");
     let both = Policy::strictest(&app, [&any]).evaluate(&newcomer);
     assert!(both.reminds_enrollment());
     assert_eq!(both.paths()[0].steps(), [Step::EmailCode]);
@@ -317,7 +317,7 @@ fn accessors_tell_what_was_set() {
         assert_eq!(policy.first_registration(), settings.first);
         assert_eq!(policy.allows_email_fallback(), settings.fallback);
         assert_eq!(policy.allows_trusted_browsers(), settings.trust);
-        assert_eq!(policy.allows_grace(), settings.grace);
+        assert_eq!(policy.grace().is_some(), settings.grace);
     }
     assert!(FirstRegistration::AfterPassword < FirstRegistration::AfterEmailCode);
     assert!(FirstRegistration::AfterEmailCode < FirstRegistration::WithTicket);
@@ -356,7 +356,7 @@ fn registration_from_the_profile_never_depends_on_the_channels() {
     let nothing_to_prove = [
         (FIRST[0], user(|u| u.device = DeviceStanding::Formerly)),
         (FIRST[1], user(|u| u.email = Some(EmailStanding { verified: true, tainted: true }))),
-        (FIRST[2], user(|u| (u.trusted, u.in_grace, u.email) = (true, true, VERIFIED))),
+        (FIRST[2], user(|u| (u.trusted, u.grace, u.email) = (true, IN_GRACE, VERIFIED))),
     ];
     for (first, user) in nothing_to_prove {
         let Plan::Deny(denial) = Policy::off(first).registration_plan(&user) else { panic!("{first:?}, {user:?}") };
@@ -382,11 +382,11 @@ fn registration_from_the_profile_is_never_weaker_than_at_login() {
 fn the_last_device_may_go_where_the_next_login_can_do_without() {
     let removal = |policy: &Policy, set: fn(&mut Standing)| policy.allows_removal_of_last_device(&user(set));
     let with_email = |u: &mut Standing| (u.device, u.email, u.trusted) = (CONFIRMED, VERIFIED, true);
-    let without = |u: &mut Standing| (u.device, u.trusted, u.in_grace) = (CONFIRMED, true, true);
+    let without = |u: &mut Standing| (u.device, u.trusted, u.grace) = (CONFIRMED, true, IN_GRACE);
     let first = FirstRegistration::AfterEmailCode;
     let email = Policy::any_of([Email], first).unwrap().with_trusted_browsers();
     let any = Policy::any_of([App, Email], first).unwrap().with_trusted_browsers();
-    let app = Policy::any_of([App], first).unwrap().with_grace();
+    let app = Policy::any_of([App], first).unwrap().with_grace(days(14));
     let all = Policy::all_of([App, Email], first).unwrap();
 
     assert_eq!(removal(&Policy::off(first), without), Ok(()));

@@ -41,8 +41,6 @@ pub(crate) const MAX_DEVICES: usize = 5;
 pub(crate) const MAX_FLOWS: usize = 5;
 /// How long a flow is open, and how long a registration waits for its code.
 pub(crate) const FLOW_LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// Wrong codes after which an e-mail code is dead (NIST SP 800-63B-4 section 3.1.3.2).
-pub(crate) const ATTEMPTS_PER_CODE: u32 = 5;
 /// Wrong codes after which a pending registration is dropped. They are no guesses: whoever confirms was
 /// shown the secret.
 pub(crate) const ATTEMPTS_PER_ENROLLMENT: u32 = 10;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{ATTEMPTS_PER_CODE, Account, Context, Decision, Fresh, Progress, Request};
+use super::{Account, Context, Decision, Fresh, Progress, Request};
 use crate::account::flow::denied;
 use crate::code::Code;
 use crate::device::DeviceId;
@@ -10,7 +10,7 @@ use crate::event::{CodeFault, EventKind, Factor};
 use crate::login::{DeniedReason, Refusal};
 use crate::otp::Verdict;
 use crate::policy::Step;
-use crate::throttle::FailureBudget;
+use crate::throttle::{FailureBudget, IssuanceBudget};
 use crate::ticket::Ticket;
 
 /// What a code is worth, compared with the devices of the user.
@@ -61,7 +61,7 @@ impl Account {
         }
         flow.code.take_if(|issued| {
             issued.attempts += 1;
-            issued.attempts >= ATTEMPTS_PER_CODE
+            issued.attempts >= IssuanceBudget::ATTEMPTS_PER_CODE
         });
         self.email_failures = self.email_failures.saturating_add(1);
         let mut events = Vec::from([refused]);

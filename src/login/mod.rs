@@ -223,6 +223,7 @@ impl Evidence {
             }
             Step::EmailCode | Step::VerifyEmail => self.email_code.is_some(),
             Step::EnrollApp => self.enrolled.is_some(),
+            Step::External(_) => false,
             Step::Ticket => self.ticket.is_some(),
         }
     }

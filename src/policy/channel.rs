@@ -1,11 +1,16 @@
 //! The channels of a second factor, and sets of them.
 
+use alloc::collections::BTreeSet;
 use core::fmt;
+
+use super::{ExternalFactor, Strength};
 
 /// A way to prove a second factor.
 ///
-/// An app is the stronger one: it stands in for an e-mail code wherever any channel will do, and an e-mail
-/// code stands in for an app only where the administrator allows it by name.
+/// An app is stronger than an e-mail code: it stands in for one wherever any channel will do, and an e-mail
+/// code stands in for an app only where the administrator allows it by name. So it is with a factor of the host
+/// whose strength is [`Strength::Possession`]. One that is [`Strength::PhishingResistant`] is stronger than an app,
+/// which never stands in for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Channel {
@@ -13,15 +18,16 @@ pub enum Channel {
     App,
     /// A code that is sent to the e-mail address on record.
     Email,
+    /// A factor that the host checks by itself.
+    External(ExternalFactor),
 }
 
 impl Channel {
-    const ALL: [Self; 2] = [Self::App, Self::Email];
-
-    const fn bit(self) -> u8 {
+    /// Whether a code of the user's own app is as good an answer.
+    pub(super) fn yields_to_app(self) -> bool {
         match self {
-            Self::App => 1,
-            Self::Email => 2,
+            Self::App | Self::Email => true,
+            Self::External(factor) => factor.strength() < Strength::PhishingResistant,
         }
     }
 }
@@ -35,51 +41,88 @@ impl Channel {
 /// assert!(both.contains(Channel::App));
 /// assert!(both.iter().eq([Channel::App, Channel::Email]));
 /// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelSet(u8);
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelSet {
+    built_in: u8,
+    external: BTreeSet<ExternalFactor>,
+}
 
 impl ChannelSet {
-    pub(super) const APP: Self = Self(Channel::App.bit());
-    pub(super) const EMAIL: Self = Self(Channel::Email.bit());
-    pub(super) const APP_OR_EMAIL: Self = Self::APP.union(Self::EMAIL);
+    const BUILT_IN: [(Channel, u8); 2] = [(Channel::App, 1), (Channel::Email, 2)];
 
     /// Whether `channel` is in the set.
     #[must_use]
-    pub const fn contains(self, channel: Channel) -> bool {
-        self.0 & channel.bit() != 0
+    pub fn contains(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::App => self.built_in & 1 != 0,
+            Channel::Email => self.built_in & 2 != 0,
+            Channel::External(factor) => self.external.contains(&factor),
+        }
     }
 
     /// Whether the set holds no channel.
     #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    pub fn is_empty(&self) -> bool {
+        self.built_in == 0 && self.external.is_empty()
     }
 
     /// The channels in their order.
-    #[must_use]
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = Channel> {
-        Channel::ALL.into_iter().filter(move |&channel| self.contains(channel))
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Channel> + '_ {
+        let built_in = Self::BUILT_IN.into_iter().filter(|(_, bit)| self.built_in & bit != 0);
+        built_in.map(|(channel, _)| channel).chain(self.external.iter().copied().map(Channel::External))
     }
 
-    pub(super) fn subsets() -> impl Iterator<Item = Self> {
-        (0..=Self::APP_OR_EMAIL.0).map(Self)
+    pub(super) fn len(&self) -> usize {
+        self.built_in.count_ones() as usize + self.external.len()
     }
 
-    pub(super) const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    pub(super) fn with(&self, channel: Channel) -> Self {
+        let mut set = self.clone();
+        set.insert(channel);
+        set
     }
 
-    pub(super) const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+    pub(super) fn without(&self, channel: Channel) -> Self {
+        self.iter().filter(|other| *other != channel).collect()
     }
 
-    pub(super) const fn is_subset(self, of: Self) -> bool {
-        self.0 & of.0 == self.0
+    pub(super) fn union(&self, other: &Self) -> Self {
+        Self { built_in: self.built_in | other.built_in, external: &self.external | &other.external }
     }
 
-    #[cfg(any(test, feature = "std"))]
-    pub(super) const fn bits(self) -> u8 {
-        self.0
+    pub(super) fn intersects(&self, other: &Self) -> bool {
+        self.built_in & other.built_in != 0 || !self.external.is_disjoint(&other.external)
+    }
+
+    pub(super) fn is_subset(&self, of: &Self) -> bool {
+        self.built_in & of.built_in == self.built_in && self.external.is_subset(&of.external)
+    }
+
+    /// App and e-mail as bits, for the record.
+    #[cfg(feature = "std")]
+    pub(super) fn built_in(&self) -> u8 {
+        self.built_in
+    }
+
+    /// The factors of the host.
+    pub(super) fn external(&self) -> &BTreeSet<ExternalFactor> {
+        &self.external
+    }
+
+    /// The set of `built_in`, if these are its bits, and `external`.
+    #[cfg(feature = "std")]
+    pub(super) fn from_parts(built_in: u8, external: BTreeSet<ExternalFactor>) -> Option<Self> {
+        (built_in < 4).then_some(Self { built_in, external })
+    }
+
+    fn insert(&mut self, channel: Channel) {
+        match channel {
+            Channel::App => self.built_in |= 1,
+            Channel::Email => self.built_in |= 2,
+            Channel::External(factor) => {
+                self.external.insert(factor);
+            }
+        }
     }
 }
 
@@ -91,7 +134,11 @@ impl<const N: usize> From<[Channel; N]> for ChannelSet {
 
 impl FromIterator<Channel> for ChannelSet {
     fn from_iter<I: IntoIterator<Item = Channel>>(channels: I) -> Self {
-        Self(channels.into_iter().fold(0, |bits, channel| bits | channel.bit()))
+        let mut set = Self::default();
+        for channel in channels {
+            set.insert(channel);
+        }
+        set
     }
 }
 

@@ -11,8 +11,8 @@ use super::{
 impl Policy {
     /// What this user must do to finish a login, once the first factor is proved.
     ///
-    /// Every path of the plan meets the whole requirement. Grace defers a registration and nothing else; a
-    /// trusted browser is a filter on the finished plan.
+    /// Every path of the plan meets the whole requirement. An exemption lifts what the administrator enforces, grace
+    /// defers a registration, and neither does anything else; a trusted browser is a filter on the finished plan.
     ///
     /// ```
     /// use factorgate::policy::{Channel, DeviceStanding, FirstRegistration, Policy, Standing, Step};
@@ -27,8 +27,8 @@ impl Policy {
     #[must_use]
     pub fn evaluate(&self, user: &Standing) -> Plan {
         let clauses = self.requirement(user);
-        let deferred = self.defers_registration(user, &clauses);
-        let asked = if deferred { without_app_clause(&clauses) } else { clauses };
+        let deferred = self.grace_until(user).is_some() && clauses.iter().any(is_deferrable);
+        let asked = if deferred { not_deferrable(clauses) } else { clauses };
         if asked.is_empty() {
             return Plan::Allow { remind_enrollment: deferred };
         }
@@ -42,10 +42,28 @@ impl Policy {
         Plan::Paths { paths, remind_enrollment: deferred }
     }
 
+    /// What a user who is logged in must prove before something that needs more than a session: the same as at a
+    /// login to which no grace, no exemption and no trusted browser applies.
+    ///
+    /// ```
+    /// use factorgate::policy::{DeviceStanding, FirstRegistration, Policy, Standing};
+    ///
+    /// let policy = Policy::off(FirstRegistration::WithTicket).with_trusted_browsers();
+    /// let mut user = Standing::new();
+    /// (user.device, user.trusted) = (DeviceStanding::Confirmed { recovery_codes: false }, true);
+    /// assert_eq!(policy.evaluate(&user).to_string(), "let the user in");
+    /// assert_eq!(policy.step_up_plan(&user).to_string(), "enter an app code");
+    /// ```
+    #[must_use]
+    pub fn step_up_plan(&self, user: &Standing) -> Plan {
+        self.evaluate(&user.lasting())
+    }
+
     /// What a user who is logged in must do before a device may be registered from the profile.
     ///
     /// It does not depend on the channels that the administrator enabled: a user may always register a device.
-    /// Who has one proves it, or uses a recovery code in its place; who has none proves what
+    /// Who has one, or a factor that the host checks, proves it, or uses a recovery code in place of the one; who has none
+    /// proves what
     /// [`Policy::first_registration`] asks for.
     #[must_use]
     pub fn registration_plan(&self, user: &Standing) -> Plan {
@@ -61,13 +79,14 @@ impl Policy {
     }
 
     /// Whether this user can do without the last device: the next login, from a browser that is not trusted,
-    /// must have a way through that does not begin with a new registration.
+    /// must have a way through that does not begin with a new registration. Grace and exemptions are not for who
+    /// held a device.
     ///
     /// # Errors
     ///
     /// [`RemovalRefused`] says what would become of the next login.
     pub fn allows_removal_of_last_device(&self, user: &Standing) -> Result<(), RemovalRefused> {
-        let after = Standing { device: DeviceStanding::Formerly, trusted: false, ..*user };
+        let after = Standing { device: DeviceStanding::Formerly, ..user.lasting() };
         match self.evaluate(&after) {
             Plan::Allow { .. } => Ok(()),
             Plan::Deny(denial) => Err(RemovalRefused::LoginDenied(denial)),
@@ -76,30 +95,31 @@ impl Policy {
         }
     }
 
-    /// All that must be answered: the administrator's clauses, and the user's own.
+    /// All that must be answered: the administrator's clauses, unless the user is exempt, and the user's own.
     pub(super) fn requirement(&self, user: &Standing) -> Vec<ChannelSet> {
-        self.clauses.iter().copied().chain(self.own_device_clause(user)).collect()
+        let enforced = self.clauses.iter().filter(|_| user.exempt().is_none()).cloned();
+        enforced.chain(self.own_clause(user)).collect()
     }
 
-    /// A user's own device is always asked for. An e-mail code stands in for it only by the administrator's
-    /// leave, and only where the address was verified before.
-    pub(super) fn own_device_clause(&self, user: &Standing) -> Option<ChannelSet> {
-        let stand_in = self.email_fallback && user.usable_email().is_some_and(|email| email.verified);
-        user.has_device().then_some(if stand_in { ChannelSet::APP_OR_EMAIL } else { ChannelSet::APP })
-    }
-
-    /// Grace is for users who never held a factor, and for the clause that only an app answers: they could answer
-    /// it by a registration alone.
-    fn defers_registration(&self, user: &Standing, clauses: &[ChannelSet]) -> bool {
-        self.grace && user.in_grace && !user.ever_held_factor() && clauses.contains(&ChannelSet::APP)
+    /// What the user holds is always asked for: the device, or else the strongest of the factors that the host
+    /// checks. Another channel stands in for the device only by the administrator's leave, and an e-mail code only
+    /// where the address was verified before.
+    pub(super) fn own_clause(&self, user: &Standing) -> Option<ChannelSet> {
+        if user.has_device() {
+            let email = self.email_fallback && user.usable_email().is_some_and(|email| email.verified);
+            let stand_ins = self.stand_ins.intersection(&user.external).copied().map(Channel::External);
+            Some([Channel::App].into_iter().chain(email.then_some(Channel::Email)).chain(stand_ins).collect())
+        } else {
+            Some(user.strongest_external().map(Channel::External).collect()).filter(|set: &ChannelSet| !set.is_empty())
+        }
     }
 
     /// Every way to answer all of `clauses`, without detours.
-    fn paths(&self, user: &Standing, clauses: &[ChannelSet]) -> Vec<Path> {
+    pub(super) fn paths(&self, user: &Standing, clauses: &[ChannelSet]) -> Vec<Path> {
         let mut found = BTreeSet::new();
         for channels in smallest_answers(clauses) {
             let mut begun = vec![Vec::new()];
-            // E-mail before the app: a registration comes after what must be proved before it.
+            // The app last: a registration comes after what must be proved before it.
             for channel in channels.iter().rev() {
                 let ways = self.ways(user, channel);
                 begun = begun.iter().flat_map(|steps| ways.iter().map(|way| followed_by(steps, way))).collect();
@@ -119,11 +139,16 @@ impl Policy {
             }
             Channel::App => Vec::new(),
             Channel::Email => user.email_step().map(|step| vec![step]).into_iter().collect(),
+            Channel::External(factor) if user.external.contains(&factor) => vec![vec![Step::External(factor)]],
+            Channel::External(_) => Vec::new(),
         }
     }
 
-    /// What must be proved before the first registration: alternatives, each a list of steps.
+    /// What must be proved before a registration by a user without a device: alternatives, each a list of steps.
     fn proofs(&self, user: &Standing) -> Vec<Vec<Step>> {
+        if !user.external.is_empty() {
+            return user.strongest_external().map(|factor| vec![Step::External(factor)]).collect();
+        }
         let ticket = user.ticket.then_some(Step::Ticket);
         match self.first_registration_of(user) {
             FirstRegistration::AfterPassword => vec![Vec::new()],
@@ -141,28 +166,53 @@ impl Policy {
         }
     }
 
-    /// Why there is no path.
+    /// Why there is no path: of the clauses that this user cannot answer, the one that is cured first.
     fn denial(&self, user: &Standing, clauses: &[ChannelSet]) -> Denial {
-        let needs_email = clauses.contains(&ChannelSet::EMAIL) || !self.channels.contains(Channel::App);
-        if needs_email && user.email_step().is_none() {
+        let unanswered = self.unanswered(user, clauses);
+        let missing = |denial: &Denial| unanswered.iter().any(|clause| self.cure(clause) == *denial);
+        let first = [Denial::NO_USABLE_EMAIL, Denial::NO_EXTERNAL_FACTOR].into_iter().find(missing);
+        first.unwrap_or(Denial::NO_FIRST_ENROLLMENT_PROOF)
+    }
+
+    /// The clauses that this user has no way to answer.
+    pub(super) fn unanswered<'a>(&self, user: &Standing, clauses: &'a [ChannelSet]) -> Vec<&'a ChannelSet> {
+        let answers = |channel| !self.ways(user, channel).is_empty();
+        clauses.iter().filter(|clause| !clause.iter().any(answers)).collect()
+    }
+
+    /// What is missing where a clause has no answer.
+    pub(super) fn cure(&self, clause: &ChannelSet) -> Denial {
+        if clause.contains(Channel::App) && self.channels.contains(Channel::App) {
+            Denial::NO_FIRST_ENROLLMENT_PROOF
+        } else if clause.contains(Channel::Email) {
             Denial::NO_USABLE_EMAIL
         } else {
-            Denial::NO_FIRST_ENROLLMENT_PROOF
+            Denial::NO_EXTERNAL_FACTOR
         }
     }
 }
 
+/// Whether who never held a factor can answer the clause by a registration alone.
+fn is_deferrable(clause: &ChannelSet) -> bool {
+    !clause.contains(Channel::Email)
+}
+
 /// What is left of `clauses` when a registration is deferred.
-pub(super) fn without_app_clause(clauses: &[ChannelSet]) -> Vec<ChannelSet> {
-    clauses.iter().copied().filter(|clause| *clause != ChannelSet::APP).collect()
+pub(super) fn not_deferrable(mut clauses: Vec<ChannelSet>) -> Vec<ChannelSet> {
+    clauses.retain(|clause| !is_deferrable(clause));
+    clauses
 }
 
 /// The sets of channels that answer every clause, and of which no part does.
-fn smallest_answers(clauses: &[ChannelSet]) -> impl Iterator<Item = ChannelSet> {
-    let answers = |set: ChannelSet| clauses.iter().all(|clause| clause.intersects(set));
-    ChannelSet::subsets().filter(move |&set| {
-        answers(set) && !ChannelSet::subsets().any(|part| part != set && part.is_subset(set) && answers(part))
-    })
+fn smallest_answers(clauses: &[ChannelSet]) -> Vec<ChannelSet> {
+    let mut answers = vec![ChannelSet::default()];
+    for clause in clauses {
+        let (mut next, open): (Vec<_>, Vec<_>) = answers.into_iter().partition(|begun| begun.intersects(clause));
+        next.extend(open.iter().flat_map(|begun| clause.iter().map(|channel| begun.with(channel))));
+        answers = next;
+    }
+    let has_smaller = |set: &ChannelSet| answers.iter().any(|part| part != set && part.is_subset(set));
+    answers.iter().filter(|set| !has_smaller(set)).cloned().collect()
 }
 
 /// `steps`, and those of `more` that are not among them: a step is taken once, whatever it serves.

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
+use super::{Channel, ExternalFactor};
+
 /// What a login, or a registration, must do to be let through.
 ///
 /// ```
@@ -63,15 +65,15 @@ impl fmt::Display for Plan {
             Self::Deny(denial) => write!(f, "refuse the user: {denial}")?,
             Self::Paths { paths, .. } => write_joined(f, "; or ", paths)?,
         }
-        if self.reminds_enrollment() { f.write_str("; and remind the user to register an app") } else { Ok(()) }
+        if self.reminds_enrollment() { f.write_str("; and remind the user to register a factor") } else { Ok(()) }
     }
 }
 
 /// Steps that must be taken in this order; there is at least one.
 ///
 /// The shorter of two paths comes first, and of two that are equally long the one whose steps do. So a plan lists
-/// the user's own app first, then a recovery code in its place, then an e-mail code, and what ends in the
-/// registration of an app last.
+/// a factor of the host first, then the user's own app, then a recovery code in its place, then an e-mail code, and
+/// what ends in the registration of an app last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Path(Vec<Step>);
 
@@ -93,7 +95,9 @@ impl Path {
 
     /// The path proves only what the user already has. This is what a trusted browser can lift.
     pub(super) fn is_challenge(&self) -> bool {
-        self.0.iter().all(|step| matches!(step, Step::AppCode | Step::EmailCode | Step::RecoveryCode))
+        let challenges =
+            |step: &Step| matches!(step, Step::AppCode | Step::EmailCode | Step::External(_) | Step::RecoveryCode);
+        self.0.iter().all(challenges)
     }
 
     fn rank(&self) -> (usize, &[Step]) {
@@ -123,6 +127,8 @@ impl fmt::Display for Path {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// Prove this factor to the host, which says so by an assertion.
+    External(ExternalFactor),
     /// Enter a code of the registered authenticator app.
     AppCode,
     /// Enter a recovery code in place of the app's.
@@ -138,9 +144,22 @@ pub enum Step {
     EnrollApp,
 }
 
+impl Step {
+    /// The channel that it answers with; a ticket answers with none.
+    pub(super) fn channel(self) -> Option<Channel> {
+        match self {
+            Self::AppCode | Self::EnrollApp | Self::RecoveryCode => Some(Channel::App),
+            Self::EmailCode | Self::VerifyEmail => Some(Channel::Email),
+            Self::External(factor) => Some(Channel::External(factor)),
+            Self::Ticket => None,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::External(factor) => return write!(f, "use the factor {factor}"),
             Self::AppCode => "enter an app code",
             Self::RecoveryCode => "enter a recovery code",
             Self::EmailCode => "enter an e-mail code",
@@ -163,6 +182,8 @@ pub struct Denial {
 }
 
 impl Denial {
+    pub(super) const NO_EXTERNAL_FACTOR: Self =
+        Self { reason: DenyReason::NoExternalFactor, remedy: Remedy::RegisterExternalFactor };
     pub(super) const NO_FIRST_ENROLLMENT_PROOF: Self =
         Self { reason: DenyReason::NoFirstEnrollmentProof, remedy: Remedy::IssueTicket };
     pub(super) const NO_USABLE_EMAIL: Self =
@@ -173,6 +194,8 @@ impl Denial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenyReason {
+    /// A factor that the host checks must be used, and the user holds none of those that will do.
+    NoExternalFactor,
     /// A device must be registered, and the user has nothing that may be proved before it.
     NoFirstEnrollmentProof,
     /// An e-mail code must be entered, and there is no address that a code may be sent to.
@@ -182,6 +205,7 @@ pub enum DenyReason {
 impl fmt::Display for DenyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NoExternalFactor => "the user does not hold the factor that is asked for",
             Self::NoFirstEnrollmentProof => "the user has nothing to prove before a device is registered",
             Self::NoUsableEmail => "the user has no e-mail address that a code may be sent to",
         })
@@ -196,6 +220,8 @@ pub enum Remedy {
     FixEmailAddress,
     /// Issue a ticket for the first registration, and hand it to the user in person.
     IssueTicket,
+    /// Register a factor that will do, in the host's own way.
+    RegisterExternalFactor,
 }
 
 impl fmt::Display for Remedy {
@@ -203,6 +229,7 @@ impl fmt::Display for Remedy {
         f.write_str(match self {
             Self::FixEmailAddress => "put an address on record that is known to be the user's",
             Self::IssueTicket => "issue a ticket and hand it to the user",
+            Self::RegisterExternalFactor => "register the factor for the user",
         })
     }
 }

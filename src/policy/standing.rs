@@ -1,6 +1,9 @@
 //! What is known of a user when a login is planned.
 
-use super::Step;
+use alloc::collections::BTreeSet;
+
+use super::{Exemption, ExternalFactor, Grace, Step};
+use crate::time::Timestamp;
 
 /// What is known of a user when a login is planned: facts, with no decision in them.
 ///
@@ -13,17 +16,24 @@ use super::Step;
 /// let mut user = Standing::new();
 /// user.device = DeviceStanding::Confirmed { recovery_codes: true };
 /// user.email = Some(EmailStanding { verified: true, tainted: false });
-/// assert!(!user.trusted && !user.in_grace && !user.ticket);
+/// assert!(!user.trusted && !user.ticket && user.external.is_empty());
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Standing {
     /// The user's own devices.
     pub device: DeviceStanding,
     /// The e-mail address on record, if there is one.
     pub email: Option<EmailStanding>,
-    /// The period in which this user may put the first registration off has not ended.
-    pub in_grace: bool,
+    /// An administrator's word that this user is exempt from what the policy enforces.
+    pub exemption: Option<Exemption>,
+    /// The factors that this user holds, the host checks, and the host can check now.
+    pub external: BTreeSet<ExternalFactor>,
+    /// The period in which this user may put the first registration off.
+    pub grace: Grace,
+    /// When the login takes place. Where it is not known, nothing that ends by a date is good: no grace, and no
+    /// exemption.
+    pub now: Option<Timestamp>,
     /// A registration was begun and not confirmed. It changes no plan.
     pub pending: bool,
     /// The user holds a ticket for the first registration, issued by the administrator.
@@ -33,10 +43,31 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A user of whom nothing is known: no device, no address, no ticket, no grace, no trust.
+    /// A user of whom nothing is known: no factor, no address, no ticket, no exemption, no trust, and not even the
+    /// time.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A user of whom nothing is known but that the login takes place at `now`.
+    ///
+    /// ```
+    /// use factorgate::Timestamp;
+    /// use factorgate::policy::Standing;
+    ///
+    /// let now = Timestamp::from_secs(1_900_000_000);
+    /// assert_eq!(Standing::at(now).now, Some(now));
+    /// assert_eq!(Standing::new().now, None);
+    /// ```
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+
+    /// The same user when all that passes is over: grace, the exemption, the trust in this browser.
+    pub(super) fn lasting(&self) -> Self {
+        Self { now: None, trusted: false, ..self.clone() }
     }
 
     pub(super) fn has_device(&self) -> bool {
@@ -48,7 +79,19 @@ impl Standing {
     }
 
     pub(super) fn ever_held_factor(&self) -> bool {
-        !matches!(self.device, DeviceStanding::Never)
+        !matches!(self.device, DeviceStanding::Never) || !self.external.is_empty()
+    }
+
+    /// The strongest of the user's factors that the host checks.
+    pub(super) fn strongest_external(&self) -> impl Iterator<Item = ExternalFactor> + '_ {
+        let strongest = self.external.iter().map(ExternalFactor::strength).max();
+        self.external.iter().copied().filter(move |factor| Some(factor.strength()) == strongest)
+    }
+
+    /// The exemption, if it is good now, and does anything for this user.
+    pub(super) fn exempt(&self) -> Option<&Exemption> {
+        let now = self.now?;
+        self.exemption.as_ref().filter(|exemption| exemption.holds_at(now) && !self.ever_held_factor())
     }
 
     /// The address on record, if a code may be sent to it.
@@ -71,7 +114,7 @@ pub enum DeviceStanding {
         /// Unused recovery codes are left.
         recovery_codes: bool,
     },
-    /// No device is registered, and one was before.
+    /// No device is registered, and one was before; or a factor that the host checks was.
     Formerly,
     /// No device was ever registered.
     #[default]

@@ -101,7 +101,7 @@ fn flow(d: &mut Decoder<'_>, format: u8) -> Option<OpenFlow> {
         begun_at: time(d)?,
         expires_at: time(d)?,
         contact: contact(d)?,
-        policy: Policy::from_bits(d.u32().ok()?)?,
+        policy: Policy::decode(d)?,
         evidence: evidence(d, format)?,
         code: optional(d, issued)?,
         pending: optional(d, pending)?,

@@ -124,7 +124,7 @@ fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
     time(e, *begun_at)?;
     time(e, *expires_at)?;
     contact(e, to)?;
-    e.u32(policy.to_bits())?;
+    policy.encode(e)?;
     evidence(e, proved)?;
     optional(e, code.as_ref(), issued)?;
     optional(e, waiting.as_ref(), pending)?;

@@ -1,11 +1,29 @@
 //! Every policy that an administrator can set, and every user.
 #![allow(dead_code, unreachable_pub, reason = "a module of several test crates, each of which uses a part of it")]
 
+pub mod company;
+
+use factorgate::Timestamp;
 use factorgate::policy::{
     Channel::{App, Email},
-    DeviceStanding, EmailStanding, FirstRegistration, Plan, Policy, Standing, Step,
+    DeviceStanding, EmailStanding, FirstRegistration, Grace, GraceDays, Plan, Policy, Standing, Step,
 };
 use std::sync::LazyLock;
+
+pub const DAY: u64 = 24 * 60 * 60;
+/// When every login takes place, unless a test moves it.
+pub const NOW: u64 = 1_900_000_000;
+/// A period that began yesterday, and one that is over at this very second.
+pub const IN_GRACE: Grace = period(NOW - DAY, NOW + 13 * DAY);
+pub const OVER: Grace = period(NOW - 14 * DAY, NOW);
+
+pub const fn period(at: u64, until: u64) -> Grace {
+    Grace::Started { at: Timestamp::from_secs(at), until: Timestamp::from_secs(until) }
+}
+
+pub fn days(days: u8) -> GraceDays {
+    GraceDays::new(days).unwrap()
+}
 
 /// The settings of an administrator, as the form of a host would hold them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +89,7 @@ impl Settings {
             policy = policy.with_trusted_browsers();
         }
         if self.grace {
-            policy = policy.with_grace();
+            policy = policy.with_grace(days(14));
         }
         policy
     }
@@ -93,7 +111,7 @@ impl Settings {
 
     /// Whether this user may put the first registration off.
     pub fn defers(&self, user: &Standing) -> bool {
-        self.grace && user.in_grace && user.device == DeviceStanding::Never
+        self.grace && user.grace != OVER && user.device == DeviceStanding::Never
     }
 }
 
@@ -132,12 +150,11 @@ pub fn every_user() -> Vec<Standing> {
                 Some(EmailStanding { verified: true, tainted: true }),
             ] {
                 for trusted in [false, true] {
-                    for in_grace in [false, true] {
+                    for grace in [OVER, IN_GRACE] {
                         for ticket in [false, true] {
                             every.push(user(|u| {
-                                *u = Standing::new();
                                 (u.device, u.pending, u.email) = (device, pending, email);
-                                (u.trusted, u.in_grace, u.ticket) = (trusted, in_grace, ticket);
+                                (u.trusted, u.grace, u.ticket) = (trusted, grace, ticket);
                             }));
                         }
                     }
@@ -148,16 +165,17 @@ pub fn every_user() -> Vec<Standing> {
     every
 }
 
-/// A user who differs from nobody in particular by what `set` sets.
+/// A user whose grace is over, and of whom nothing else is known but what `set` sets.
 pub fn user(set: impl FnOnce(&mut Standing)) -> Standing {
-    let mut user = Standing::new();
+    let mut user = Standing::at(Timestamp::from_secs(NOW));
+    user.grace = OVER;
     set(&mut user);
     user
 }
 
 /// `user`, with a difference.
 pub fn with(user: &Standing, set: impl FnOnce(&mut Standing)) -> Standing {
-    let mut changed = *user;
+    let mut changed = user.clone();
     set(&mut changed);
     changed
 }
@@ -179,8 +197,9 @@ pub static EVERY_CASE: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let mut cases = Vec::new();
     for settings in Settings::every() {
         let policy = settings.policy();
-        for &user in &users {
-            cases.push(Case { settings, policy: policy.clone(), user, plan: policy.evaluate(&user) });
+        for user in &users {
+            let plan = policy.evaluate(user);
+            cases.push(Case { settings, policy: policy.clone(), user: user.clone(), plan });
         }
     }
     cases
