@@ -62,9 +62,8 @@ impl Policy {
     /// What a user who is logged in must do before a device may be registered from the profile.
     ///
     /// It does not depend on the channels that the administrator enabled: a user may always register a device.
-    /// Who has one, or a factor that the host checks, proves it, or uses a recovery code in place of the one; who has none
-    /// proves what
-    /// [`Policy::first_registration`] asks for.
+    /// Who has a device proves it, or uses a recovery code in its place; who has a factor that the host checks proves
+    /// that; who has neither proves what [`Policy::first_registration`] asks for.
     #[must_use]
     pub fn registration_plan(&self, user: &Standing) -> Plan {
         let proofs = if user.has_device() { self.ways(user, Channel::App) } else { self.proofs(user) };
