@@ -145,7 +145,7 @@ fn s4_the_png_is_read_back() {
 fn s4_the_text_and_the_modules_are_read_back() {
     for (uri, qr) in qr_codes() {
         let lines: Vec<Vec<char>> = qr.to_unicode().lines().map(|line| line.chars().collect()).collect();
-        let drawn = |x: usize, y: usize| (if y % 2 == 0 { "▀█" } else { "▄█" }).contains(lines[y / 2][x]);
+        let drawn = |x: usize, y: usize| (if y.is_multiple_of(2) { "▀█" } else { "▄█" }).contains(lines[y / 2][x]);
         let there = |x: usize, y: usize| x >= 4 && y >= 4 && qr.is_dark(x - 4, y - 4);
         let side = qr.width() + 8;
         for (name, dark) in [("text", &drawn as &dyn Fn(usize, usize) -> bool), ("modules", &there)] {
