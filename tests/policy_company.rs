@@ -422,7 +422,7 @@ fn an_exemption_is_named_dated_and_bounded() {
     let new = |by: &str, why: &str, days| Exemption::new(by, why, secs(NOW), secs(NOW + days * DAY));
     let good = new(" O. Petrova ", "no smartphone yet", 366).unwrap();
     assert_eq!((good.granted_by(), good.reason()), ("O. Petrova", "no smartphone yet"));
-    assert_eq!((good.from(), good.until()), (secs(NOW), secs(NOW + 366 * DAY)));
+    assert_eq!((good.since(), good.until()), (secs(NOW), secs(NOW + 366 * DAY)));
     assert!(!good.holds_at(secs(NOW - 1)) && good.holds_at(secs(NOW)) && !good.holds_at(good.until()));
     for (by, why, days, error) in [
         ("", "why", 1, InvalidExemption::EmptyText),

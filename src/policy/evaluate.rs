@@ -96,8 +96,10 @@ impl Policy {
 
     /// All that must be answered: the administrator's clauses, unless the user is exempt, and the user's own.
     pub(super) fn requirement(&self, user: &Standing) -> Vec<ChannelSet> {
-        let enforced = self.clauses.iter().filter(|_| user.exempt().is_none()).cloned();
-        enforced.chain(self.own_clause(user)).collect()
+        let mut clauses: Vec<ChannelSet> =
+            if user.exempt().is_some() { Vec::new() } else { self.clauses.iter().cloned().collect() };
+        clauses.extend(self.own_clause(user));
+        clauses
     }
 
     /// What the user holds is always asked for: the device, or else the strongest of the factors that the host
@@ -115,12 +117,15 @@ impl Policy {
 
     /// Every way to answer all of `clauses`, without detours.
     pub(super) fn paths(&self, user: &Standing, clauses: &[ChannelSet]) -> Vec<Path> {
+        let all = clauses.iter().fold(ChannelSet::default(), |all, clause| all.union(clause));
+        let ways: Vec<_> = all.iter().map(|channel| (channel, self.ways(user, channel))).collect();
         let mut found = BTreeSet::new();
-        for channels in smallest_answers(clauses) {
+        for channels in
+            smallest_answers(clauses, |channel| ways.iter().any(|(c, way)| *c == channel && !way.is_empty()))
+        {
             let mut begun = vec![Vec::new()];
             // The app last: a registration comes after what must be proved before it.
-            for channel in channels.iter().rev() {
-                let ways = self.ways(user, channel);
+            for (_, ways) in ways.iter().rev().filter(|(channel, _)| channels.contains(*channel)) {
                 begun = begun.iter().flat_map(|steps| ways.iter().map(|way| followed_by(steps, way))).collect();
             }
             found.extend(begun.into_iter().filter_map(Path::new));
@@ -202,12 +207,14 @@ pub(super) fn not_deferrable(mut clauses: Vec<ChannelSet>) -> Vec<ChannelSet> {
     clauses
 }
 
-/// The sets of channels that answer every clause, and of which no part does.
-fn smallest_answers(clauses: &[ChannelSet]) -> Vec<ChannelSet> {
+/// The sets of channels `at_hand` that answer every clause, and of which no part does.
+fn smallest_answers(clauses: &[ChannelSet], at_hand: impl Fn(Channel) -> bool) -> Vec<ChannelSet> {
     let mut answers = vec![ChannelSet::default()];
     for clause in clauses {
         let (mut next, open): (Vec<_>, Vec<_>) = answers.into_iter().partition(|begun| begun.intersects(clause));
-        next.extend(open.iter().flat_map(|begun| clause.iter().map(|channel| begun.with(channel))));
+        for begun in &open {
+            next.extend(clause.iter().filter(|channel| at_hand(*channel)).map(|channel| begun.with(channel)));
+        }
         answers = next;
     }
     let has_smaller = |set: &ChannelSet| answers.iter().any(|part| part != set && part.is_subset(set));

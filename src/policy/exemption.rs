@@ -74,7 +74,7 @@ impl Exemption {
 
     /// Its beginning.
     #[must_use]
-    pub fn from(&self) -> Timestamp {
+    pub fn since(&self) -> Timestamp {
         self.from
     }
 

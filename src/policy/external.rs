@@ -163,6 +163,12 @@ impl AuthenticationMethod {
     ];
 
     /// The value of `amr`. Values are case-sensitive.
+    ///
+    /// ```
+    /// use factorgate::policy::AuthenticationMethod;
+    ///
+    /// assert_eq!(AuthenticationMethod::HardwareKey.amr(), "hwk");
+    /// ```
     #[must_use]
     pub const fn amr(self) -> &'static str {
         match self {

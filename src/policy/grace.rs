@@ -48,7 +48,7 @@ impl GraceDays {
 #[error("a grace period lasts 1 to 90 days")]
 pub struct InvalidGrace;
 
-/// What is written down of a user's grace period: once, and never again.
+/// What is written down of a user's grace period: once, and never again. [`Policy::grace_to_start`] says when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Grace {

@@ -65,6 +65,16 @@ impl Preview {
     /// # Errors
     ///
     /// [`LocksOutAdministrators`] if nobody were left to take the change back.
+    ///
+    /// ```
+    /// use factorgate::policy::{Channel, FirstRegistration, Policy, Preview, Remedy, Standing};
+    ///
+    /// let first = FirstRegistration::WithTicket;
+    /// let next = Policy::any_of([Channel::App], first)?;
+    /// let refused = Preview::new(&Policy::off(first), &next).check_administrators([Standing::new()]).unwrap_err();
+    /// assert_eq!(refused.denial.map(|denial| denial.remedy), Some(Remedy::IssueTicket));
+    /// # Ok::<_, factorgate::policy::InvalidPolicy>(())
+    /// ```
     pub fn check_administrators(
         self,
         administrators: impl IntoIterator<Item = Standing>,
@@ -82,6 +92,22 @@ impl Preview {
 }
 
 /// What becomes of one user.
+///
+/// ```
+/// use factorgate::policy::{Channel, DeviceStanding, FirstRegistration, Policy, Preview, Standing, Step};
+///
+/// let old = Policy::any_of([Channel::App, Channel::Email], FirstRegistration::AfterEmailCode)?;
+/// let new = old.clone().with_email_fallback()?;
+/// let mut user = Standing::new();
+/// user.device = DeviceStanding::Confirmed { recovery_codes: false };
+///
+/// // Without a verified address nothing changes; with one, an e-mail code will do.
+/// let preview = Preview::new(&old, &new);
+/// assert!(!preview.finding("bob", &user).changes());
+/// user.email = Some(factorgate::policy::EmailStanding { verified: true, tainted: false });
+/// assert_eq!(preview.finding("bob", &user).gained(), [Step::EmailCode]);
+/// # Ok::<_, factorgate::policy::InvalidPolicy>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding<I> {

@@ -251,7 +251,7 @@ impl Serialize for Exemption {
         ExemptionData {
             granted_by: self.granted_by().to_owned(),
             reason: self.reason().to_owned(),
-            from: self.from().as_secs(),
+            from: self.since().as_secs(),
             until: self.until().as_secs(),
         }
         .serialize(serializer)
