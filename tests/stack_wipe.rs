@@ -23,8 +23,8 @@ use factorgate::otpauth::{AccountName, Issuer, KeyUri, Migration};
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Code, Contact, DeviceName, Login, Mfa, OsRandom, PrimaryVerified, RandomUnavailable, Secret, SecureRandom,
-    ServerKey, ServerKeys, Timestamp, UserId,
+    Change, Code, Contact, DeviceName, Login, Mfa, OsRandom, PrimaryVerified, RandomUnavailable, RecoveryCode, Secret,
+    SecureRandom, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
 };
 use hmac::Hmac;
 use zeroize::Zeroizing;
@@ -115,7 +115,7 @@ fn h14_f1_nothing_of_the_servers_key_is_left_after_a_login() {
 }
 
 #[test]
-fn h14_f2_nothing_of_a_devices_key_is_left_after_its_registration_and_a_login() {
+fn h14_f2_nothing_of_a_devices_key_or_a_recovery_code_is_left_after_they_were_made_and_used() {
     assert_eq!(hits(Work::Device, Algorithm::Sha1, 20), 0);
 }
 
@@ -173,6 +173,7 @@ fn forms(algorithm: Algorithm, key: &[u8]) -> HashSet<[u8; 8]> {
     let mut forms = vec![key.to_vec()];
     let text = Secret::from_bytes(key).unwrap().to_base32();
     forms.extend([&text, &text.grouped()].map(|text| text.expose_secret().as_bytes().to_vec()));
+    forms.extend(recovery_texts(&key[..RECOVERY_CODE]));
     let len = block.len() / word * word;
     block.resize(block_len, 0);
     for pad in [0, 0x36, 0x5c] {
@@ -189,6 +190,14 @@ fn forms(algorithm: Algorithm, key: &[u8]) -> HashSet<[u8; 8]> {
         forms.iter().flat_map(|form| form.windows(8).map(|window| window.try_into().unwrap())).collect();
     assert!(forms.len() > 60);
     forms
+}
+
+/// A recovery code as it is shown and as it can be typed.
+fn recovery_texts(code: &[u8]) -> [Vec<u8>; 2] {
+    let bits = code.iter().fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
+    let symbol = |place: u32| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"[(bits >> (75 - 5 * place)) as usize % 32];
+    let symbols: Vec<u8> = (0..16).map(symbol).collect();
+    [symbols.chunks(4).collect::<Vec<_>>().join(&b'-'), symbols]
 }
 
 fn swapped(bytes: &[u8], word: usize) -> Vec<u8> {
@@ -326,16 +335,24 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
     }
 }
 
-/// Gives the masked key where the secret of a device is drawn, which is the only thing of this length.
+/// How many bytes a recovery code has.
+const RECOVERY_CODE: usize = 10;
+
+/// Gives the masked key where the secret of a device is drawn, and its beginning where a recovery code is: they are the
+/// only things of these lengths.
 struct DeviceKey(Vec<u8>);
 
 impl SecureRandom for DeviceKey {
     fn fill(&self, out: &mut [u8]) -> Result<(), RandomUnavailable> {
-        if out.len() == self.0.len() { Unmask(&self.0).fill(out) } else { OsRandom.fill(out) }
+        match out.len() {
+            len if len == self.0.len() || len == RECOVERY_CODE => Unmask(&self.0).fill(out),
+            _ => OsRandom.fill(out),
+        }
     }
 }
 
-/// Registers a device at a login and logs in with it; everything is dropped then but the sealed record.
+/// Registers a device at a login and logs in with it, and with a recovery code; everything is dropped then but the
+/// sealed record.
 #[inline(never)]
 fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
     let (store, clock) = (MemoryStore::new(), FixedClock::at(1_900_000_000));
@@ -358,6 +375,17 @@ fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
         let Login::Challenge(asked) = login else { panic!("{login:?}") };
         let code = Totp::default().generate(&secret, clock.time()).unwrap();
         let login = mfa.verify_app_code(asked.flow(), &code, &policy).await.unwrap();
+        assert!(matches!(login, Login::Authenticated(_)));
+        clock.advance(std::time::Duration::from_secs(30));
+        let (session, code) = (SignedIn::assertion(alice()), Totp::default().generate(&secret, clock.time()).unwrap());
+        let shown = mfa.begin_recovery_codes(&session, &code).await.unwrap();
+        let Change::Made { value: new, .. } = shown else { panic!("{shown:?}") };
+        let typed = RecoveryCode::parse(new.codes.iter().next().unwrap().expose_secret().expose_secret()).unwrap();
+        let done = mfa.confirm_recovery_codes(&session, &typed, contact()).await.unwrap();
+        assert!(matches!(done, Change::Made { .. }), "{done:?}");
+        let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
+        let Login::Challenge(asked) = login else { panic!("{login:?}") };
+        let login = mfa.verify_recovery_code(asked.flow(), &typed, &policy).await.unwrap();
         assert!(matches!(login, Login::Authenticated(_)));
     });
     drop(mfa);
