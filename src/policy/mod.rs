@@ -19,6 +19,7 @@ mod evaluate;
 mod explain;
 mod plan;
 mod standing;
+mod step_up;
 
 pub use self::channel::{Channel, ChannelSet};
 pub use self::explain::{Explanation, Reason};
