@@ -100,6 +100,8 @@ extern crate std;
 mod account;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod browser;
 mod code;
 #[cfg(feature = "std")]
 mod device;
@@ -144,28 +146,24 @@ mod user;
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
-pub use crate::{
-    code::{Code, InvalidCode},
-    random::{RandomUnavailable, SecureRandom},
-    secret::{InvalidSecret, Secret, SecretText},
-    time::{BeforeEpoch, Clock, Timestamp},
-    user::{EmailAddress, InvalidEmailAddress, InvalidUserId, UserId},
-};
 #[cfg(feature = "std")]
 pub use crate::{
+    browser::{BrowserId, BrowserInfo, BrowserName, InvalidBrowserName},
     device::{DeviceId, DeviceInfo, DeviceName, InvalidDeviceName},
     error::{Error, MfaError},
-    event::{CodeFault, Event, EventKind, Factor},
+    event::{CodeFault, Event, EventKind, Factor, TrustEnd},
     keys::{InvalidServerKey, ServerKey, ServerKeys},
     login::{
-        Administrator, Assurance, Authenticated, Challenge, Change, ChangeRefused, Contact, Denied, DeniedReason,
-        EmailStatus, Enroll, Evidence, Flow, InvalidReference, Login, LoginRef, PrimaryVerified, Recovery, Refusal,
-        Registered, Registration, RegistrationRef, SentCode, SignedIn,
+        AddressPermit, Administrator, Assurance, Authenticated, BrowserToken, Challenge, Change, ChangeRefused,
+        Contact, Denied, DeniedReason, Elevated, EmailStatus, Enroll, EpochChange, Evidence, Flow, InvalidBrowserToken,
+        InvalidClaims, InvalidReference, Login, LoginRef, MustRotateSession, PrimaryVerified, Recovery, Refusal,
+        Registered, Registration, RegistrationRef, SentCode, Session, SessionClaims, SignedIn, StepUp, StepUpRef,
+        Trust, TrustRefused, insufficient_user_authentication,
     },
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
     mfa::{
-        Alternative, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes, Removable, Removal,
-        RemovalReason, UserStatus,
+        AddressChange, Alternative, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes, Removable,
+        Removal, RemovalReason, UserStatus,
     },
     qr::{QrCode, QrTooLong},
     random::OsRandom,
@@ -175,4 +173,11 @@ pub use crate::{
     throttle::{FailureBudget, InvalidBudget, IssuanceBudget},
     ticket::{InvalidTicket, Ticket},
     time::SystemClock,
+};
+pub use crate::{
+    code::{Code, InvalidCode},
+    random::{RandomUnavailable, SecureRandom},
+    secret::{InvalidSecret, Secret, SecretText},
+    time::{BeforeEpoch, Clock, Timestamp},
+    user::{EmailAddress, InvalidEmailAddress, InvalidUserId, UserId},
 };

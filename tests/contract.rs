@@ -276,7 +276,7 @@ fn a_host_without_an_executor_has_every_operation() {
 
 /// The layers, lowest first. A module imports lower ones, its own parts, and those of its layer that stand before it.
 const LAYERS: &[&[&str]] = &[
-    &["time", "random", "user", "device", "secret", "mac", "keys"],
+    &["time", "random", "user", "device", "browser", "secret", "mac", "keys"],
     &["code", "otp", "throttle", "policy", "ticket", "recovery"],
     &["qr", "otpauth", "store", "mailer", "event"],
     &["login", "account"],

@@ -3,6 +3,8 @@
 mod builder;
 mod lifecycle;
 mod operations;
+mod sessions;
+mod trust;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -31,6 +33,7 @@ pub use self::{
     builder::{InvalidSettings, MfaBuilder},
     lifecycle::{Alternative, NewRecoveryCodes, Removable},
     operations::{IssuedTicket, Removal, RemovalReason, UserStatus},
+    sessions::AddressChange,
 };
 
 /// How often a transition is decided anew because another request came first. Of any number of requests at
@@ -121,6 +124,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         let random = &*self.random;
         let mut bytes = Box::new(Zeroizing::new([0; 32]));
         random.fill(bytes.as_mut_slice())?;
+        let mut series = Box::new(Zeroizing::new([0; 16]));
+        random.fill(series.as_mut_slice())?;
         let mut nonce = [0; 24];
         random.fill(&mut nonce)?;
         // RFC 2104 section 3: a key as long as the output of the hash function.
@@ -133,6 +138,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         let fresh = Fresh {
             code: Code::from_value(uniform_below(random, digits.count_of_codes())?, digits),
             secret: Secret::generate_with_len(len, random)?,
+            series,
             ticket: Ticket::generate(random)?,
             token: Token { user: user.clone(), bytes },
         };
