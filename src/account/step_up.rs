@@ -45,8 +45,9 @@ impl Account {
     /// What need not be proved again: the proofs that the session had when it began, or since, and that are fresh.
     pub(super) fn proved_before(&self, session: Session<'_>, now: Timestamp) -> Evidence {
         let Session::Claims(claims, freshness) = session else { return Evidence::default() };
-        // A proof that lies in the future proves nothing. RFC 9470 section 6: the age may be `max_age`, and no more.
-        let is_fresh = |at: Timestamp| at <= now && now.saturating_since(at) <= freshness;
+        // A proof that lies in the future proves nothing. The age may be `freshness`, and no more (RFC 9470 section 6);
+        // zero is not met by a proof of the same second (OpenID Connect Core 1.0 section 3.1.2.1).
+        let is_fresh = |at: Timestamp| at <= now && now.saturating_since(at) <= freshness && !freshness.is_zero();
         // The claims are the host's word. Where the record knows when the device was used last, it is asked, too.
         let is_true = |(id, at): &(DeviceId, Timestamp)| {
             let used = |device: &&super::Device| device.last_used_at.unwrap_or(device.added_at) >= *at;

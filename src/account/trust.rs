@@ -196,7 +196,7 @@ impl TrustedBrowser {
     }
 }
 
-/// Whether `now` allows trusted browsers, and nothing was tightened since `then`.
+/// Whether nothing was tightened since `then`, which allowed trusted browsers: so `now` allows them, too.
 fn asks_no_more(now: &Policy, then: &Policy) -> bool {
-    now.allows_trusted_browsers() && Policy::strictest(then, [now]) == *then
+    then.allows_trusted_browsers() && Policy::strictest(then, [now]) == *then
 }
