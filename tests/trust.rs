@@ -473,7 +473,9 @@ async fn h12_the_token_shows_nowhere() {
         let bytes: Vec<u8> = (0..96).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
         for part in [&text[..32], &text[32..96]] {
             assert!(!shown.contains(part));
+            assert!(format!("{shown}{part}").contains(part), "the control finds it");
         }
+        assert!(!shown.contains(format!("{:?}", &bytes[16..]).trim_matches(['[', ']'])));
         let record = host.store.record(&alice()).unwrap();
         assert!(!record.sealed().windows(16).any(|window| window == &bytes[16..32]));
     }
