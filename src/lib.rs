@@ -64,6 +64,10 @@
 //! * **Nothing is revealed before it is paid for.** A verdict leaves the engine after the store has applied the
 //!   change that counts the attempt or spends the code.
 //! * **[`Authenticated`] cannot be forged**: only the engine makes it, where the policy is met.
+//! * **A session is not the end of it.** [`SessionClaims`] say what was proved and when, [`Mfa::check_session`] whether
+//!   they still hold, and [`Mfa::begin_step_up`] asks anew before something that matters.
+//! * **A trusted browser lifts a challenge and nothing else**, by a token that each use replaces, where the policy
+//!   says so: [`Mfa::trust_browser`].
 //! * The [`policy`] is data, its evaluation a pure function, and it explains itself.
 //! * [`otp`], [`otpauth`] and [`policy`] can be used alone, with no store, and without `std`.
 //!
@@ -71,14 +75,14 @@
 //!
 //! To check the password; to say the truth in [`PrimaryVerified::assertion`], [`SignedIn::assertion`] and
 //! [`Contact`]; to lead every way into a session through [`Mfa::begin_login`]; to give the session a new id when
-//! it opens; to protect forms from forgery, and the server from floods; never to give a user's id to a second
+//! it opens; to keep [`SessionClaims`] where nobody else writes them, and to check them; to protect forms from forgery, and the server from floods; never to give a user's id to a second
 //! person; and a store that tells the truth, which `testing::check_store` tries out. `SECURITY.md` in the
 //! repository says what is promised, and what is not.
 //!
 //! # Not there yet
 //!
-//! The [`policy`] knows grace and trusted browsers. The engine keeps neither: for it nobody is in grace and no browser
-//! is trusted, so that such a policy asks for more, never for less.
+//! The [`policy`] knows grace. The engine does not keep it: for it nobody is in grace, so that such a policy asks for more,
+//! never for less.
 //!
 //! # Features
 //!
