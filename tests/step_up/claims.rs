@@ -179,3 +179,13 @@ fn j04_the_header_of_rfc_9470() {
     let is_scope = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
     assert!(names.iter().all(|name| name.chars().all(is_scope)));
 }
+
+proptest::proptest! {
+    /// What is read is what would be written: no two texts are the same claims.
+    #[test]
+    fn a_text_of_any_kind_is_read_or_refused(text in "(fgs1)?(;(epoch|at|app|email|user|browser)=[0-9@ab]{0,4}){0,6}|.{0,40}") {
+        if let Ok(claims) = SessionClaims::from_text(&text) {
+            proptest::prop_assert_eq!(claims.to_text(), text);
+        }
+    }
+}
