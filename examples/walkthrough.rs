@@ -11,9 +11,10 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy, Step};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Administrator, Change, Code, Contact, DeviceName, EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom,
-    PrimaryVerified, RecoveryCode, Registration, Removable, Removal, Secret, ServerKey, ServerKeys, SignedIn,
-    Timestamp, UserId,
+    Administrator, Assurance, Authenticated, BrowserName, BrowserToken, Change, Code, Contact, DeviceName,
+    EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, RecoveryCode, Registration, Removable,
+    Removal, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn, StepUp, Timestamp, Trust, UserId,
+    insufficient_user_authentication,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -137,7 +138,9 @@ async fn walk() -> Result {
 
     recovery(&app_only).await?;
     replacement(&app_only).await?;
-    reset(&app_only).await
+    reset(&app_only).await?;
+    trusted_browser().await?;
+    step_up().await
 }
 
 /// A user whose device is lost.
@@ -226,6 +229,65 @@ async fn reset(policy: &Policy) -> Result {
     expect("and to a new device", matches!(login, Login::Authenticated(_)))
 }
 
+/// A user who does not want to type a code each day.
+async fn trusted_browser() -> Result {
+    title("Trust", "A browser that the user trusts stands for the code");
+    let host = Host::new()?;
+    let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword)?.with_trusted_browsers();
+    let secret = host.register_from_profile("kevin", &policy).await?;
+    let passed = host.log_in_by_app("kevin", &secret, &policy).await?;
+    let trust = host.mfa.trust_browser(&passed, &BrowserName::new("Firefox at work")?, &policy).await?;
+    let Trust::Trusted { token, browser, .. } = trust else { return Err("not trusted".into()) };
+    println!("  trusted: {} ({}), until {}", browser.name, browser.id, browser.until.as_secs());
+    let from = async |token: &BrowserToken| -> Result<Login> {
+        let primary = PrimaryVerified::assertion(user("kevin")?);
+        Ok(host.mfa.begin_login_from(primary, contact("kevin")?, &policy, Some(token)).await?)
+    };
+    let Login::Authenticated(passed) = from(&token).await? else { return Err("the trust lifted nothing".into()) };
+    println!("  amr {:?}, acr {:?}, {:?}", passed.amr(), passed.assurance().acr(), passed.assurance());
+    expect("the password opens the dashboard", passed.assurance() == Assurance::TrustedBrowser)?;
+    expect("and the browser gets its next token", passed.browser_token().is_some())?;
+    let login = host.log_in("kevin", &policy).await?;
+    expect("any other browser is asked for a code", asks_for(&login, &[Step::AppCode]))?;
+    host.clock.advance(Duration::from_secs(10));
+    let login = from(&token).await?;
+    expect("a copy of the first token opens nothing", asks_for(&login, &[Step::AppCode]))?;
+    let trusted = host.mfa.browsers(&user("kevin")?).await?;
+    expect("and ends the trust, for nobody knows whose it was", trusted.is_empty())
+}
+
+/// A user who is signed in, and does something that matters.
+async fn step_up() -> Result {
+    title("Step-up", "What matters takes a fresh proof");
+    let host = Host::new()?;
+    let off = Policy::off(FirstRegistration::AfterPassword);
+    let secret = host.register_from_profile("laura", &off).await?;
+    let passed = host.log_in_by_app("laura", &secret, &off).await?;
+    // The host keeps a line of text with the session, under a new id.
+    let text = passed.session().rotated().to_text();
+    println!("  kept with the session: {text}");
+    let claims = SessionClaims::from_text(&text)?;
+    let freshness = Duration::from_secs(5 * 60);
+    host.clock.advance(Duration::from_secs(60 * 60));
+    println!(
+        "  an API answers 401 with: {}",
+        insufficient_user_authentication(&[Assurance::TwoFactor], Some(freshness))
+    );
+    let begun = host.mfa.begin_step_up(&claims, contact("laura")?, &off, freshness).await?;
+    let StepUp::Challenge(asked) = begun else { return Err("an old proof was taken".into()) };
+    expect("after an hour the app is asked for again", asked.next() == [Step::AppCode])?;
+    let done = host.mfa.verify_app_code(asked.flow(), &host.code(&secret)?, &off).await?;
+    let StepUp::Fresh(elevated) = done else { return Err("the right code did not count".into()) };
+    let device = host.mfa.devices(elevated.user()).await?.pop().ok_or("no device")?;
+    let removal = host.mfa.remove_device_with(&elevated, device.id, contact("laura")?, &off).await?;
+    let Removal::Removed { change, .. } = removal else { return Err("the device is still there".into()) };
+    expect("the device is removed on it", host.mfa.devices(elevated.user()).await?.is_empty())?;
+    let ended = matches!(host.mfa.check_session(&claims).await?, Session::Ended);
+    expect("every session of the user has ended", ended)?;
+    let goes_on = matches!(host.mfa.check_session(&claims.after(&change)).await?, Session::Valid(_));
+    expect("but the one that did it", goes_on)
+}
+
 /// What an application brings: a store, a mailer, a key.
 struct Host {
     clock: FixedClock,
@@ -245,6 +307,16 @@ impl Host {
 
     async fn log_in(&self, name: &str, policy: &Policy) -> Result<Login> {
         Ok(self.mfa.begin_login(PrimaryVerified::assertion(user(name)?), contact(name)?, policy).await?)
+    }
+
+    async fn log_in_by_app(&self, name: &str, secret: &Secret, policy: &Policy) -> Result<Authenticated> {
+        let Login::Challenge(asked) = self.log_in(name, policy).await? else { return Err("no challenge".into()) };
+        let login = self.mfa.verify_app_code(asked.flow(), &self.code(secret)?, policy).await?;
+        self.clock.advance(Duration::from_secs(30));
+        match login {
+            Login::Authenticated(passed) => Ok(passed),
+            other => Err(format!("the right code did not open: {other:?}").into()),
+        }
     }
 
     /// Prints what the policy asks of a user, and why.

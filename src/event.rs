@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::browser::BrowserId;
 use crate::device::DeviceId;
 use crate::policy::{DenyReason, Step};
 use crate::time::Timestamp;
@@ -26,6 +27,29 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// The host was permitted to change the address of the user.
+    AddressChangePermitted,
+    /// A trusted browser stood for the challenge of a login.
+    BrowserAccepted {
+        /// The browser.
+        browser: BrowserId,
+        /// It came with the token that another request had replaced a moment before.
+        parallel: bool,
+    },
+    /// The token of a browser was presented that is not trusted, or not any more.
+    BrowserNotTrusted,
+    /// A browser is not trusted any more.
+    BrowserTrustEnded {
+        /// The browser.
+        browser: BrowserId,
+        /// Why.
+        cause: TrustEnd,
+    },
+    /// The user has trusted a browser.
+    BrowserTrusted {
+        /// The browser.
+        browser: BrowserId,
+    },
     /// A code was right.
     CodeAccepted {
         /// Which way of proof it was.
@@ -95,7 +119,7 @@ pub enum EventKind {
         /// Why.
         reason: DenyReason,
     },
-    /// All open logins of the user were ended.
+    /// All open logins of the user were ended, and all sessions.
     LoginsRevoked,
     /// A mail could not be sent, or may not have been.
     MailUndelivered,
@@ -121,6 +145,10 @@ pub enum EventKind {
         /// The step that was tried.
         step: Step,
     },
+    /// A step-up was begun and owes a step.
+    StepUpBegun,
+    /// A step-up was completed, or its proof was fresh.
+    StepUpCompleted,
     /// A ticket was made for the user.
     TicketIssued {
         /// The administrator who hands it over.
@@ -144,6 +172,21 @@ pub enum Factor {
     RecoveryConfirmation,
     /// A ticket of the administrator.
     Ticket,
+}
+
+/// Why a browser is not trusted any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrustEnd {
+    /// Another browser took its place.
+    Displaced,
+    /// A token was presented that a use had replaced before: somebody has a copy of the cookie, or the browser never
+    /// got the answer.
+    Reused,
+    /// The user ended the trust.
+    Revoked,
+    /// The policy asks for more than when the browser was trusted, or allows no trusted browsers any more.
+    StricterPolicy,
 }
 
 /// Why a code was not accepted.

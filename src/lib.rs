@@ -64,6 +64,10 @@
 //! * **Nothing is revealed before it is paid for.** A verdict leaves the engine after the store has applied the
 //!   change that counts the attempt or spends the code.
 //! * **[`Authenticated`] cannot be forged**: only the engine makes it, where the policy is met.
+//! * **A session is not the end of it.** [`SessionClaims`] say what was proved and when, [`Mfa::check_session`] whether
+//!   they still hold, and [`Mfa::begin_step_up`] asks anew before something that matters.
+//! * **A trusted browser lifts a challenge and nothing else**, by a token that each use replaces, where the policy
+//!   says so: [`Mfa::trust_browser`].
 //! * The [`policy`] is data, its evaluation a pure function, and it explains itself.
 //! * [`otp`], [`otpauth`] and [`policy`] can be used alone, with no store, and without `std`.
 //!
@@ -71,15 +75,14 @@
 //!
 //! To check the password; to say the truth in [`PrimaryVerified::assertion`], [`SignedIn::assertion`] and
 //! [`Contact`]; to lead every way into a session through [`Mfa::begin_login`]; to give the session a new id when
-//! it opens; to protect forms from forgery, and the server from floods; never to give a user's id to a second
+//! it opens; to keep [`SessionClaims`] where nobody else writes them, and to check them; to protect forms from forgery, and the server from floods; never to give a user's id to a second
 //! person; and a store that tells the truth, which `testing::check_store` tries out. `SECURITY.md` in the
 //! repository says what is promised, and what is not.
 //!
 //! # Not there yet
 //!
-//! The [`policy`] knows grace, exemptions, factors that the host checks and trusted browsers. The engine keeps none of
-//! them: for it nobody is in grace or exempt, no browser is trusted, and nobody holds a factor of the host, so that
-//! such a policy asks for more, never for less.
+//! The [`policy`] knows grace, exemptions and factors that the host checks. The engine keeps none of them: for it nobody
+//! is in grace or exempt, and nobody holds a factor of the host, so that such a policy asks for more, never for less.
 //!
 //! # Features
 //!
@@ -104,6 +107,8 @@ extern crate std;
 mod account;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod browser;
 mod code;
 #[cfg(feature = "std")]
 mod device;
@@ -148,28 +153,24 @@ mod user;
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
-pub use crate::{
-    code::{Code, InvalidCode},
-    random::{RandomUnavailable, SecureRandom},
-    secret::{InvalidSecret, Secret, SecretText},
-    time::{BeforeEpoch, Clock, Timestamp},
-    user::{EmailAddress, InvalidEmailAddress, InvalidUserId, UserId},
-};
 #[cfg(feature = "std")]
 pub use crate::{
+    browser::{BrowserId, BrowserInfo, BrowserName, InvalidBrowserName},
     device::{DeviceId, DeviceInfo, DeviceName, InvalidDeviceName},
     error::{Error, MfaError},
-    event::{CodeFault, Event, EventKind, Factor},
+    event::{CodeFault, Event, EventKind, Factor, TrustEnd},
     keys::{InvalidServerKey, ServerKey, ServerKeys},
     login::{
-        Administrator, Assurance, Authenticated, Challenge, Change, ChangeRefused, Contact, Denied, DeniedReason,
-        EmailStatus, Enroll, Evidence, Flow, InvalidReference, Login, LoginRef, PrimaryVerified, Recovery, Refusal,
-        Registered, Registration, RegistrationRef, SentCode, SignedIn,
+        AddressPermit, Administrator, Assurance, Authenticated, BrowserToken, Challenge, Change, ChangeRefused,
+        Contact, Denied, DeniedReason, Elevated, EmailStatus, Enroll, EpochChange, Evidence, Flow, InvalidBrowserToken,
+        InvalidClaims, InvalidReference, Login, LoginRef, MustRotateSession, PrimaryVerified, Recovery, Refusal,
+        Registered, Registration, RegistrationRef, SentCode, Session, SessionClaims, SignedIn, StepUp, StepUpRef,
+        Trust, TrustRefused, insufficient_user_authentication,
     },
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
     mfa::{
-        Alternative, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes, Removable, Removal,
-        RemovalReason, UserStatus,
+        AddressChange, Alternative, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes, Removable,
+        Removal, RemovalReason, UserStatus,
     },
     qr::{QrCode, QrTooLong},
     random::OsRandom,
@@ -179,4 +180,11 @@ pub use crate::{
     throttle::{FailureBudget, InvalidBudget, IssuanceBudget},
     ticket::{InvalidTicket, Ticket},
     time::SystemClock,
+};
+pub use crate::{
+    code::{Code, InvalidCode},
+    random::{RandomUnavailable, SecureRandom},
+    secret::{InvalidSecret, Secret, SecretText},
+    time::{BeforeEpoch, Clock, Timestamp},
+    user::{EmailAddress, InvalidEmailAddress, InvalidUserId, UserId},
 };

@@ -9,9 +9,10 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Administrator, AnyMailer, AnyStore, Change, Code, Contact, DeviceId, DeviceName, EmailAddress, Login, LoginRef,
-    Mailer, Mfa, OsRandom, PrimaryVerified, RecoveryCode, RegistrationRef, Secret, ServerKey, ServerKeys, SignedIn,
-    Store, Ticket, Timestamp, UserId,
+    AddressChange, Administrator, AnyMailer, AnyStore, Authenticated, BrowserId, BrowserName, BrowserToken, Change,
+    Code, Contact, DeviceId, DeviceName, Elevated, EmailAddress, Login, LoginRef, Mailer, Mfa, OsRandom,
+    PrimaryVerified, RecoveryCode, RegistrationRef, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn,
+    StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
 };
 
 struct Host {
@@ -117,6 +118,54 @@ async fn a_recovery_code_is_one_load_and_one_swap_too() {
 }
 
 #[tokio::test]
+async fn trust_and_a_step_up_cost_one_load_and_one_swap_and_a_look_at_a_session_one_load() {
+    let (host, policy) = (Host::new(), app().with_trusted_browsers());
+    let secret = host.register().await;
+    let begin = async |browser: Option<&BrowserToken>| {
+        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+        host.mfa.begin_login_from(PrimaryVerified::assertion(alice()), contact, &policy, browser).await.unwrap()
+    };
+    let Login::Challenge(asked) = begin(None).await else { panic!() };
+    let code = Totp::default().generate(&secret, host.clock.time()).unwrap();
+    let login = host.mfa.verify_app_code(asked.flow(), &code, &policy).await.unwrap();
+    let Login::Authenticated(passed) = login else { panic!("{login:?}") };
+    host.clock.advance(Duration::from_secs(30));
+
+    let name = BrowserName::new("Firefox").unwrap();
+    let (trust, cost) = host.cost(host.mfa.trust_browser(&passed, &name, &policy)).await;
+    let Trust::Trusted { token, .. } = trust.unwrap() else { panic!() };
+    assert_eq!(cost, (1, 1), "trust");
+    let (login, cost) = host.cost(begin(Some(&token))).await;
+    let Login::Authenticated(_) = login else { panic!("{login:?}") };
+    assert_eq!(cost, (1, 1), "a login from a trusted browser");
+    let (login, cost) = host.cost(begin(Some(&token))).await;
+    let Login::Authenticated(_) = login else { panic!("{login:?}") };
+    assert_eq!(cost, (1, 0), "a second one in parallel: nothing is replaced");
+
+    let claims = passed.session().rotated();
+    let (session, cost) = host.cost(host.mfa.check_session(&claims)).await;
+    assert!(matches!(session.unwrap(), Session::Valid(_)));
+    assert_eq!(cost, (1, 0), "a look at a session");
+    let step_up = async |freshness| {
+        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+        host.mfa.begin_step_up(&claims, contact, &policy, freshness).await.unwrap()
+    };
+    let (fresh, cost) = host.cost(step_up(Duration::from_secs(30))).await;
+    let StepUp::Fresh(_) = fresh else { panic!("{fresh:?}") };
+    assert_eq!(cost, (1, 0), "a step-up whose proof is fresh");
+    let (begun, cost) = host.cost(step_up(Duration::ZERO)).await;
+    let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
+    assert_eq!(cost, (1, 1), "a step-up begins");
+    let code = Totp::default().generate(&secret, host.clock.time()).unwrap();
+    let (done, cost) = host.cost(host.mfa.verify_app_code(asked.flow(), &code, &policy)).await;
+    let StepUp::Fresh(elevated) = done.unwrap() else { panic!() };
+    assert_eq!(cost, (1, 1), "and is completed");
+    let (change, cost) = host.cost(host.mfa.permit_address_change(&elevated)).await;
+    assert!(matches!(change.unwrap(), AddressChange::Permitted { .. }));
+    assert_eq!(cost, (1, 1), "what is done on it");
+}
+
+#[tokio::test]
 async fn what_changes_nothing_writes_nothing() {
     let host = Host::new();
     let off = Policy::off(FirstRegistration::AfterPassword);
@@ -156,7 +205,25 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     let (policy, code, ticket, name, session): (Policy, Code, Ticket, DeviceName, SignedIn) =
         (make(), make(), make(), make(), make());
     let (admin, recovery, contact): (Administrator, RecoveryCode, Contact) = (make(), make(), make());
+    let (browser, name_of_browser, claims, elevated, passed, step_up): (
+        BrowserToken,
+        BrowserName,
+        SessionClaims,
+        Elevated,
+        Authenticated,
+        StepUpRef,
+    ) = (make(), make(), make(), make(), make(), make());
     send(mfa.begin_login(make(), make(), &policy));
+    send(mfa.begin_login_from(make(), make(), &policy, Some(&browser)));
+    send(mfa.begin_step_up(&claims, make(), &policy, Duration::ZERO));
+    send(mfa.verify_app_code(&step_up, &code, &policy));
+    send(mfa.check_session(&claims));
+    send(mfa.remove_device_with(&elevated, DeviceId::new(1), make(), &policy));
+    send(mfa.permit_address_change(&elevated));
+    send(mfa.trust_browser(&passed, &name_of_browser, &policy));
+    send(mfa.browsers(login.user()));
+    send(mfa.revoke_browser(login.user(), BrowserId::new(1)));
+    send(mfa.revoke_browsers(login.user()));
     send(mfa.begin_registration(&session, make(), &policy));
     send(mfa.resume(login, &policy));
     send(mfa.cancel(registration));
@@ -251,7 +318,14 @@ fn a_host_without_an_executor_logs_in_by_the_same_code() {
     let Login::Challenge(asked) = login else { panic!("{login:?}") };
     let code = Code::parse(MAILER.0.lock().unwrap().lines().next().unwrap()).unwrap();
     let login = mfa.verify_email_code(asked.flow(), &code, &email()).unwrap();
-    assert!(matches!(login, Login::Authenticated(_)));
+    let Login::Authenticated(passed) = login else { panic!("{login:?}") };
+    let claims = passed.session().rotated();
+    assert!(matches!(mfa.check_session(&claims).unwrap(), Session::Valid(_)));
+    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+    let fresh = mfa.begin_step_up(&claims, contact, &email(), Duration::from_secs(60)).unwrap();
+    assert!(matches!(fresh, StepUp::Fresh(_)), "{fresh:?}");
+    let name = BrowserName::new("Firefox").unwrap();
+    assert!(matches!(mfa.trust_browser(&passed, &name, &email()).unwrap(), Trust::Refused { .. }));
 }
 
 /// The names of the functions in these sources that begin with `keyword`.
@@ -276,7 +350,7 @@ fn a_host_without_an_executor_has_every_operation() {
 
 /// The layers, lowest first. A module imports lower ones, its own parts, and those of its layer that stand before it.
 const LAYERS: &[&[&str]] = &[
-    &["time", "random", "user", "device", "secret", "mac", "keys"],
+    &["time", "random", "user", "device", "browser", "secret", "mac", "keys"],
     &["code", "otp", "throttle", "policy", "ticket", "recovery"],
     &["qr", "otpauth", "store", "mailer", "event"],
     &["login", "account"],

@@ -13,9 +13,10 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MailFault, MemoryStore, Outbox, SeededRandom, StoreFailed};
 use factorgate::{
-    Code, Contact, CorruptRecord, DeviceName, EmailAddress, Enroll, Error, Flow, Login, Mfa, MfaError, OsRandom,
-    PrimaryVerified, Record, Refusal, Registration, Secret, ServerKey, ServerKeys, SignedIn, Store, Swap, Timestamp,
-    Undelivered, UserId, Version,
+    AddressChange, Authenticated, BrowserName, BrowserToken, Code, Contact, CorruptRecord, DeviceName, Elevated,
+    EmailAddress, Enroll, Error, Flow, Login, Mfa, MfaError, OsRandom, PrimaryVerified, Record, Refusal, Registration,
+    Removal, RemovalReason, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn, StepUp, Store, Swap,
+    Timestamp, Trust, Undelivered, UserId, Version,
 };
 
 /// How the call fails that is told to fail.
@@ -118,6 +119,38 @@ impl Host {
         secret
     }
 
+    /// A user with a device, who has just logged in by a code of it.
+    async fn logged_in(fault: Fault) -> (Self, Secret, Authenticated) {
+        let host = Self::new(fault);
+        let secret = host.register().await;
+        let Login::Challenge(asked) = host.begin(&trusting()).await.unwrap() else { panic!() };
+        let login = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &trusting()).await;
+        host.clock.advance(Duration::from_secs(30));
+        let Login::Authenticated(passed) = login.unwrap() else { panic!() };
+        (host, secret, passed)
+    }
+
+    async fn trust(&self, passed: &Authenticated) -> Result<BrowserToken, Failure> {
+        match self.mfa.trust_browser(passed, &BrowserName::new("Firefox").unwrap(), &trusting()).await? {
+            Trust::Trusted { token, .. } => Ok(token),
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    async fn begin_from(&self, token: &BrowserToken) -> Result<Login, Failure> {
+        let primary = PrimaryVerified::assertion(alice());
+        self.mfa.begin_login_from(primary, contact(), &trusting(), Some(token)).await
+    }
+
+    async fn step_up(&self, claims: &SessionClaims, secret: &Secret) -> Result<Elevated, Failure> {
+        let begun = self.mfa.begin_step_up(claims, contact(), &off(), Duration::ZERO).await?;
+        let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
+        match self.mfa.verify_app_code(asked.flow(), &self.code(secret), &off()).await? {
+            StepUp::Fresh(elevated) => Ok(elevated),
+            other => panic!("{other:?}"),
+        }
+    }
+
     async fn log_in_by_mail(&self) -> Result<Login, Failure> {
         let Login::Challenge(asked) = self.begin(&email()).await? else { panic!() };
         self.mfa.verify_email_code(asked.flow(), &self.mailed(), &email()).await
@@ -142,6 +175,10 @@ fn email() -> Policy {
 
 fn off() -> Policy {
     Policy::off(FirstRegistration::AfterPassword)
+}
+
+fn trusting() -> Policy {
+    app().with_trusted_browsers()
 }
 
 fn secret_of<R: Flow>(enroll: &Enroll<R>) -> Secret {
@@ -356,4 +393,101 @@ async fn a_record_that_cannot_be_opened_is_an_error_and_stays_as_it_is() {
     let builder = Mfa::builder(host.store.clone(), Outbox::new(), keys, Issuer::new("ACME").unwrap());
     let result = builder.build().unwrap().begin_login(PrimaryVerified::assertion(alice()), contact(), &off()).await;
     assert!(matches!(result, Err(Error::Corrupt(CorruptRecord::UnknownKey))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a08_every_store_call_of_trust_and_of_a_step_up_fails_once_and_nothing_is_gained() {
+    for fault in [Fault::Before, Fault::After] {
+        let fails = async |operation: &str, call| {
+            let (host, secret, passed) = Host::logged_in(fault).await;
+            let token = host.trust(&passed).await.unwrap();
+            let claims = passed.session().rotated();
+            let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
+            let ready = match operation {
+                "remove" | "address" => {
+                    let elevated = host.step_up(&claims, &secret).await.unwrap();
+                    host.clock.advance(Duration::from_secs(30));
+                    Some(elevated)
+                }
+                _ => None,
+            };
+            host.store.fail_at(call);
+            let result = match operation {
+                "trust" => host.trust(&passed).await.map(drop),
+                "replace" => host.begin_from(&token).await.map(|login| {
+                    assert!(matches!(login, Login::Authenticated(_)));
+                }),
+                "step up" => host.step_up(&claims, &secret).await.map(drop),
+                "remove" => host.mfa.remove_device_with(ready.as_ref().unwrap(), device, contact(), &off()).await.map(
+                    |removal| {
+                        assert!(matches!(removal, Removal::Removed { .. }));
+                    },
+                ),
+                "address" => host.mfa.permit_address_change(ready.as_ref().unwrap()).await.map(|change| {
+                    assert!(matches!(change, AddressChange::Permitted { .. }));
+                }),
+                "revoke" => host.mfa.revoke_browsers(&alice()).await.map(|events| assert_eq!(events.len(), 1)),
+                _ => host.mfa.check_session(&claims).await.map(|session| {
+                    assert!(matches!(session, Session::Valid(_)));
+                }),
+            };
+            result.map_err(|error| assert_store_failed::<()>(Err(error))).is_err()
+        };
+        for (operation, calls) in
+            [("trust", 2), ("replace", 2), ("step up", 4), ("remove", 2), ("address", 2), ("revoke", 2), ("check", 1)]
+        {
+            for call in 0..calls {
+                assert!(fails(operation, call).await, "{operation}, call {call}, {fault:?}");
+            }
+            assert!(!fails(operation, calls).await, "{operation} without a fault");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a08_a_browser_that_never_got_its_next_token_loses_the_trust_and_not_the_account() {
+    let (host, secret, passed) = Host::logged_in(Fault::After).await;
+    let token = host.trust(&passed).await.unwrap();
+    host.store.fail_at(1);
+    assert_store_failed(host.begin_from(&token).await);
+    // At once, it is taken as a second tab would be.
+    let Login::Authenticated(again) = host.begin_from(&token).await.unwrap() else { panic!() };
+    assert!(again.browser_token().is_none());
+    // Later it could be a copy.
+    host.clock.advance(Duration::from_secs(10));
+    let Login::Challenge(asked) = host.begin_from(&token).await.unwrap() else { panic!() };
+    let login = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &trusting()).await.unwrap();
+    let Login::Authenticated(passed) = login else { panic!("{login:?}") };
+    assert!(host.trust(&passed).await.is_ok());
+
+    // If the write was not made, the token is as good as before.
+    let (host, _, passed) = Host::logged_in(Fault::Before).await;
+    let token = host.trust(&passed).await.unwrap();
+    host.store.fail_at(1);
+    assert_store_failed(host.begin_from(&token).await);
+    host.clock.advance(Duration::from_secs(10));
+    let Login::Authenticated(again) = host.begin_from(&token).await.unwrap() else { panic!() };
+    assert!(again.browser_token().is_some());
+}
+
+#[tokio::test]
+async fn a08_the_code_of_a_step_up_is_spent_by_the_write_whose_answer_was_lost() {
+    let (host, secret, passed) = Host::logged_in(Fault::After).await;
+    let claims = passed.session().rotated();
+    host.store.fail_at(3);
+    assert_store_failed(host.step_up(&claims, &secret).await.map(drop));
+    let begun = host.mfa.begin_step_up(&claims, contact(), &off(), Duration::ZERO).await.unwrap();
+    let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
+    let refused = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap();
+    assert!(matches!(refused, StepUp::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
+
+    // So is the step-up by the change that it was for.
+    host.clock.advance(Duration::from_secs(30));
+    let elevated = host.step_up(&claims, &secret).await.unwrap();
+    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
+    host.store.fail_at(1);
+    assert_store_failed(host.mfa.remove_device_with(&elevated, device, contact(), &off()).await.map(drop));
+    let again = host.mfa.remove_device_with(&elevated, device, contact(), &off()).await.unwrap();
+    assert!(matches!(again, Removal::Refused { reason: RemovalReason::StepUpEnded, .. }));
+    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
 }

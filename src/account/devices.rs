@@ -4,7 +4,7 @@ use super::{Account, Context, Decision, Outgoing, Unproved};
 use crate::code::Code;
 use crate::device::DeviceId;
 use crate::event::EventKind;
-use crate::login::Contact;
+use crate::login::{Contact, SignedIn};
 use crate::mailer::Notice;
 use crate::policy::{Policy, RemovalRefused};
 use crate::time::Timestamp;
@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 pub(crate) enum RemovalRefusal {
     OthersDisabled,
     Policy(RemovalRefused),
+    SessionEnded,
+    StepUpEnded,
     UnknownDevice,
     Unproved(Unproved),
 }
@@ -58,34 +60,39 @@ impl Account {
     pub(crate) fn remove_device(
         &mut self,
         cx: Context<'_>,
+        session: &SignedIn,
         device: DeviceId,
         code: &Code,
         contact: &Contact,
         policy: &Policy,
-    ) -> Decision<Result<(), RemovalRefusal>> {
-        match self.can_remove(cx.now, device, contact, policy) {
-            Err(refusal @ RemovalRefusal::UnknownDevice) => return Decision::unchanged(Err(refusal)),
-            Err(refusal @ (RemovalRefusal::OthersDisabled | RemovalRefusal::Policy(_))) => {
-                return Decision::unchanged(Err(refusal)).with_event(EventKind::DeviceRemovalRefused { device });
-            }
-            // What else stands in the way is what the code is asked for.
-            Ok(()) | Err(RemovalRefusal::Unproved(_)) => {}
+    ) -> Decision<Result<u64, RemovalRefusal>> {
+        if !self.is_current(session) {
+            return Decision::unchanged(Err(RemovalRefusal::SessionEnded));
         }
-        self.with_fresh_code(&cx, code, |account| {
-            let Some(at) = account.devices.iter().position(|held| held.id == device) else {
-                return Decision::unchanged(Err(RemovalRefusal::UnknownDevice));
-            };
-            let removed = account.devices.remove(at);
-            account.end_flows();
-            if account.devices.is_empty() {
-                // Recovery codes stand in for a device, and there is none.
-                account.recovery = None;
-                account.pending_recovery = None;
+        match self.can_remove(cx.now, device, contact, policy) {
+            // What else stands in the way is what the code is asked for.
+            Ok(()) | Err(RemovalRefusal::Unproved(_)) => {
+                self.with_fresh_code(&cx, code, |account| account.take_out(device, contact))
             }
-            Decision::changed(Ok(()))
-                .with_event(EventKind::DeviceRemoved { device })
-                .with_mail(Outgoing::device_notice(contact, Notice::DeviceRemoved, removed.name))
-        })
+            Err(refusal) => removal_refused(refusal, device),
+        }
+    }
+
+    /// Removes a device, the removal being proved; gives the epoch that begins with it.
+    pub(super) fn take_out(&mut self, device: DeviceId, contact: &Contact) -> Decision<Result<u64, RemovalRefusal>> {
+        let Some(at) = self.devices.iter().position(|held| held.id == device) else {
+            return Decision::unchanged(Err(RemovalRefusal::UnknownDevice));
+        };
+        let removed = self.devices.remove(at);
+        self.end_flows();
+        if self.devices.is_empty() {
+            // Recovery codes stand in for a device, and there is none.
+            self.recovery = None;
+            self.pending_recovery = None;
+        }
+        Decision::changed(Ok(self.epoch))
+            .with_event(EventKind::DeviceRemoved { device })
+            .with_mail(Outgoing::device_notice(contact, Notice::DeviceRemoved, removed.name))
     }
 
     /// Lets the user ask for another code at once.
@@ -94,12 +101,24 @@ impl Account {
         Decision::changed(())
     }
 
-    /// Ends every open flow: the password was changed, or the user asked for it.
+    /// Ends every open flow and every session, of which the record keeps no list: the password was changed, or the
+    /// user asked for it.
     pub(crate) fn revoke_flows(&mut self) -> Decision<()> {
-        if self.flows.is_empty() {
-            return Decision::unchanged(());
-        }
         self.end_flows();
         Decision::changed(()).with_event(EventKind::LoginsRevoked)
+    }
+}
+
+/// The answer to a removal that cannot be.
+pub(super) fn removal_refused(refusal: RemovalRefusal, device: DeviceId) -> Decision<Result<u64, RemovalRefusal>> {
+    let decision = Decision::unchanged(Err(refusal));
+    match refusal {
+        RemovalRefusal::OthersDisabled | RemovalRefusal::Policy(_) => {
+            decision.with_event(EventKind::DeviceRemovalRefused { device })
+        }
+        RemovalRefusal::Unproved(Unproved::Locked(until)) => {
+            decision.with_event(EventKind::RefusedWhileLocked { until })
+        }
+        _ => decision,
     }
 }

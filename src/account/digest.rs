@@ -8,7 +8,7 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use super::{Context, Digest, OpenFlow, RecoverySet, StoredRecoveryCode};
 use crate::code::Code;
 use crate::keys::KeySet;
-use crate::login::{Purpose, Token};
+use crate::login::{BrowserToken, Purpose, Token};
 use crate::mac::hmac_sha256;
 use crate::recovery::{RecoveryCode, RecoveryCodes};
 use crate::ticket::Ticket;
@@ -38,6 +38,24 @@ impl Digest {
 
     pub(super) fn is_of_ticket(&self, cx: &Context<'_>, ticket: &Ticket) -> bool {
         self.matches(cx, &ticket_fields(cx, ticket))
+    }
+
+    /// Of the name of a trusted browser.
+    pub(super) fn of_series(cx: &Context<'_>, token: &BrowserToken) -> Self {
+        Self::new(cx.keys.current(), &browser_fields(cx, b"series", token.series()))
+    }
+
+    pub(super) fn is_of_series(&self, cx: &Context<'_>, token: &BrowserToken) -> bool {
+        self.matches(cx, &browser_fields(cx, b"series", token.series()))
+    }
+
+    /// Of the token of a trusted browser.
+    pub(super) fn of_browser(cx: &Context<'_>, token: &BrowserToken) -> Self {
+        Self::new(cx.keys.current(), &browser_fields(cx, b"bearer", token.bearer()))
+    }
+
+    pub(super) fn is_of_browser(&self, cx: &Context<'_>, token: &BrowserToken) -> bool {
+        self.matches(cx, &browser_fields(cx, b"bearer", token.bearer()))
     }
 
     fn new(keys: &KeySet, fields: &[&[u8]]) -> Self {
@@ -77,6 +95,10 @@ fn tag(keys: &KeySet, fields: &[&[u8]]) -> [u8; 32] {
 
 fn token_fields<'a>(cx: &Context<'a>, purpose: Purpose, token: &'a Token) -> [&'a [u8]; 4] {
     [b"token", purpose.label(), cx.user.as_str().as_bytes(), token.bytes.as_slice()]
+}
+
+fn browser_fields<'a>(cx: &Context<'a>, part: &'static [u8], bytes: &'a [u8]) -> [&'a [u8]; 4] {
+    [b"browser", part, cx.user.as_str().as_bytes(), bytes]
 }
 
 fn ticket_fields<'a>(cx: &Context<'a>, ticket: &'a Ticket) -> [&'a [u8]; 3] {

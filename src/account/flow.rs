@@ -2,12 +2,15 @@
 
 use alloc::vec::Vec;
 
+use super::step_up::Session;
 use super::{
     Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, IssuedCode, MAX_FLOWS, OpenFlow, Outgoing, Progress,
     Request,
 };
 use crate::event::EventKind;
-use crate::login::{Contact, DeniedReason, EmailStatus, Evidence, Finished, Open, Purpose, Refusal, SentCode, Token};
+use crate::login::{
+    BrowserToken, Contact, DeniedReason, EmailStatus, Finished, Open, Purpose, Refusal, SentCode, Token,
+};
 use crate::otpauth::KeyUri;
 use crate::policy::{Path, Plan, Policy, Step};
 use crate::recovery::RecoveryCodesLeft;
@@ -39,22 +42,29 @@ impl Owed {
     }
 }
 
+/// What a request to begin a flow brings with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening<'a> {
+    pub(crate) browser: Option<&'a BrowserToken>,
+    pub(crate) contact: &'a Contact,
+    pub(crate) policy: &'a Policy,
+    pub(crate) purpose: Purpose,
+    pub(crate) session: Session<'a>,
+}
+
 impl Account {
     /// Begins a flow, unless nothing is owed or there is no way through.
-    pub(crate) fn begin(
-        &mut self,
-        cx: Context<'_>,
-        fresh: Fresh,
-        purpose: Purpose,
-        contact: Contact,
-        policy: &Policy,
-    ) -> Decision<Progress> {
-        let flow = OpenFlow {
+    pub(crate) fn begin(&mut self, cx: Context<'_>, fresh: Fresh, opening: Opening<'_>) -> Decision<Progress> {
+        let Opening { browser, contact, policy, purpose, session } = opening;
+        if !self.is_open(session, cx.now) {
+            return denied(DeniedReason::SessionEnded);
+        }
+        let mut flow = OpenFlow {
             begun_at: cx.now,
             code: None,
-            contact,
+            contact: contact.clone(),
             epoch: self.epoch,
-            evidence: Evidence::default(),
+            evidence: self.proved_before(session, cx.now),
             expires_at: cx.now.saturating_add(FLOW_LIFETIME),
             pending: None,
             policy: policy.clone(),
@@ -66,20 +76,29 @@ impl Account {
             Outlook::Denied(reason) => denied(reason),
             // Nothing is owed, so nothing need be written.
             Outlook::Finished { remind_enrollment } => {
-                Decision::unchanged(Progress::Finished(finished(&cx, &flow, remind_enrollment, None)))
-                    .with_event(EventKind::LoginCompleted)
+                Decision::unchanged(Progress::Finished(finished(&cx, &flow, policy, remind_enrollment)))
+                    .with_event(completed(purpose))
             }
             Outlook::Open(_) => {
                 if let Some(until) = self.failures.locked(cx.now) {
                     return denied(DeniedReason::Locked { until });
                 }
+                let mut events = Vec::new();
+                if let Some(token) = browser {
+                    match self.pass_as_trusted(&cx, &fresh, &mut flow, policy, token) {
+                        Ok(decision) => return decision,
+                        Err(noted) => events = noted,
+                    }
+                }
+                events.push(begun(purpose));
                 self.flows.retain(|flow| cx.now < flow.expires_at);
                 if self.flows.len() >= MAX_FLOWS {
                     self.flows.remove(0);
                 }
                 self.flows.push(flow);
                 let mut decision = self.advance(cx, fresh, self.flows.len() - 1, policy);
-                decision.events.insert(0, EventKind::LoginBegun);
+                events.append(&mut decision.events);
+                decision.events = events;
                 decision
             }
         }
@@ -163,10 +182,10 @@ impl Account {
                 if flow.purpose == Purpose::Login {
                     self.failures.restore();
                 }
+                let mut finished = finished(&cx, &flow, policy, remind_enrollment);
                 let left = self.recovery_codes_left().unwrap_or(RecoveryCodesLeft::None);
-                let registration = self.lead_to_registration(&cx, fresh.token, &flow).map(|token| (token, left));
-                Decision::changed(Progress::Finished(finished(&cx, &flow, remind_enrollment, registration)))
-                    .with_event(EventKind::LoginCompleted)
+                finished.recovery = self.lead_to_registration(&cx, fresh.token, &flow).map(|token| (token, left));
+                Decision::changed(Progress::Finished(finished)).with_event(completed(flow.purpose))
             }
             Outlook::Open(owed) => {
                 if owed.is_all_next(is_email) && flow.code.is_none() {
@@ -219,10 +238,12 @@ impl Account {
         let mut standing = self.standing(cx.now, &flow.contact);
         // A ticket that was redeemed in this flow is gone from the account, but not from its path.
         standing.ticket |= flow.evidence.ticket.is_some();
+        standing.trusted = flow.evidence.trusted_browser.is_some();
         let plan = match flow.purpose {
             Purpose::Login => policy.evaluate(&standing),
             Purpose::Registration if flow.evidence.enrolled.is_some() => Plan::Allow { remind_enrollment: false },
             Purpose::Registration => then_enroll(policy.registration_plan(&standing)),
+            Purpose::StepUp => standing.step_up_plan(),
         };
         let (paths, remind_enrollment) = match plan {
             Plan::Allow { remind_enrollment } => return Outlook::Finished { remind_enrollment },
@@ -292,17 +313,35 @@ pub(super) fn denied(reason: DeniedReason) -> Decision<Progress> {
     match reason {
         DeniedReason::Policy(denial) => decision.with_event(EventKind::LoginDenied { reason: denial.reason }),
         DeniedReason::Locked { until } => decision.with_event(EventKind::RefusedWhileLocked { until }),
-        DeniedReason::DevicesDisabled | DeniedReason::FlowEnded => decision,
+        DeniedReason::DevicesDisabled | DeniedReason::FlowEnded | DeniedReason::SessionEnded => decision,
     }
 }
 
-fn finished(
-    cx: &Context<'_>,
-    flow: &OpenFlow,
-    remind_enrollment: bool,
-    recovery: Option<(Token, RecoveryCodesLeft)>,
-) -> Finished {
-    Finished { user: cx.user.clone(), at: cx.now, evidence: flow.evidence, recovery, remind_enrollment }
+fn begun(purpose: Purpose) -> EventKind {
+    match purpose {
+        Purpose::Login | Purpose::Registration => EventKind::LoginBegun,
+        Purpose::StepUp => EventKind::StepUpBegun,
+    }
+}
+
+fn completed(purpose: Purpose) -> EventKind {
+    match purpose {
+        Purpose::Login | Purpose::Registration => EventKind::LoginCompleted,
+        Purpose::StepUp => EventKind::StepUpCompleted,
+    }
+}
+
+pub(super) fn finished(cx: &Context<'_>, flow: &OpenFlow, policy: &Policy, remind_enrollment: bool) -> Finished {
+    Finished {
+        user: cx.user.clone(),
+        at: cx.now,
+        browser: None,
+        epoch: flow.epoch,
+        evidence: flow.evidence,
+        policy: Policy::strictest(&flow.policy, [policy]),
+        recovery: None,
+        remind_enrollment,
+    }
 }
 
 /// A registration from the profile is its proofs, and the registration itself.

@@ -11,16 +11,21 @@ mod proof;
 mod recovery;
 mod replace;
 mod reset;
+mod step_up;
+mod trust;
 mod verify;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
+
+use zeroize::Zeroizing;
 
 use crate::code::{Code, Digits};
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::event::EventKind;
 use crate::keys::{KeyId, ServerKeys};
-use crate::login::{Contact, DeniedReason, Evidence, Finished, Open, Purpose, Token};
+use crate::login::{Contact, DeniedReason, Evidence, Finished, Open, Purpose, Series, Token};
 use crate::mailer::Notice;
 use crate::otp::{TimeStep, Totp, Window};
 use crate::otpauth::{Issuer, KeyUri};
@@ -32,8 +37,11 @@ use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
 
 pub(crate) use self::devices::RemovalRefusal;
+pub(crate) use self::flow::Opening;
 pub(crate) use self::proof::Unproved;
 pub(crate) use self::recovery::{PendingRecovery, RecoverySet, StoredRecoveryCode};
+pub(crate) use self::step_up::Session;
+pub(crate) use self::trust::{Browsers, MAX_BROWSERS, TrustedBrowser};
 
 /// The most devices that a user can hold.
 pub(crate) const MAX_DEVICES: usize = 5;
@@ -50,10 +58,11 @@ pub(crate) const TICKET_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// All that is kept of a user.
 #[derive(Default)]
 pub(crate) struct Account {
+    pub(crate) browsers: Browsers,
     pub(crate) devices: Vec<Device>,
     /// Consecutive wrong e-mail codes.
     pub(crate) email_failures: u32,
-    /// Flows of an earlier epoch are dead.
+    /// Flows and sessions of an earlier epoch are dead.
     pub(crate) epoch: u64,
     pub(crate) ever_held_factor: bool,
     pub(crate) failures: Failures,
@@ -134,6 +143,7 @@ pub(crate) struct Rules {
     pub(crate) issuance: IssuanceBudget,
     pub(crate) issuer: Issuer,
     pub(crate) totp: Totp,
+    pub(crate) trust_lifetime: Duration,
     pub(crate) window: Window,
 }
 
@@ -158,6 +168,7 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Fresh {
     pub(crate) code: Code,
     pub(crate) secret: Secret,
+    pub(crate) series: Box<Zeroizing<Series>>,
     pub(crate) ticket: Ticket,
     pub(crate) token: Token,
 }
@@ -257,10 +268,11 @@ impl Account {
         self.devices.iter().map(info).collect()
     }
 
-    /// Ends every open flow.
+    /// Ends every open flow, every session, and the trust in every browser.
     pub(crate) fn end_flows(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.flows.clear();
+        self.browsers.trusted.clear();
     }
 }
 

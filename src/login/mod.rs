@@ -1,25 +1,33 @@
 //! What a login, or a registration, comes to: the values that the host matches on.
 
 mod change;
+mod claims;
+mod evidence;
 mod reference;
+mod step_up;
+mod trust;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::device::DeviceId;
 use crate::event::Event;
 use crate::otpauth::KeyUri;
-use crate::policy::{Denial, Path, Step};
+use crate::policy::{Denial, Path, Policy, Step};
 use crate::recovery::RecoveryCodesLeft;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
 pub use self::change::{Change, ChangeRefused};
+pub use self::claims::{EpochChange, InvalidClaims, MustRotateSession, Session, SessionClaims};
+pub use self::evidence::{Assurance, Evidence};
 pub use self::reference::{
-    Administrator, Contact, Flow, InvalidReference, LoginRef, PrimaryVerified, RegistrationRef, SignedIn,
+    Administrator, Contact, Flow, InvalidReference, LoginRef, PrimaryVerified, RegistrationRef, SignedIn, StepUpRef,
 };
 pub(crate) use self::reference::{Purpose, Token, sealed};
+pub use self::step_up::{AddressPermit, Elevated, StepUp, insufficient_user_authentication};
+pub(crate) use self::trust::Series;
+pub use self::trust::{BrowserToken, InvalidBrowserToken, Trust, TrustRefused};
 
 /// Where a login stands. Exhaustive on purpose: a state that is added later must break every host's `match`.
 ///
@@ -68,12 +76,16 @@ pub enum Registration {
 /// let forged: factorgate::Authenticated = Default::default();
 /// ```
 ///
-/// Give the session a new id when you open it (OWASP ASVS 5.0, 7.2.4).
+/// Give the session a new id when you open it (OWASP ASVS 5.0, 7.2.4), and keep [`Authenticated::session`] with it.
 #[must_use = "a session is opened for this value, and for no other"]
 pub struct Authenticated {
-    user: UserId,
-    at: Timestamp,
-    evidence: Evidence,
+    pub(crate) user: UserId,
+    pub(crate) at: Timestamp,
+    pub(crate) epoch: u64,
+    pub(crate) evidence: Evidence,
+    /// The policy that was met.
+    pub(crate) policy: Policy,
+    browser: Option<BrowserToken>,
     recovery: Option<Recovery>,
     remind_enrollment: bool,
     events: Vec<Event>,
@@ -102,25 +114,20 @@ impl Authenticated {
     /// recovery code: `otp` would be false, and `mfa` would let a relying party grant what waits for a device.
     #[must_use]
     pub fn amr(&self) -> &'static [&'static str] {
-        match self.assurance() {
-            Assurance::TwoFactor => &["pwd", "otp", "mfa"],
-            Assurance::FirstFactor | Assurance::EmailCode | Assurance::Recovered => &["pwd"],
-        }
+        self.assurance().amr()
     }
 
     /// How much the proofs are worth.
     #[must_use]
     pub fn assurance(&self) -> Assurance {
-        let Evidence { app_code, email_code, enrolled, .. } = self.evidence;
-        if app_code.is_some() || enrolled.is_some() {
-            Assurance::TwoFactor
-        } else if self.evidence.is_recovered() {
-            Assurance::Recovered
-        } else if email_code.is_some() {
-            Assurance::EmailCode
-        } else {
-            Assurance::FirstFactor
-        }
+        self.evidence.assurance()
+    }
+
+    /// The next token of the trusted browser that stood for the challenge: put it into the cookie in place of the
+    /// one that was presented, which is refused from now on. `None`: the cookie stays as it is.
+    #[must_use]
+    pub fn browser_token(&self) -> Option<&BrowserToken> {
+        self.browser.as_ref()
     }
 
     /// The way back to a device, if a recovery code stood in for it. Lead the user there before anything else: until
@@ -145,7 +152,7 @@ impl Authenticated {
     /// The session that is opened for this value, for operations on the profile.
     #[must_use]
     pub fn signed_in(&self) -> SignedIn {
-        SignedIn::assertion(self.user.clone())
+        SignedIn { user: self.user.clone(), epoch: Some(self.epoch) }
     }
 }
 
@@ -182,64 +189,14 @@ impl Recovery {
     }
 }
 
-/// How much a login is worth. NIST SP 800-63B-4 counts an e-mail code as no factor of its own, so that
-/// only [`Assurance::TwoFactor`] is an AAL2 login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Assurance {
-    /// The first factor alone: the policy asks this user for no more.
-    FirstFactor,
-    /// The first factor, and a code by e-mail.
-    EmailCode,
-    /// The first factor, and a recovery code in place of a lost device. It is more than a mailbox, which others read;
-    /// and less than a device, for it may have been copied, and is there to register one with.
-    Recovered,
-    /// The first factor, and a device that the user holds.
-    TwoFactor,
-}
-
-/// What a flow has proved, and when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Evidence {
-    /// A code of this device was right.
-    pub app_code: Option<(DeviceId, Timestamp)>,
-    /// A code by e-mail was right.
-    pub email_code: Option<Timestamp>,
-    /// This device was registered in the flow.
-    pub enrolled: Option<(DeviceId, Timestamp)>,
-    /// A recovery code was right.
-    pub recovery_code: Option<Timestamp>,
-    /// A ticket of the administrator was redeemed.
-    pub ticket: Option<Timestamp>,
-}
-
-impl Evidence {
-    pub(crate) fn answers(&self, step: Step) -> bool {
-        match step {
-            // The one stands in for the other, also when it was the last and the policy knows of none any more.
-            Step::AppCode | Step::RecoveryCode => {
-                self.app_code.is_some() || self.enrolled.is_some() || self.recovery_code.is_some()
-            }
-            Step::EmailCode | Step::VerifyEmail => self.email_code.is_some(),
-            Step::EnrollApp => self.enrolled.is_some(),
-            Step::External(_) => false,
-            Step::Ticket => self.ticket.is_some(),
-        }
-    }
-
-    /// A recovery code stood in for a device, and no device was shown or registered since.
-    pub(crate) fn is_recovered(&self) -> bool {
-        self.recovery_code.is_some() && self.app_code.is_none() && self.enrolled.is_none()
-    }
-}
-
 /// A device was registered from the profile.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Registered {
     /// Which device, and what was proved before.
     pub evidence: Evidence,
+    /// Every session of the user was ended. The one that registered the device goes on with it.
+    pub change: EpochChange,
     /// What happened with this answer, for the audit log.
     pub events: Vec<Event>,
 }
@@ -249,23 +206,27 @@ pub struct Registered {
 pub struct Finished {
     pub(crate) user: UserId,
     pub(crate) at: Timestamp,
+    pub(crate) browser: Option<BrowserToken>,
+    pub(crate) epoch: u64,
     pub(crate) evidence: Evidence,
+    pub(crate) policy: Policy,
     pub(crate) recovery: Option<(Token, RecoveryCodesLeft)>,
     pub(crate) remind_enrollment: bool,
 }
 
 impl Finished {
     fn authenticated(self, events: Vec<Event>) -> Authenticated {
-        let Self { user, at, evidence, recovery, remind_enrollment } = self;
+        let Self { user, at, browser, epoch, evidence, policy, recovery, remind_enrollment } = self;
         let recovery = recovery.map(|(token, codes_left)| Recovery {
             registration: <RegistrationRef as sealed::Reference>::from_token(token),
             codes_left,
         });
-        Authenticated { user, at, evidence, recovery, remind_enrollment, events }
+        Authenticated { user, at, epoch, evidence, policy, browser, recovery, remind_enrollment, events }
     }
 
     fn registered(self, events: Vec<Event>) -> Registered {
-        Registered { evidence: self.evidence, events }
+        let Self { user, epoch, evidence, .. } = self;
+        Registered { evidence, change: EpochChange { user, epoch }, events }
     }
 }
 
@@ -475,6 +436,8 @@ pub enum DeniedReason {
     },
     /// The policy leaves this user no way.
     Policy(Denial),
+    /// The session in which it was begun has ended. The user has to log in.
+    SessionEnded,
 }
 
 impl fmt::Display for DeniedReason {
@@ -486,6 +449,7 @@ impl fmt::Display for DeniedReason {
             Self::FlowEnded => f.write_str("the login has ended; begin again"),
             Self::Locked { .. } => f.write_str("too many wrong codes; wait before you try again"),
             Self::Policy(denial) => denial.fmt(f),
+            Self::SessionEnded => f.write_str("the session has ended; log in again"),
         }
     }
 }

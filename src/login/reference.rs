@@ -34,21 +34,30 @@ impl PrimaryVerified {
     }
 }
 
-/// The host's word that this request belongs to a session of this user, which a whole login opened.
+/// That a request belongs to a session of this user, which a whole login opened.
+///
+/// [`Mfa::check_session`](crate::Mfa::check_session) makes it of the claims that the host keeps with a session, where
+/// they still hold; an operation then refuses it if the session was ended in between. A host that keeps no claims
+/// gives its word by [`SignedIn::assertion`], and has to end the sessions itself.
 #[derive(Debug)]
-pub struct SignedIn(UserId);
+pub struct SignedIn {
+    pub(crate) user: UserId,
+    /// The epoch of the session; `None` for the host's word alone.
+    pub(crate) epoch: Option<u64>,
+}
 
 impl SignedIn {
-    /// Asserts that the request comes from a session that [`Login::Authenticated`] opened for `user`.
+    /// Asserts that the request comes from a session that [`Login::Authenticated`] opened for `user`, and that has
+    /// not been ended since: by a changed password, a changed device, or an administrator.
     #[must_use]
     pub fn assertion(user: UserId) -> Self {
-        Self(user)
+        Self { user, epoch: None }
     }
 
     /// Whose session it is.
     #[must_use]
     pub fn user(&self) -> &UserId {
-        &self.0
+        &self.user
     }
 }
 
@@ -129,6 +138,7 @@ impl Contact {
 pub enum Purpose {
     Login,
     Registration,
+    StepUp,
 }
 
 impl Purpose {
@@ -136,6 +146,7 @@ impl Purpose {
         match self {
             Self::Login => b"login",
             Self::Registration => b"registration",
+            Self::StepUp => b"step-up",
         }
     }
 }
@@ -160,35 +171,46 @@ impl Token {
     }
 
     fn to_text(&self) -> SecretText {
-        // Hexadecimal, with room for the whole, so that no piece of it stays behind.
-        let mut text = String::with_capacity(65 + self.user.as_str().len());
-        for byte in self.bytes.iter() {
-            for digit in [byte >> 4, byte & 15] {
-                text.extend(char::from_digit(digit.into(), 16));
-            }
-        }
-        text.push('.');
-        text.push_str(self.user.as_str());
-        SecretText::new(text)
+        write_bearer(self.bytes.as_slice(), &self.user)
     }
 
     fn parse(text: &str) -> Result<Self, InvalidReference> {
-        let (token, user) = text.split_once('.').ok_or(InvalidReference)?;
-        if token.len() != 64 {
-            return Err(InvalidReference);
-        }
-        let mut bytes = Box::new(Zeroizing::new([0_u8; 32]));
-        for (byte, pair) in bytes.iter_mut().zip(token.as_bytes().chunks_exact(2)) {
-            for &digit in pair {
-                let value = match digit {
-                    b'0'..=b'9' | b'a'..=b'f' => char::from(digit).to_digit(16).ok_or(InvalidReference)?,
-                    _ => return Err(InvalidReference),
-                };
-                *byte = *byte << 4 | value as u8;
-            }
-        }
-        Ok(Self { user: UserId::new(user).map_err(|_| InvalidReference)?, bytes })
+        let (user, bytes) = parse_bearer(text).ok_or(InvalidReference)?;
+        Ok(Self { user, bytes })
     }
+}
+
+/// A bearer token as text: its bytes in hexadecimal, and whose it is.
+pub(super) fn write_bearer(bytes: &[u8], user: &UserId) -> SecretText {
+    // With room for the whole, so that no piece of it stays behind.
+    let mut text = String::with_capacity(2 * bytes.len() + 1 + user.as_str().len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    text.push('.');
+    text.push_str(user.as_str());
+    SecretText::new(text)
+}
+
+/// What [`write_bearer`] wrote of `N` bytes, and nothing else.
+pub(super) fn parse_bearer<const N: usize>(text: &str) -> Option<(UserId, Box<Zeroizing<[u8; N]>>)> {
+    let (token, user) = text.split_once('.')?;
+    if token.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = Box::new(Zeroizing::new([0_u8; N]));
+    for (byte, pair) in bytes.iter_mut().zip(token.as_bytes().chunks_exact(2)) {
+        for &digit in pair {
+            let value = match digit {
+                b'0'..=b'9' | b'a'..=b'f' => char::from(digit).to_digit(16)?,
+                _ => return None,
+            };
+            *byte = *byte << 4 | value as u8;
+        }
+    }
+    Some((UserId::new(user).ok()?, bytes))
 }
 
 /// The text is no reference of a flow: the cookie was cut or forged. The user has to begin again.
@@ -196,9 +218,10 @@ impl Token {
 #[error("the reference of the login is malformed; begin the login again")]
 pub struct InvalidReference;
 
-/// A flow that is open for a user: a [`LoginRef`] or a [`RegistrationRef`]. It is implemented for no other.
+/// A flow that is open for a user: a [`LoginRef`], a [`RegistrationRef`] or a [`StepUpRef`]. It is implemented for
+/// no other.
 pub trait Flow: sealed::Reference {
-    /// What an operation on the flow comes to: [`Login`] or [`Registration`].
+    /// What an operation on the flow comes to: [`Login`], [`Registration`] or [`StepUp`](super::StepUp).
     type Outcome: fmt::Debug + Send;
 
     #[doc(hidden)]
@@ -285,6 +308,11 @@ reference! {
 reference! {
     /// Names an open registration of a device from the profile.
     RegistrationRef, Registration
+}
+
+reference! {
+    /// Names an open step-up of a session.
+    StepUpRef, StepUp
 }
 
 impl Flow for LoginRef {

@@ -45,6 +45,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
                 issuance: IssuanceBudget::default(),
                 issuer,
                 totp: Totp::default(),
+                trust_lifetime: MfaBuilder::<S, M>::MAX_TRUST_LIFETIME,
                 window: Window::default(),
             },
             store,
@@ -55,8 +56,12 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
 impl<S: Store, M: Mailer> MfaBuilder<S, M> {
     /// The longest life of an e-mail code, and the default (OWASP ASVS 5.0, 6.5.5).
     pub const MAX_EMAIL_LIFETIME: Duration = Duration::from_secs(10 * 60);
+    /// The longest time for which a browser can be trusted, and the default: 30 days.
+    pub const MAX_TRUST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
     /// The shortest life of an e-mail code.
     pub const MIN_EMAIL_LIFETIME: Duration = Duration::from_secs(60);
+    /// The shortest time for which a browser can be trusted: 1 minute.
+    pub const MIN_TRUST_LIFETIME: Duration = Duration::from_secs(60);
 
     /// Another clock than [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
@@ -108,6 +113,13 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         self
     }
 
+    /// For how long a browser is trusted, where the policy allows it: 30 days by default, from the day on which it
+    /// was trusted, however often it is used.
+    pub fn trust_lifetime(mut self, lifetime: Duration) -> Self {
+        self.0.rules.trust_lifetime = lifetime;
+        self
+    }
+
     /// How far the clock of a device may be off: one step either way by default.
     pub fn window(mut self, window: Window) -> Self {
         self.0.rules.window = window;
@@ -127,6 +139,9 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         if rules.totp.t0() != Timestamp::from_secs(0) {
             return Err(InvalidSettings::T0);
         }
+        if !(Self::MIN_TRUST_LIFETIME..=Self::MAX_TRUST_LIFETIME).contains(&rules.trust_lifetime) {
+            return Err(InvalidSettings::TrustLifetime);
+        }
         Ok(self.0)
     }
 }
@@ -141,4 +156,7 @@ pub enum InvalidSettings {
     /// A Key URI cannot tell an app of a T0 that is not zero.
     #[error("devices can be registered only with T0 = 0, for a Key URI has no parameter for it")]
     T0,
+    /// The time for which a browser is trusted is out of range.
+    #[error("a browser can be trusted for 1 minute to 30 days")]
+    TrustLifetime,
 }

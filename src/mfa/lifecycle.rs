@@ -149,7 +149,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
                 Vec::from([Alternative::Replace, Alternative::RegisterAnother])
             }
             RemovalReason::Policy(_) => Vec::from([Alternative::Replace]),
-            RemovalReason::Malformed | RemovalReason::UnknownDevice | RemovalReason::WrongCode => Vec::new(),
+            RemovalReason::Malformed
+            | RemovalReason::SessionEnded
+            | RemovalReason::StepUpEnded
+            | RemovalReason::UnknownDevice
+            | RemovalReason::WrongCode => Vec::new(),
         };
         Ok(Removable::No { reason, instead })
     }

@@ -3,6 +3,8 @@
 mod builder;
 mod lifecycle;
 mod operations;
+mod sessions;
+mod trust;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -29,6 +31,7 @@ pub use self::{
     builder::{InvalidSettings, MfaBuilder},
     lifecycle::{Alternative, NewRecoveryCodes, Removable},
     operations::{IssuedTicket, Removal, RemovalReason, UserStatus},
+    sessions::AddressChange,
 };
 
 /// How often a transition is decided anew because another request came first. Of any number of requests at
@@ -119,12 +122,15 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         let random = &*self.random;
         let mut bytes = Box::new(Zeroizing::new([0; 32]));
         random.fill(bytes.as_mut_slice())?;
+        let mut series = Box::new(Zeroizing::new([0; 16]));
+        random.fill(series.as_mut_slice())?;
         let mut nonce = [0; 24];
         random.fill(&mut nonce)?;
         let digits = self.rules.email_digits;
         let fresh = Fresh {
             code: Code::from_value(uniform_below(random, digits.count_of_codes())?, digits),
             secret: self.rules.totp.algorithm().generate_secret(random)?,
+            series,
             ticket: Ticket::generate(random)?,
             token: Token { user: user.clone(), bytes },
         };

@@ -3,13 +3,15 @@
 use alloc::vec::Vec;
 
 use super::{Mfa, reveal};
-use crate::account::{self, Account, Context, Decision, Fresh, Progress, Request};
+use crate::account::{self, Account, Context, Decision, Fresh, Opening, Progress, Request};
+use crate::browser::BrowserInfo;
 use crate::code::Code;
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::{Error, MfaError};
 use crate::event::Event;
 use crate::login::{
-    Administrator, Contact, Flow, Login, LoginRef, PrimaryVerified, Registration, RegistrationRef, SignedIn,
+    Administrator, BrowserToken, Contact, EpochChange, Flow, Login, PrimaryVerified, Registration, RegistrationRef,
+    SignedIn,
 };
 use crate::mailer::Mailer;
 use crate::policy::{Policy, RemovalRefused, Standing};
@@ -35,7 +37,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         contact: Contact,
         policy: &Policy,
     ) -> Result<Login, MfaError<S, M>> {
-        self.begin::<LoginRef>(primary.user(), contact, policy).await
+        self.begin_login_from(primary, contact, policy, None).await
     }
 
     /// Begins the registration of a device from the profile of a user who is signed in.
@@ -53,19 +55,21 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         contact: Contact,
         policy: &Policy,
     ) -> Result<Registration, MfaError<S, M>> {
-        self.begin::<RegistrationRef>(session.user(), contact, policy).await
+        self.begin::<RegistrationRef>(session.user(), &contact, policy, account::Session::SignedIn(session), None).await
     }
 
-    async fn begin<R: Flow>(
+    pub(super) async fn begin<R: Flow>(
         &self,
         user: &UserId,
-        contact: Contact,
+        contact: &Contact,
         policy: &Policy,
+        session: account::Session<'_>,
+        browser: Option<&BrowserToken>,
     ) -> Result<R::Outcome, MfaError<S, M>> {
+        let opening = Opening { browser, contact, policy, purpose: R::PURPOSE, session };
         let begin = |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
             let token = fresh.token.duplicate();
-            let Decision { changed, events, mails, value } =
-                account.begin(cx, fresh, R::PURPOSE, contact.clone(), policy);
+            let Decision { changed, events, mails, value } = account.begin(cx, fresh, opening);
             Decision { changed, events, mails, value: (token, value) }
         };
         let ((token, progress), events) = self.transact(user, begin).await?;
@@ -203,13 +207,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         contact: Contact,
         policy: &Policy,
     ) -> Result<Removal, MfaError<S, M>> {
-        let (removal, events) = self
-            .transact(session.user(), |account, cx, _| account.remove_device(cx, device, code, &contact, policy))
-            .await?;
-        Ok(match removal {
-            Ok(()) => Removal::Removed { events },
-            Err(refusal) => Removal::Refused { reason: refusal.into(), events },
-        })
+        let remove = |account: &mut Account, cx: Context<'_>, _| {
+            account.remove_device(cx, session, device, code, &contact, policy)
+        };
+        let (removal, events) = self.transact(session.user(), remove).await?;
+        Ok(Removal::of(session.user(), removal, events))
     }
 
     /// What an administrator, or the user, may see. Nothing is written.
@@ -220,6 +222,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     pub async fn status(&self, user: &UserId) -> Result<UserStatus, MfaError<S, M>> {
         let (account, now) = self.look(user).await?;
         Ok(UserStatus {
+            browsers: account.browser_list(now),
             devices: account.device_list(),
             ever_held_factor: account.ever_held_factor,
             recovery_codes: account.recovery_codes_left(),
@@ -264,8 +267,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         Ok(IssuedTicket { ticket, expires_at, events })
     }
 
-    /// Ends every open login and registration of a user: call it when the password was changed or reset, when
-    /// the user is disabled, or signs out everywhere.
+    /// Ends every open login, registration and step-up of a user, every session whose claims are checked, and the trust
+    /// in every browser: call it when the password was changed or reset, when the user is disabled, or signs out
+    /// everywhere.
     ///
     /// # Errors
     ///
@@ -287,11 +291,23 @@ pub enum Removal {
         /// What happened with this answer, for the audit log.
         events: Vec<Event>,
     },
-    /// Its codes are not taken any more. End the user's other sessions, or offer it (OWASP ASVS 5.0, 7.4.3).
+    /// Its codes are not taken any more. The claims of the user's sessions do not hold any more, either (OWASP ASVS
+    /// 5.0, 7.4.3).
     Removed {
+        /// The session that removed it goes on with this.
+        change: EpochChange,
         /// What happened with this answer, for the audit log.
         events: Vec<Event>,
     },
+}
+
+impl Removal {
+    pub(super) fn of(user: &UserId, removal: Result<u64, account::RemovalRefusal>, events: Vec<Event>) -> Self {
+        match removal {
+            Ok(epoch) => Self::Removed { change: EpochChange { user: user.clone(), epoch }, events },
+            Err(refusal) => Self::Refused { reason: refusal.into(), events },
+        }
+    }
 }
 
 /// Why a device was not removed.
@@ -316,6 +332,12 @@ pub enum RemovalReason {
     /// The policy forbids it. The code was not looked at.
     #[error("the policy forbids it")]
     Policy(#[source] RemovalRefused),
+    /// The session has ended.
+    #[error("the session has ended; log in again")]
+    SessionEnded,
+    /// The step-up is too long ago, or the account has changed since.
+    #[error("the proof is not fresh any more; prove it again")]
+    StepUpEnded,
     /// The user holds no such device.
     #[error("there is no such device")]
     UnknownDevice,
@@ -329,6 +351,8 @@ impl From<account::RemovalRefusal> for RemovalReason {
         match refusal {
             account::RemovalRefusal::OthersDisabled => Self::OthersDisabled,
             account::RemovalRefusal::Policy(refused) => Self::Policy(refused),
+            account::RemovalRefusal::SessionEnded => Self::SessionEnded,
+            account::RemovalRefusal::StepUpEnded => Self::StepUpEnded,
             account::RemovalRefusal::UnknownDevice => Self::UnknownDevice,
             account::RemovalRefusal::Unproved(unproved) => match unproved {
                 account::Unproved::DevicesDisabled => Self::DevicesDisabled,
@@ -355,6 +379,8 @@ pub struct IssuedTicket {
 /// What may be seen of a user: no secret, nothing to guess by.
 #[non_exhaustive]
 pub struct UserStatus {
+    /// The browsers that the user trusts.
+    pub browsers: Vec<BrowserInfo>,
     /// The registered devices.
     pub devices: Vec<DeviceInfo>,
     /// Whether the user has ever registered a device. It never becomes false again.
@@ -388,6 +414,7 @@ impl UserStatus {
 impl core::fmt::Debug for UserStatus {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("UserStatus")
+            .field("browsers", &self.browsers)
             .field("devices", &self.devices)
             .field("ever_held_factor", &self.ever_held_factor)
             .field("recovery_codes", &self.recovery_codes)

@@ -42,23 +42,6 @@ impl Policy {
         Plan::Paths { paths, remind_enrollment: deferred }
     }
 
-    /// What a user who is logged in must prove before something that needs more than a session: the same as at a
-    /// login to which no grace, no exemption and no trusted browser applies.
-    ///
-    /// ```
-    /// use factorgate::policy::{DeviceStanding, FirstRegistration, Policy, Standing};
-    ///
-    /// let policy = Policy::off(FirstRegistration::WithTicket).with_trusted_browsers();
-    /// let mut user = Standing::new();
-    /// (user.device, user.trusted) = (DeviceStanding::Confirmed { recovery_codes: false }, true);
-    /// assert_eq!(policy.evaluate(&user).to_string(), "let the user in");
-    /// assert_eq!(policy.step_up_plan(&user).to_string(), "enter an app code");
-    /// ```
-    #[must_use]
-    pub fn step_up_plan(&self, user: &Standing) -> Plan {
-        self.evaluate(&user.lasting())
-    }
-
     /// What a user who is logged in must do before a device may be registered from the profile.
     ///
     /// It does not depend on the channels that the administrator enabled: a user may always register a device.

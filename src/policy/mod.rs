@@ -45,6 +45,7 @@ mod odds;
 mod plan;
 mod preview;
 mod standing;
+mod step_up;
 #[cfg(feature = "serde")]
 mod wire;
 

@@ -6,9 +6,10 @@ use minicbor::Decoder;
 use minicbor::data::Type;
 
 use crate::account::{
-    Account, Device, Digest, IssuedCode, MAX_DEVICES, MAX_FLOWS, OpenFlow, Pending, PendingRecovery, RecoverySet,
-    StoredRecoveryCode, StoredTicket,
+    Account, Browsers, Device, Digest, IssuedCode, MAX_BROWSERS, MAX_DEVICES, MAX_FLOWS, OpenFlow, Pending,
+    PendingRecovery, RecoverySet, StoredRecoveryCode, StoredTicket, TrustedBrowser,
 };
+use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
 use crate::keys::KeyId;
 use crate::login::{Contact, Evidence, Purpose};
@@ -25,7 +26,7 @@ use crate::user::EmailAddress;
 /// account.
 pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Account> {
     let d = &mut Decoder::new(bytes);
-    array(d, if format < 2 { 9 } else { 11 })?;
+    array(d, if format < 2 { 9 } else { 12 })?;
     let account = Account {
         epoch: d.u64().ok()?,
         ever_held_factor: d.bool().ok()?,
@@ -38,8 +39,32 @@ pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Account> {
         flows: list(d, MAX_FLOWS, |d| flow(d, format))?,
         recovery: since(2, format, d, recovery)?,
         pending_recovery: since(2, format, d, pending_recovery)?,
+        browsers: if format < 2 { Browsers::default() } else { browsers(d)? },
     };
     (d.position() == bytes.len()).then_some(account)
+}
+
+fn browsers(d: &mut Decoder<'_>) -> Option<Browsers> {
+    array(d, 2)?;
+    Some(Browsers { last_id: d.u64().ok()?, trusted: list(d, MAX_BROWSERS, browser)? })
+}
+
+fn browser(d: &mut Decoder<'_>) -> Option<TrustedBrowser> {
+    array(d, 9)?;
+    Some(TrustedBrowser {
+        id: BrowserId::new(d.u64().ok()?),
+        name: BrowserName::new(d.str().ok()?).ok()?,
+        since: time(d)?,
+        until: time(d)?,
+        last_used_at: optional(d, time)?,
+        policy: Policy::decode(d)?,
+        series: digest(d)?,
+        token: digest(d)?,
+        replaced: optional(d, |d| {
+            array(d, 2)?;
+            Some((digest(d)?, time(d)?))
+        })?,
+    })
 }
 
 fn failures(d: &mut Decoder<'_>) -> Option<Failures> {
@@ -95,6 +120,7 @@ fn flow(d: &mut Decoder<'_>, format: u8) -> Option<OpenFlow> {
         purpose: match d.u8().ok()? {
             0 => Purpose::Login,
             1 => Purpose::Registration,
+            2 => Purpose::StepUp,
             _ => return None,
         },
         epoch: d.u64().ok()?,
@@ -132,6 +158,7 @@ fn evidence(d: &mut Decoder<'_>, format: u8) -> Option<Evidence> {
         email_code: optional(d, time)?,
         ticket: optional(d, time)?,
         recovery_code: since(2, format, d, time)?,
+        trusted_browser: None,
     })
 }
 

@@ -5,8 +5,8 @@ use minicbor::encode::Error;
 use minicbor::encode::write::{EndOfSlice, Write};
 
 use crate::account::{
-    Account, Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode,
-    StoredTicket,
+    Account, Browsers, Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode,
+    StoredTicket, TrustedBrowser,
 };
 use crate::login::{Contact, Evidence, Purpose};
 use crate::otp::{Algorithm, Totp};
@@ -40,6 +40,7 @@ type Out<W> = Result<(), Error<<W as Write>::Error>>;
 
 fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     let Account {
+        browsers,
         devices,
         email_failures,
         epoch,
@@ -52,7 +53,7 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
         recovery: in_force,
         ticket,
     } = account;
-    e.array(11)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
+    e.array(12)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
     e.array(3)?.u32(failures.spent)?.u32(failures.locks)?;
     optional(e, failures.locked_until, time)?;
     e.array(2)?.array(issues.times.len() as u64)?;
@@ -79,7 +80,13 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
         recovery(e, set)?;
         time(e, *expires_at)?;
         e.u32(*attempts)?.ok()
-    })
+    })?;
+    let Browsers { last_id, trusted } = browsers;
+    e.array(2)?.u64(*last_id)?.array(trusted.len() as u64)?;
+    for held in trusted {
+        browser(e, held)?;
+    }
+    Ok(())
 }
 
 fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
@@ -89,6 +96,22 @@ fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
         e.array(2)?.bytes(tag)?.bool(*used)?;
     }
     Ok(())
+}
+
+fn browser<W: Write>(e: &mut Encoder<W>, browser: &TrustedBrowser) -> Out<W> {
+    let TrustedBrowser { id, last_used_at, name, policy, replaced, series, since, token, until } = browser;
+    e.array(9)?.u64(id.get())?.str(name.as_str())?;
+    time(e, *since)?;
+    time(e, *until)?;
+    optional(e, *last_used_at, time)?;
+    policy.encode(e)?;
+    digest(e, series)?;
+    digest(e, token)?;
+    optional(e, replaced.as_ref(), |e, (tag, at)| {
+        e.array(2)?;
+        digest(e, tag)?;
+        time(e, *at)
+    })
 }
 
 fn device<W: Write>(e: &mut Encoder<W>, device: &Device) -> Out<W> {
@@ -119,6 +142,7 @@ fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
     e.u8(match purpose {
         Purpose::Login => 0,
         Purpose::Registration => 1,
+        Purpose::StepUp => 2,
     })?;
     e.u64(*epoch)?;
     time(e, *begun_at)?;
@@ -139,7 +163,8 @@ fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact) -> Out<W> {
 }
 
 fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
-    let Evidence { app_code, email_code, enrolled, recovery_code, ticket } = *evidence;
+    // Trust stands for a whole login: no flow that stays open has it.
+    let Evidence { app_code, email_code, enrolled, recovery_code, ticket, trusted_browser: _ } = *evidence;
     e.array(5)?;
     for used in [app_code, enrolled] {
         optional(e, used, |e, (device, at)| {

@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::account::{
-    Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode, StoredTicket,
+    Browsers, Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode,
+    StoredTicket, TrustedBrowser,
 };
+use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
 use crate::keys::ServerKey;
 use crate::login::{Contact, Evidence, Purpose};
@@ -30,6 +32,7 @@ fn account_1() -> Account {
     let at = Timestamp::from_secs;
     let digest = Digest { key: KeyId([9; 8]), tag: [7; 32] };
     Account {
+        browsers: Browsers::default(),
         devices: Vec::from([Device {
             added_at: at(1),
             failures: 2,
@@ -55,6 +58,7 @@ fn account_1() -> Account {
                 enrolled: None,
                 recovery_code: None,
                 ticket: Some(at(3)),
+                trusted_browser: None,
             },
             expires_at: at(9),
             pending: Some(Pending {
@@ -83,7 +87,23 @@ fn account() -> Account {
         failures: 7,
         key: KeyId([9; 8]),
     };
+    let at = Timestamp::from_secs;
+    let digest = Digest { key: KeyId([9; 8]), tag: [7; 32] };
     let mut account = account_1();
+    account.browsers = Browsers {
+        last_id: 4,
+        trusted: Vec::from([TrustedBrowser {
+            id: BrowserId::new(4),
+            last_used_at: Some(at(6)),
+            name: BrowserName::new("Firefox").unwrap(),
+            policy: Policy::off(FirstRegistration::AfterPassword).with_trusted_browsers(),
+            replaced: Some((digest, at(6))),
+            series: digest,
+            since: at(5),
+            token: digest,
+            until: at(7),
+        }]),
+    };
     account.recovery = Some(set(3));
     account.pending_recovery = Some(PendingRecovery { attempts: 2, expires_at: Timestamp::from_secs(11), set: set(0) });
     account.flows[0].evidence.recovery_code = Some(Timestamp::from_secs(4));
@@ -170,6 +190,13 @@ fn the_largest_account_stays_below_the_bound() {
             let mut devices = self::account().devices;
             devices[0].name = DeviceName::new(&long(DeviceName::MAX_LEN)).unwrap();
             devices.remove(0)
+        })
+        .collect();
+    account.browsers.trusted = (0..crate::account::MAX_BROWSERS)
+        .map(|_| {
+            let mut browsers = self::account().browsers.trusted;
+            browsers[0].name = BrowserName::new(&long(BrowserName::MAX_LEN)).unwrap();
+            browsers.remove(0)
         })
         .collect();
     account.flows = (0..crate::account::MAX_FLOWS)

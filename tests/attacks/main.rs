@@ -8,6 +8,7 @@ mod lifecycle;
 mod recovery;
 mod replay;
 mod reset;
+mod sessions;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -8,8 +8,9 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, Outbox};
 use factorgate::{
-    Administrator, Code, CodeFault, Contact, DeviceName, EmailAddress, Event, EventKind, Login, LoginRef, Mfa,
-    OsRandom, PrimaryVerified, Secret, ServerKey, ServerKeys, Store, Ticket, Timestamp, UserId,
+    Administrator, Authenticated, BrowserName, BrowserToken, Code, CodeFault, Contact, DeviceName, EmailAddress, Event,
+    EventKind, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, Secret, ServerKey, ServerKeys, SessionClaims, StepUp,
+    StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
 };
 
 /// How often each race is run.
@@ -35,6 +36,12 @@ pub(crate) enum Race {
     Ticket,
     /// 16 times the code that confirms a registration; gives how many were let in.
     Confirmation,
+    /// 16 times the token of one trusted browser; gives how many were given the next one.
+    BrowserToken,
+    /// 32 wrong app codes, in two step-ups; gives how many were judged.
+    WrongStepUpCodes,
+    /// 16 times one right app code, in two step-ups; gives how many were elevated.
+    StepUp,
 }
 
 /// Runs `race` [`ROUNDS`] times, each with a user of its own, and gives what came of each.
@@ -49,6 +56,9 @@ pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: Race) -> Vec
             Race::RightEmailCode => host.right_email_code().await,
             Race::Ticket => host.ticket().await,
             Race::Confirmation => host.confirmation().await,
+            Race::BrowserToken => host.browser_token().await,
+            Race::WrongStepUpCodes => host.wrong_step_up_codes().await,
+            Race::StepUp => host.step_up().await,
         });
     }
     results
@@ -98,24 +108,22 @@ impl<S: Store + 'static> Host<S> {
     }
 
     /// Sends `count` requests at the same time, in turn with each of `cookies`.
-    async fn all_at_once<F>(
+    async fn all_at_once<F, T>(
         &self,
         count: usize,
         cookies: &[String],
-        request: fn(Arc<Mfa<S, Outbox>>, LoginRef, String) -> F,
+        request: fn(Arc<Mfa<S, Outbox>>, String, String) -> F,
         text: &str,
-    ) -> Vec<Login>
+    ) -> Vec<T>
     where
-        F: Future<Output = Login> + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
     {
         let tasks: Vec<_> = cookies
             .iter()
             .cycle()
             .take(count)
-            .map(|cookie| {
-                let flow = LoginRef::from_cookie(cookie).unwrap();
-                tokio::spawn(request(Arc::clone(&self.mfa), flow, text.to_owned()))
-            })
+            .map(|cookie| tokio::spawn(request(Arc::clone(&self.mfa), cookie.clone(), text.to_owned())))
             .collect();
         let mut outcomes = Vec::with_capacity(count);
         for task in tasks {
@@ -129,7 +137,8 @@ impl<S: Store + 'static> Host<S> {
         let cookie = self.cookie(&app()).await;
         // Of a step that lies outside of every window.
         let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).unwrap();
-        judged(&self.all_at_once(WRONG, &[cookie], app_code, wrong.expose_secret().expose_secret()).await)
+        let outcomes = self.all_at_once(WRONG, &[cookie], app_code, wrong.expose_secret().expose_secret()).await;
+        judged(&outcomes)
     }
 
     async fn wrong_email_codes(&self) -> usize {
@@ -168,6 +177,64 @@ impl<S: Store + 'static> Host<S> {
         let cookie = enroll.flow().to_cookie().expose_secret().to_owned();
         let_in(&self.all_at_once(RIGHT, &[cookie], confirmation, code.expose_secret().expose_secret()).await)
     }
+
+    async fn browser_token(&self) -> usize {
+        let secret = self.register().await;
+        let passed = self.log_in(&secret).await;
+        let name = BrowserName::new("Firefox").unwrap();
+        let trust = self.mfa.trust_browser(&passed, &name, &app()).await.unwrap();
+        let Trust::Trusted { token, .. } = trust else { panic!("{trust:?}") };
+        let cookie = token.to_cookie().expose_secret().to_owned();
+        let outcomes = self.all_at_once(RIGHT, &[cookie], trusted_login, self.user.as_str()).await;
+        assert_eq!(let_in(&outcomes), RIGHT, "two tabs at once do not lose the trust");
+        let is_next =
+            |login: &&Login| matches!(login, Login::Authenticated(passed) if passed.browser_token().is_some());
+        outcomes.iter().filter(is_next).count()
+    }
+
+    async fn wrong_step_up_codes(&self) -> usize {
+        let (secret, cookies) = self.step_ups().await;
+        let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).unwrap();
+        let outcomes = self.all_at_once(WRONG, &cookies, step_up_code, wrong.expose_secret().expose_secret()).await;
+        wrong_in(outcomes.iter().flat_map(|outcome| match outcome {
+            StepUp::Challenge(asked) => asked.events(),
+            StepUp::Denied(denied) => &denied.events,
+            StepUp::Fresh(elevated) => elevated.events(),
+        }))
+    }
+
+    async fn step_up(&self) -> usize {
+        let (secret, cookies) = self.step_ups().await;
+        let right = Totp::default().generate(&secret, self.clock.time()).unwrap();
+        let outcomes = self.all_at_once(RIGHT, &cookies, step_up_code, right.expose_secret().expose_secret()).await;
+        outcomes.iter().filter(|outcome| matches!(outcome, StepUp::Fresh(_))).count()
+    }
+
+    /// Logs in by a code of the device.
+    async fn log_in(&self, secret: &Secret) -> Authenticated {
+        let flow = LoginRef::from_cookie(&self.cookie(&app()).await).unwrap();
+        let code = Totp::default().generate(secret, self.clock.time()).unwrap();
+        let login = self.mfa.verify_app_code(&flow, &code, &app()).await.unwrap();
+        self.clock.advance(Duration::from_secs(30));
+        match login {
+            Login::Authenticated(passed) => passed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The cookies of two step-ups of one session.
+    async fn step_ups(&self) -> (Secret, [String; 2]) {
+        let secret = self.register().await;
+        let claims = self.log_in(&secret).await.session().rotated();
+        (secret, [self.step_up_cookie(&claims).await, self.step_up_cookie(&claims).await])
+    }
+
+    async fn step_up_cookie(&self, claims: &SessionClaims) -> String {
+        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+        let begun = self.mfa.begin_step_up(claims, contact, &app(), Duration::ZERO).await.unwrap();
+        let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
+        asked.flow().to_cookie().expose_secret().to_owned()
+    }
 }
 
 pub(crate) fn admin() -> Administrator {
@@ -175,7 +242,7 @@ pub(crate) fn admin() -> Administrator {
 }
 
 pub(crate) fn app() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap()
+    Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap().with_trusted_browsers()
 }
 
 fn email() -> Policy {
@@ -186,21 +253,37 @@ fn with_ticket() -> Policy {
     Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap()
 }
 
-async fn app_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, flow: LoginRef, text: String) -> Login {
+async fn app_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
+    let flow = LoginRef::from_cookie(&cookie).unwrap();
     mfa.verify_app_code(&flow, &Code::parse(&text).unwrap(), &app()).await.unwrap()
 }
 
-async fn email_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, flow: LoginRef, text: String) -> Login {
+async fn email_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
+    let flow = LoginRef::from_cookie(&cookie).unwrap();
     mfa.verify_email_code(&flow, &Code::parse(&text).unwrap(), &email()).await.unwrap()
 }
 
-async fn ticket<S: Store>(mfa: Arc<Mfa<S, Outbox>>, flow: LoginRef, text: String) -> Login {
+async fn ticket<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
+    let flow = LoginRef::from_cookie(&cookie).unwrap();
     mfa.redeem_ticket(&flow, &Ticket::parse(&text).unwrap(), &with_ticket()).await.unwrap()
 }
 
-async fn confirmation<S: Store>(mfa: Arc<Mfa<S, Outbox>>, flow: LoginRef, text: String) -> Login {
+async fn confirmation<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
+    let flow = LoginRef::from_cookie(&cookie).unwrap();
     let code = Code::parse(&text).unwrap();
     mfa.confirm_app_enrollment(&flow, &code, &DeviceName::default(), &app()).await.unwrap()
+}
+
+async fn trusted_login<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, user: String) -> Login {
+    let primary = PrimaryVerified::assertion(UserId::new(&user).unwrap());
+    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+    let token = BrowserToken::from_cookie(&cookie).unwrap();
+    mfa.begin_login_from(primary, contact, &app(), Some(&token)).await.unwrap()
+}
+
+async fn step_up_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> StepUp {
+    let flow = StepUpRef::from_cookie(&cookie).unwrap();
+    mfa.verify_app_code(&flow, &Code::parse(&text).unwrap(), &app()).await.unwrap()
 }
 
 pub(crate) fn let_in(outcomes: &[Login]) -> usize {
@@ -209,8 +292,12 @@ pub(crate) fn let_in(outcomes: &[Login]) -> usize {
 
 /// How many codes were compared and found wrong.
 pub(crate) fn judged(outcomes: &[Login]) -> usize {
+    wrong_in(outcomes.iter().flat_map(events))
+}
+
+fn wrong_in<'a>(events: impl Iterator<Item = &'a Event>) -> usize {
     let is_judged = |event: &&Event| matches!(event.kind, EventKind::CodeRefused { fault: CodeFault::Wrong, .. });
-    outcomes.iter().flat_map(events).filter(is_judged).count()
+    events.filter(is_judged).count()
 }
 
 fn events(login: &Login) -> &[Event] {

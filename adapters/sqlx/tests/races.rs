@@ -72,3 +72,18 @@ async fn a02_one_ticket_is_good_once() {
 async fn d07_one_registration_is_confirmed_once() {
     check(Race::Confirmation, 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn h04_one_token_of_a_browser_is_replaced_once() {
+    check(Race::BrowserToken, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a01_b9_of_32_wrong_codes_in_two_step_ups_five_are_judged() {
+    check(Race::WrongStepUpCodes, LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a03_one_app_code_steps_up_once() {
+    check(Race::StepUp, 1).await;
+}
