@@ -4,6 +4,7 @@
 //! and uses [`Mfa`] of this module. There is no second implementation behind it.
 
 mod lifecycle;
+mod sessions;
 
 use alloc::vec::Vec;
 use core::error::Error;
@@ -11,20 +12,15 @@ use core::fmt;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
-use core::time::Duration;
 
-use crate::browser::{BrowserId, BrowserInfo, BrowserName};
 use crate::code::Code;
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::Error as EngineError;
 use crate::event::Event;
 use crate::keys::ServerKeys;
-use crate::login::{
-    Administrator, Authenticated, BrowserToken, Contact, Elevated, Flow, Login, PrimaryVerified, Registration, Session,
-    SessionClaims, SignedIn, StepUp, Trust,
-};
+use crate::login::{Administrator, Contact, Flow, Login, PrimaryVerified, Registration, SignedIn};
 use crate::mailer::{Mail, Undelivered};
-use crate::mfa::{AddressChange, IssuedTicket, MfaBuilder, Removal, UserStatus};
+use crate::mfa::{IssuedTicket, MfaBuilder, Removal, UserStatus};
 use crate::otpauth::Issuer;
 use crate::policy::Policy;
 use crate::store::{Record, Swap, Version};
@@ -161,17 +157,6 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         run(self.0.begin_login(primary, contact, policy))
     }
 
-    /// As [`crate::Mfa::begin_login_from`].
-    pub fn begin_login_from(
-        &self,
-        primary: PrimaryVerified,
-        contact: Contact,
-        policy: &Policy,
-        browser: Option<&BrowserToken>,
-    ) -> Result<Login, MfaError<S, M>> {
-        run(self.0.begin_login_from(primary, contact, policy, browser))
-    }
-
     /// As [`crate::Mfa::begin_registration`].
     pub fn begin_registration(
         &self,
@@ -180,22 +165,6 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         policy: &Policy,
     ) -> Result<Registration, MfaError<S, M>> {
         run(self.0.begin_registration(session, contact, policy))
-    }
-
-    /// As [`crate::Mfa::begin_step_up`].
-    pub fn begin_step_up(
-        &self,
-        claims: &SessionClaims,
-        contact: Contact,
-        policy: &Policy,
-        freshness: Duration,
-    ) -> Result<StepUp, MfaError<S, M>> {
-        run(self.0.begin_step_up(claims, contact, policy, freshness))
-    }
-
-    /// As [`crate::Mfa::check_session`].
-    pub fn check_session(&self, claims: &SessionClaims) -> Result<Session, MfaError<S, M>> {
-        run(self.0.check_session(claims))
     }
 
     /// As [`crate::Mfa::resume`].
@@ -269,47 +238,6 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         policy: &Policy,
     ) -> Result<Removal, MfaError<S, M>> {
         run(self.0.remove_device(session, device, code, contact, policy))
-    }
-
-    /// As [`crate::Mfa::remove_device_with`].
-    pub fn remove_device_with(
-        &self,
-        elevated: &Elevated,
-        device: DeviceId,
-        contact: Contact,
-        policy: &Policy,
-    ) -> Result<Removal, MfaError<S, M>> {
-        run(self.0.remove_device_with(elevated, device, contact, policy))
-    }
-
-    /// As [`crate::Mfa::permit_address_change`].
-    pub fn permit_address_change(&self, elevated: &Elevated) -> Result<AddressChange, MfaError<S, M>> {
-        run(self.0.permit_address_change(elevated))
-    }
-
-    /// As [`crate::Mfa::trust_browser`].
-    pub fn trust_browser(
-        &self,
-        passed: &Authenticated,
-        name: &BrowserName,
-        policy: &Policy,
-    ) -> Result<Trust, MfaError<S, M>> {
-        run(self.0.trust_browser(passed, name, policy))
-    }
-
-    /// As [`crate::Mfa::browsers`].
-    pub fn browsers(&self, user: &UserId) -> Result<Vec<BrowserInfo>, MfaError<S, M>> {
-        run(self.0.browsers(user))
-    }
-
-    /// As [`crate::Mfa::revoke_browser`].
-    pub fn revoke_browser(&self, user: &UserId, browser: BrowserId) -> Result<Vec<Event>, MfaError<S, M>> {
-        run(self.0.revoke_browser(user, browser))
-    }
-
-    /// As [`crate::Mfa::revoke_browsers`].
-    pub fn revoke_browsers(&self, user: &UserId) -> Result<Vec<Event>, MfaError<S, M>> {
-        run(self.0.revoke_browsers(user))
     }
 
     /// As [`crate::Mfa::status`].

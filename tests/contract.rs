@@ -219,6 +219,7 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     send(mfa.verify_app_code(&step_up, &code, &policy));
     send(mfa.check_session(&claims));
     send(mfa.remove_device_with(&elevated, DeviceId::new(1), make(), &policy));
+    send(mfa.begin_recovery_codes_with(&elevated));
     send(mfa.permit_address_change(&elevated));
     send(mfa.trust_browser(&passed, &name_of_browser, &policy));
     send(mfa.browsers(login.user()));

@@ -88,7 +88,6 @@ impl Account {
         if self.devices.is_empty() {
             // Recovery codes stand in for a device, and there is none.
             self.recovery = None;
-            self.pending_recovery = None;
         }
         Decision::changed(Ok(self.epoch))
             .with_event(EventKind::DeviceRemoved { device })

@@ -268,11 +268,13 @@ impl Account {
         self.devices.iter().map(info).collect()
     }
 
-    /// Ends every open flow, every session, and the trust in every browser.
+    /// Ends every open flow, every session, and the trust in every browser; with them recovery codes that wait for
+    /// their confirmation.
     pub(crate) fn end_flows(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.flows.clear();
         self.browsers.trusted.clear();
+        self.pending_recovery = None;
     }
 }
 

@@ -2,12 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::{ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, FLOW_LIFETIME, Fresh, OpenFlow, Outgoing};
-use super::{Digest, Progress, Request};
+use super::{
+    ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Outgoing, Progress,
+    Request,
+};
 use crate::code::Code;
 use crate::event::{CodeFault, EventKind, Factor};
 use crate::keys::KeyId;
-use crate::login::{ChangeRefused, Contact, Purpose, Refusal, Token};
+use crate::login::{ChangeRefused, Contact, Elevated, Purpose, Refusal, Token};
 use crate::mailer::Notice;
 use crate::policy::Step;
 use crate::recovery::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
@@ -66,12 +68,34 @@ impl Account {
         if self.devices.is_empty() {
             return Decision::unchanged(Err(ChangeRefused::NoDevice));
         }
-        self.with_fresh_code(&cx, code, |account| {
-            let expires_at = cx.now.saturating_add(FLOW_LIFETIME);
-            let set = RecoverySet::of_codes(&cx, made);
-            account.pending_recovery = Some(PendingRecovery { attempts: 0, expires_at, set });
-            Decision::changed(Ok(expires_at)).with_event(EventKind::RecoveryCodesShown)
-        })
+        self.with_fresh_code(&cx, code, |account| account.show_recovery_codes(&cx, made))
+    }
+
+    /// Keeps `made` as [`Account::begin_recovery_codes`] does, on a step-up.
+    pub(crate) fn begin_recovery_codes_with(
+        &mut self,
+        cx: Context<'_>,
+        elevated: &Elevated,
+        made: &RecoveryCodes,
+    ) -> Decision<Result<Timestamp, ChangeRefused>> {
+        if self.devices.is_empty() {
+            return Decision::unchanged(Err(ChangeRefused::NoDevice));
+        }
+        if !self.is_elevated(&cx, elevated) {
+            return Decision::unchanged(Err(ChangeRefused::StepUpEnded));
+        }
+        self.show_recovery_codes(&cx, made)
+    }
+
+    fn show_recovery_codes(
+        &mut self,
+        cx: &Context<'_>,
+        made: &RecoveryCodes,
+    ) -> Decision<Result<Timestamp, ChangeRefused>> {
+        let expires_at = cx.now.saturating_add(FLOW_LIFETIME);
+        let set = RecoverySet::of_codes(cx, made);
+        self.pending_recovery = Some(PendingRecovery { attempts: 0, expires_at, set });
+        Decision::changed(Ok(expires_at)).with_event(EventKind::RecoveryCodesShown)
     }
 
     /// Puts the new codes into force on one of them, which stays good: typing it shows that they were kept. The set
@@ -150,8 +174,8 @@ impl Account {
         }
     }
 
-    /// Opens the registration to which a recovered login leads: what paid for the login pays for it, too. Whoever
-    /// has lost a device can do nothing else that takes one, and a last code leaves no second way here.
+    /// Opens the registration to which a recovered login leads: what paid for the login pays for it, too. From the
+    /// profile it would take another recovery code, and the one that was spent may have been the last.
     pub(super) fn lead_to_registration(&mut self, cx: &Context<'_>, token: Token, login: &OpenFlow) -> Option<Token> {
         if login.purpose != Purpose::Login || !login.evidence.is_recovered() {
             return None;
@@ -193,6 +217,7 @@ mod tests {
             issuance: IssuanceBudget::default(),
             issuer: Issuer::new("ACME").unwrap(),
             totp: Totp::default(),
+            trust_lifetime: FLOW_LIFETIME,
             window: Window::default(),
         }
     }

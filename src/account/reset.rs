@@ -1,5 +1,7 @@
 //! What an administrator does for a user who has nothing left to prove.
 
+use alloc::vec::Vec;
+
 use super::{Account, Context, Decision, Digest, Fresh, Outgoing, StoredTicket, TICKET_LIFETIME};
 use crate::event::EventKind;
 use crate::login::Contact;
@@ -27,10 +29,9 @@ impl Account {
         by: &UserId,
         contact: &Contact,
     ) -> Decision<(Ticket, Timestamp)> {
-        let removed: alloc::vec::Vec<_> =
+        let removed: Vec<_> =
             self.devices.drain(..).map(|device| EventKind::DeviceRemoved { device: device.id }).collect();
         self.recovery = None;
-        self.pending_recovery = None;
         self.email_failures = 0;
         self.failures.restore();
         self.end_flows();

@@ -7,7 +7,7 @@ use super::{Account, Context, Decision};
 use crate::account::RemovalRefusal;
 use crate::device::DeviceId;
 use crate::event::EventKind;
-use crate::login::{AddressPermit, Contact, Elevated, Evidence, SessionClaims, SignedIn};
+use crate::login::{AddressPermit, ChangeRefused, Contact, Elevated, Evidence, SessionClaims, SignedIn};
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
@@ -34,6 +34,15 @@ impl Account {
     /// Whether a session is of this epoch, as far as it says of which it is.
     pub(super) fn is_current(&self, session: &SignedIn) -> bool {
         session.epoch.is_none_or(|epoch| epoch == self.epoch)
+    }
+
+    /// Makes a change from the profile, unless its session has ended.
+    pub(crate) fn in_session<T>(
+        &mut self,
+        session: &SignedIn,
+        change: impl FnOnce(&mut Self) -> Decision<Result<T, ChangeRefused>>,
+    ) -> Decision<Result<T, ChangeRefused>> {
+        if self.is_current(session) { change(self) } else { Decision::unchanged(Err(ChangeRefused::SessionEnded)) }
     }
 
     /// Whether the claims of a session still hold. A session that rests on the trust in a browser ends with it.

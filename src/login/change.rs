@@ -56,6 +56,12 @@ pub enum ChangeRefused {
     /// Nothing waits for a confirmation, or not any more.
     #[error("nothing waits to be confirmed; begin again")]
     NothingToConfirm,
+    /// The session has ended.
+    #[error("the session has ended; log in again")]
+    SessionEnded,
+    /// The step-up is too long ago, or the account has changed since.
+    #[error("the proof is not fresh any more; prove it again")]
+    StepUpEnded,
     /// The user holds no such device.
     #[error("there is no such device")]
     UnknownDevice,

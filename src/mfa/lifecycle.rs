@@ -65,8 +65,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         code: &Code,
     ) -> Result<Change<NewRecoveryCodes>, MfaError<S, M>> {
         let codes = RecoveryCodes::generate(&*self.random)?;
-        let (result, events) =
-            self.transact(session.user(), |account, cx, _| account.begin_recovery_codes(cx, code, &codes)).await?;
+        let (result, events) = self
+            .transact(session.user(), |account, cx, _| {
+                account.in_session(session, |account| account.begin_recovery_codes(cx, code, &codes))
+            })
+            .await?;
         Ok(Change::new(result.map(|expires_at| NewRecoveryCodes { codes, expires_at }), events))
     }
 
@@ -82,8 +85,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         code: &RecoveryCode,
         contact: Contact,
     ) -> Result<Change<()>, MfaError<S, M>> {
-        let (result, events) =
-            self.transact(session.user(), |account, cx, _| account.confirm_recovery_codes(cx, code, &contact)).await?;
+        let (result, events) = self
+            .transact(session.user(), |account, cx, _| {
+                account.in_session(session, |account| account.confirm_recovery_codes(cx, code, &contact))
+            })
+            .await?;
         Ok(Change::new(result, events))
     }
 
@@ -99,8 +105,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         name: &DeviceName,
         code: &Code,
     ) -> Result<Change<()>, MfaError<S, M>> {
-        let (result, events) =
-            self.transact(session.user(), |account, cx, _| account.rename_device(cx, device, name, code)).await?;
+        let (result, events) = self
+            .transact(session.user(), |account, cx, _| {
+                account.in_session(session, |account| account.rename_device(cx, device, name, code))
+            })
+            .await?;
         Ok(Change::new(result, events))
     }
 

@@ -267,9 +267,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         Ok(IssuedTicket { ticket, expires_at, events })
     }
 
-    /// Ends every open login, registration and step-up of a user, every session whose claims are checked, and the trust
-    /// in every browser: call it when the password was changed or reset, when the user is disabled, or signs out
-    /// everywhere.
+    /// Ends every open login, registration and step-up of a user, every session whose claims are checked, the trust in
+    /// every browser, and recovery codes that wait for their confirmation. Call it when the password was changed or
+    /// reset, when the user is disabled, or signs out everywhere.
     ///
     /// # Errors
     ///

@@ -3,16 +3,17 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Mfa, Removal};
+use super::{Mfa, NewRecoveryCodes, Removal};
 use crate::account;
 use crate::device::DeviceId;
 use crate::error::MfaError;
 use crate::event::Event;
 use crate::login::{
-    AddressPermit, Contact, Elevated, EpochChange, Session, SessionClaims, SignedIn, StepUp, StepUpRef,
+    AddressPermit, Change, Contact, Elevated, EpochChange, Session, SessionClaims, SignedIn, StepUp, StepUpRef,
 };
 use crate::mailer::Mailer;
 use crate::policy::Policy;
+use crate::recovery::RecoveryCodes;
 use crate::store::Store;
 
 impl<S: Store, M: Mailer> Mfa<S, M> {
@@ -71,6 +72,23 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         };
         let (removal, events) = self.transact(elevated.user(), remove).await?;
         Ok(Removal::of(elevated.user(), removal, events))
+    }
+
+    /// Makes new recovery codes as [`Mfa::begin_recovery_codes`], on a step-up instead of a code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn begin_recovery_codes_with(
+        &self,
+        elevated: &Elevated,
+    ) -> Result<Change<NewRecoveryCodes>, MfaError<S, M>> {
+        let codes = RecoveryCodes::generate(&*self.random)?;
+        let begin = |account: &mut account::Account, cx: account::Context<'_>, _| {
+            account.begin_recovery_codes_with(cx, elevated, &codes)
+        };
+        let (result, events) = self.transact(elevated.user(), begin).await?;
+        Ok(Change::new(result.map(|expires_at| NewRecoveryCodes { codes, expires_at }), events))
     }
 
     /// Permits the host to change the address on record, on a step-up. Every open flow and session of the user ends,

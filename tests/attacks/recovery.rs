@@ -62,6 +62,12 @@ async fn h01_codes_that_nobody_confirms_expire_and_typos_are_bounded_and_no_gues
     assert_eq!(confirm(new.codes.iter().next().unwrap()).await, Some(ChangeRefused::NothingToConfirm));
 
     let new = make().await;
+    host.wait(30);
+    assert_eq!(host.mfa.revoke_logins(&alice()).await.unwrap().len(), 1);
+    let ended = confirm(new.codes.iter().next().unwrap()).await;
+    assert_eq!(ended, Some(ChangeRefused::NothingToConfirm), "the password was changed");
+
+    let new = make().await;
     for _ in 0..10 {
         assert_eq!(confirm(&nobodys()).await, Some(ChangeRefused::WrongCode));
     }
