@@ -3,8 +3,9 @@
 /// How many steps before and after the present one a code may be right for.
 ///
 /// The past bears with slow typing and a slow clock, the future with a fast clock. The default is one step
-/// each way: a code of 30 seconds is then accepted for 90 (see [`Totp::accepted_lifetime`]). RFC 6238 section
-/// 5.2 recommends no more than one step back.
+/// each way: a code of 30 seconds is then accepted for 90 (see
+/// [`Totp::accepted_lifetime`](super::Totp::accepted_lifetime)). RFC 6238 section 5.2 recommends no more than one step
+/// back.
 ///
 /// ```
 /// use factorgate::otp::Window;
