@@ -23,8 +23,8 @@ use factorgate::otpauth::{AccountName, Issuer, KeyUri, Migration};
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Change, Code, Contact, DeviceName, Login, Mfa, OsRandom, PrimaryVerified, RandomUnavailable, RecoveryCode, Secret,
-    SecureRandom, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
+    BrowserName, BrowserToken, Change, Code, Contact, DeviceName, Login, Mfa, OsRandom, PrimaryVerified,
+    RandomUnavailable, RecoveryCode, Secret, SecureRandom, ServerKey, ServerKeys, SignedIn, Timestamp, Trust, UserId,
 };
 use hmac::Hmac;
 use zeroize::Zeroizing;
@@ -115,7 +115,7 @@ fn h14_f1_nothing_of_the_servers_key_is_left_after_a_login() {
 }
 
 #[test]
-fn h14_f2_nothing_of_a_devices_key_or_a_recovery_code_is_left_after_they_were_made_and_used() {
+fn h14_f2_nothing_of_a_device_a_recovery_code_or_a_trusted_browser_is_left_after_they_were_used() {
     assert_eq!(hits(Work::Device, Algorithm::Sha1, 20), 0);
 }
 
@@ -174,6 +174,7 @@ fn forms(algorithm: Algorithm, key: &[u8]) -> HashSet<[u8; 8]> {
     let text = Secret::from_bytes(key).unwrap().to_base32();
     forms.extend([&text, &text.grouped()].map(|text| text.expose_secret().as_bytes().to_vec()));
     forms.extend(recovery_texts(&key[..RECOVERY_CODE]));
+    forms.push(key[..SERIES].iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect());
     let len = block.len() / word * word;
     block.resize(block_len, 0);
     for pad in [0, 0x36, 0x5c] {
@@ -338,21 +339,24 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
 /// How many bytes a recovery code has.
 const RECOVERY_CODE: usize = 10;
 
-/// Gives the masked key where the secret of a device is drawn, and its beginning where a recovery code is: they are the
-/// only things of these lengths.
+/// How many bytes name a trusted browser; a ticket has as many.
+const SERIES: usize = 16;
+
+/// Gives the masked key where the secret of a device is drawn, and its beginning where a recovery code is or what names
+/// a trusted browser: nothing else of these lengths is looked for.
 struct DeviceKey(Vec<u8>);
 
 impl SecureRandom for DeviceKey {
     fn fill(&self, out: &mut [u8]) -> Result<(), RandomUnavailable> {
         match out.len() {
-            len if len == self.0.len() || len == RECOVERY_CODE => Unmask(&self.0).fill(out),
+            len if len == self.0.len() || len == RECOVERY_CODE || len == SERIES => Unmask(&self.0).fill(out),
             _ => OsRandom.fill(out),
         }
     }
 }
 
-/// Registers a device at a login and logs in with it, and with a recovery code; everything is dropped then but the
-/// sealed record.
+/// Registers a device at a login and logs in with it, with a recovery code, and from a trusted browser; everything is
+/// dropped then but the sealed record.
 #[inline(never)]
 fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
     let (store, clock) = (MemoryStore::new(), FixedClock::at(1_900_000_000));
@@ -361,7 +365,7 @@ fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
     let mfa = builder.clock(clock.clone()).random(random).build().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap();
+        let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap().with_trusted_browsers();
         let alice = || UserId::new("alice").unwrap();
         let contact = || Contact::without_email(AccountName::new("alice").unwrap());
         let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
@@ -375,6 +379,12 @@ fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
         let Login::Challenge(asked) = login else { panic!("{login:?}") };
         let code = Totp::default().generate(&secret, clock.time()).unwrap();
         let login = mfa.verify_app_code(asked.flow(), &code, &policy).await.unwrap();
+        let Login::Authenticated(passed) = login else { panic!("{login:?}") };
+        let trust = mfa.trust_browser(&passed, &BrowserName::new("Firefox").unwrap(), &policy).await.unwrap();
+        let Trust::Trusted { token, .. } = trust else { panic!("{trust:?}") };
+        let cookie = BrowserToken::from_cookie(token.to_cookie().expose_secret()).unwrap();
+        let primary = PrimaryVerified::assertion(alice());
+        let login = mfa.begin_login_from(primary, contact(), &policy, Some(&cookie)).await.unwrap();
         assert!(matches!(login, Login::Authenticated(_)));
         clock.advance(std::time::Duration::from_secs(30));
         let (session, code) = (SignedIn::assertion(alice()), Totp::default().generate(&secret, clock.time()).unwrap());
