@@ -148,6 +148,11 @@ mod ticket;
 mod time;
 mod user;
 
+/// For the fuzz targets only.
+#[cfg(all(fuzzing, feature = "std"))]
+#[doc(hidden)]
+pub use crate::record::fuzzing;
+
 /// The examples of the README.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]

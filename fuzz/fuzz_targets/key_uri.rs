@@ -1,19 +1,32 @@
-//! A Key URI of another system: refused, or read, and then the same when it is written and read.
+//! A Key URI of another system: refused with a place in the text, or read, and then the same when it is written and
+//! read. What is read strictly is read leniently, and as the same.
 #![no_main]
 
-use factorgate::otpauth::{KeyParameters, KeyUri};
+use factorgate::otpauth::{KeyParameters, KeyUri, ParsedKeyUri};
 use libfuzzer_sys::fuzz_target;
 
+fn same(one: &ParsedKeyUri, other: &ParsedKeyUri) {
+    assert_eq!((one.issuer(), one.account()), (other.issuer(), other.account()));
+    assert_eq!(one.parameters(), other.parameters());
+    assert_eq!(one.secret().expose_secret(), other.secret().expose_secret());
+}
+
 fuzz_target!(|text: &str| {
-    let Ok(read) = KeyUri::parse(text) else { return };
+    let (strict, lenient) = (KeyUri::parse(text), KeyUri::parse_lenient(text));
+    if let Ok(strict) = &strict {
+        same(strict, lenient.as_ref().unwrap());
+    }
+    let Ok(read) = lenient else { return };
+    // Whatever apps make of it.
+    let _ = (read.compatibility(), read.tolerated());
     let Some(issuer) = read.issuer() else { return };
     let uri = match read.parameters() {
         KeyParameters::Hotp { hotp, counter } => KeyUri::hotp(issuer, read.account(), read.secret(), &hotp, counter),
         KeyParameters::Totp(totp) => KeyUri::totp(issuer, read.account(), read.secret(), &totp).unwrap(),
         other => panic!("{other:?}"),
     };
-    let again = KeyUri::parse(uri.expose_secret()).unwrap();
-    assert_eq!((again.issuer(), again.account()), (Some(issuer), read.account()));
-    assert_eq!(again.parameters(), read.parameters());
-    assert_eq!(again.secret().expose_secret(), read.secret().expose_secret());
+    same(&KeyUri::parse_lenient(uri.expose_secret()).unwrap(), &read);
+    if !read.secret().is_short() {
+        assert!(KeyUri::parse(uri.expose_secret()).unwrap().tolerated().is_empty());
+    }
 });
