@@ -91,7 +91,7 @@
 //! | `std` | yes | the engine, the ports, QR codes, the system's clock and randomness; without it one-time passwords, secrets, Key URIs and the policy, on `alloc` alone |
 //! | `migration` | no | reads the exports of Google Authenticator, on `alloc` alone |
 //! | `png` | no | QR codes as PNG |
-//! | `serde` | no | policies and exemptions as data |
+//! | `serde` | no | policies and exemptions as data, the claims of a session as their line of text |
 //! | `testing` | no | memory store, outbox, fixed clock, seeded randomness and the conformance kit for stores |
 //! | `tracing` | no | every event through `tracing` as well |
 

@@ -195,6 +195,23 @@ impl fmt::Display for SessionClaims {
     }
 }
 
+/// With the feature `serde`: as [`SessionClaims::to_text`].
+#[cfg(feature = "serde")]
+impl serde::Serialize for SessionClaims {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// With the feature `serde`: as [`SessionClaims::from_text`].
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for SessionClaims {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_text(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 /// The text is no claims that this version of the library has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the text is no claims of a session; log in again")]

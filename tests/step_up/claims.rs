@@ -180,6 +180,18 @@ fn j04_the_header_of_rfc_9470() {
     assert!(names.iter().all(|name| name.chars().all(is_scope)));
 }
 
+#[tokio::test]
+async fn claims_as_data_are_their_text_and_nothing_else_is_read() {
+    let host = Host::new();
+    let session = host.by_mail().await;
+    let json = serde_json::to_string(&session).unwrap();
+    assert_eq!(json, format!("\"{}\"", session.to_text()));
+    assert_eq!(serde_json::from_str::<SessionClaims>(&json).unwrap(), session);
+    for bad in ["\"\"", "{}", "null", "\"fgs2;epoch=0;at=1;user=a\""] {
+        assert!(serde_json::from_str::<SessionClaims>(bad).is_err(), "{bad}");
+    }
+}
+
 proptest::proptest! {
     /// What is read is what would be written: no two texts are the same claims.
     #[test]
