@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p peers`. All of a case are measured in turn, hundreds of times, so that what else the
 //! machine does falls on all alike; what is compared is the lower quartile of each. The status is 1 if a ratio is
-//! over its limit.
+//! over its limit three times in a row.
 
 mod codes;
 mod key_uris;
