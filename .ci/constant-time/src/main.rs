@@ -12,7 +12,7 @@ mod memcheck;
 mod otp;
 #[path = "../../../src/random.rs"]
 mod random;
-#[path = "../../../src/secret.rs"]
+#[path = "../../../src/secret/mod.rs"]
 mod secret;
 
 fn main() {
