@@ -4,6 +4,7 @@
 //! and uses [`Mfa`] of this module. There is no second implementation behind it.
 
 mod lifecycle;
+mod moving;
 mod sessions;
 
 use alloc::vec::Vec;

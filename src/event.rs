@@ -100,6 +100,18 @@ pub enum EventKind {
     EmailDisabled,
     /// A registration was begun: a secret was made and shown.
     EnrollmentBegun,
+    /// An administrator has had the secrets of the user's devices written out.
+    FactorsExported {
+        /// The administrator.
+        by: UserId,
+    },
+    /// What the user has registered with another system was taken over; its devices are named after this.
+    FactorsImported {
+        /// The administrator.
+        by: UserId,
+        /// How many recovery codes came along.
+        recovery_codes: u32,
+    },
     /// An administrator has taken all factors from the user; the devices that were removed are named after this.
     FactorsReset {
         /// The administrator.

@@ -126,6 +126,8 @@ mod mac;
 mod mailer;
 #[cfg(feature = "std")]
 mod mfa;
+#[cfg(feature = "std")]
+pub mod moving;
 pub mod otp;
 pub mod otpauth;
 pub mod policy;
@@ -174,8 +176,8 @@ pub use crate::{
     },
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
     mfa::{
-        AddressChange, Alternative, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes, Removable,
-        Removal, RemovalReason, UserStatus,
+        AddressChange, Alternative, Imported, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes,
+        Removable, Removal, RemovalReason, UserStatus,
     },
     qr::{QrCode, QrTooLong},
     random::OsRandom,

@@ -156,6 +156,16 @@ impl Failures {
         Some(until)
     }
 
+    /// Gives back one guess that was paid for in advance, when `before` became `after`, and was right. The lock that it
+    /// brought is lifted; one that others brought meanwhile is not.
+    pub(crate) fn refund(&mut self, before: Self, after: Self) {
+        if *self == after {
+            *self = before;
+        } else {
+            self.spent = self.spent.saturating_sub(1);
+        }
+    }
+
     pub(crate) fn restore(&mut self) {
         *self = Self::default();
     }

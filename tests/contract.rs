@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use factorgate::moving::{Import, LegacyRecoveryCode};
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
@@ -247,6 +248,9 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     send(mfa.can_remove(login.user(), DeviceId::new(1), &contact, &policy));
     send(mfa.reset_by_admin(login.user(), &admin, make()));
     send(mfa.revoke_logins(login.user()));
+    let (import, legacy): (Import, LegacyRecoveryCode) = (make(), make());
+    send(mfa.import(login.user(), &import, &admin));
+    send(mfa.verify_legacy_recovery_code(login, &legacy, &policy));
 }
 
 #[test]
@@ -353,7 +357,7 @@ fn a_host_without_an_executor_has_every_operation() {
 const LAYERS: &[&[&str]] = &[
     &["time", "random", "user", "device", "browser", "secret", "mac", "keys"],
     &["code", "otp", "throttle", "policy", "ticket", "recovery"],
-    &["qr", "otpauth", "store", "mailer", "event"],
+    &["qr", "otpauth", "store", "mailer", "event", "moving"],
     &["login", "account"],
     &["record"],
     &["error", "mfa", "blocking"],

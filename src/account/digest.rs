@@ -3,6 +3,8 @@
 //! A plain or a slow hash of a short code is searched in no time by whoever reads the database; without the
 //! server's key there is nothing to search (OWASP ASVS 5.0, 6.5.2; NIST SP 800-63B-4 section 3.1.1.2).
 
+use alloc::vec::Vec;
+
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::{Context, Digest, OpenFlow, RecoverySet, StoredRecoveryCode};
@@ -10,7 +12,9 @@ use crate::code::Code;
 use crate::keys::KeySet;
 use crate::login::{BrowserToken, Purpose, Token};
 use crate::mac::hmac_sha256;
+use crate::moving::{Import, LegacyRecoveryCode};
 use crate::recovery::{RecoveryCode, RecoveryCodes};
+use crate::secret::SecretText;
 use crate::ticket::Ticket;
 
 impl Digest {
@@ -72,13 +76,36 @@ impl RecoverySet {
     pub(super) fn of_codes(cx: &Context<'_>, codes: &RecoveryCodes) -> Self {
         let keys = cx.keys.current();
         let stored = |code| StoredRecoveryCode { tag: tag(keys, &recovery_fields(cx, code)), used: false };
-        Self { codes: codes.iter().map(stored).collect(), failures: 0, key: keys.id }
+        Self { codes: codes.iter().map(stored).collect(), failures: 0, imported: None, key: keys.id }
+    }
+
+    /// Of the codes of another system: in plain as digests of their bytes, hashed ones as they are.
+    pub(super) fn of_import(cx: &Context<'_>, import: &Import) -> Self {
+        let keys = cx.keys.current();
+        let mut codes: Vec<StoredRecoveryCode> = Vec::with_capacity(import.codes.len());
+        for code in &import.codes {
+            let tag = tag(keys, &legacy_fields(cx, code));
+            if !codes.iter().any(|stored| stored.tag.ct_eq(&tag).into()) {
+                codes.push(StoredRecoveryCode { tag, used: false });
+            }
+        }
+        let hashes = import.hashes.iter().map(SecretText::duplicate).collect();
+        Self { codes, failures: 0, imported: Some(hashes), key: keys.id }
     }
 
     /// The place of a code. However many are stored, one digest is computed, and compared with all of them
     /// (OWASP ASVS 5.0, 11.2.4).
     pub(super) fn find(&self, cx: &Context<'_>, code: &RecoveryCode) -> Option<usize> {
-        let made = tag(cx.keys.by_id(self.key)?, &recovery_fields(cx, code));
+        self.place_of(cx, &recovery_fields(cx, code))
+    }
+
+    /// As [`RecoverySet::find`], of a code of another system.
+    pub(super) fn find_legacy(&self, cx: &Context<'_>, code: &LegacyRecoveryCode) -> Option<usize> {
+        self.place_of(cx, &legacy_fields(cx, code))
+    }
+
+    fn place_of(&self, cx: &Context<'_>, fields: &[&[u8]]) -> Option<usize> {
+        let made = tag(cx.keys.by_id(self.key)?, fields);
         let mut found = u64::MAX;
         for (place, stored) in (0..).zip(&self.codes) {
             found.conditional_assign(&place, stored.tag.ct_eq(&made));
@@ -107,6 +134,10 @@ fn ticket_fields<'a>(cx: &Context<'a>, ticket: &'a Ticket) -> [&'a [u8]; 3] {
 
 fn recovery_fields<'a>(cx: &Context<'a>, code: &'a RecoveryCode) -> [&'a [u8]; 3] {
     [b"recovery", cx.user.as_str().as_bytes(), code.bytes()]
+}
+
+fn legacy_fields<'a>(cx: &Context<'a>, code: &'a LegacyRecoveryCode) -> [&'a [u8]; 3] {
+    [b"legacy recovery", cx.user.as_str().as_bytes(), code.expose_secret().as_bytes()]
 }
 
 fn with_code_fields<T>(cx: &Context<'_>, flow: &OpenFlow, code: &Code, digest: impl FnOnce(&[&[u8]]) -> T) -> T {

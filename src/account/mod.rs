@@ -7,6 +7,7 @@ mod devices;
 mod digest;
 mod enroll;
 mod flow;
+mod import;
 mod proof;
 mod recovery;
 mod replace;
@@ -27,6 +28,7 @@ use crate::event::EventKind;
 use crate::keys::{KeyId, ServerKeys};
 use crate::login::{Contact, DeniedReason, Evidence, Finished, Open, Purpose, Series, Token};
 use crate::mailer::Notice;
+use crate::moving::Import;
 use crate::otp::{TimeStep, Totp, Window};
 use crate::otpauth::{Issuer, KeyUri};
 use crate::policy::{DeviceStanding, EmailStanding, Policy, Standing};
@@ -44,7 +46,7 @@ pub(crate) use self::step_up::Session;
 pub(crate) use self::trust::{Browsers, MAX_BROWSERS, TrustedBrowser};
 
 /// The most devices that a user can hold.
-pub(crate) const MAX_DEVICES: usize = 5;
+pub(crate) const MAX_DEVICES: usize = Import::MAX_DEVICES;
 /// The most flows that are open for a user; the oldest makes way for a new one.
 pub(crate) const MAX_FLOWS: usize = 5;
 /// How long a flow is open, and how long a registration waits for its code.

@@ -13,6 +13,7 @@ use crate::login::{ChangeRefused, Contact, Elevated, Purpose, Refusal, Token};
 use crate::mailer::Notice;
 use crate::policy::Step;
 use crate::recovery::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
+use crate::secret::SecretText;
 use crate::throttle::FailureBudget;
 use crate::time::Timestamp;
 
@@ -21,6 +22,8 @@ pub(crate) struct RecoverySet {
     pub(crate) codes: Vec<StoredRecoveryCode>,
     /// Consecutive wrong codes. Time does not reset them.
     pub(crate) failures: u32,
+    /// The hashes, of another system, that were not used yet; `None` in a set that was made here.
+    pub(crate) imported: Option<Vec<SecretText>>,
     pub(crate) key: KeyId,
 }
 
@@ -39,8 +42,10 @@ pub(crate) struct PendingRecovery {
 impl RecoverySet {
     /// How many can be used.
     pub(crate) fn left(&self) -> u32 {
-        let unused = self.codes.iter().map(|code| u32::from(!code.used)).sum();
-        if self.is_disabled() { 0 } else { unused }
+        let unused: u32 = self.codes.iter().map(|code| u32::from(!code.used)).sum();
+        // There are few: the import and the record are bounded.
+        let hashed = self.imported.as_ref().map_or(0, |hashes| hashes.len() as u32);
+        if self.is_disabled() { 0 } else { unused + hashed }
     }
 
     fn is_disabled(&self) -> bool {
@@ -134,34 +139,29 @@ impl Account {
         fresh: Fresh,
         code: &RecoveryCode,
     ) -> Decision<Progress> {
-        self.at_step(rq, Step::RecoveryCode, |account, at| account.judge_recovery_code(rq, fresh, at, code))
+        self.at_step(rq, Step::RecoveryCode, |account, at| {
+            let found = account.recovery.as_ref().and_then(|set| set.find(&rq.cx, code));
+            account.judge_recovery_code(rq, fresh, at, found)
+        })
     }
 
-    fn judge_recovery_code(
+    /// Judges a code that was looked for, and stands at `found`.
+    pub(super) fn judge_recovery_code(
         &mut self,
         rq: &Request<'_>,
         fresh: Fresh,
         at: usize,
-        code: &RecoveryCode,
+        found: Option<usize>,
     ) -> Decision<Progress> {
         let refused = |fault| EventKind::CodeRefused { factor: Factor::Recovery, fault };
         let Some(set) = &mut self.recovery else { return self.refuse(rq, at, Refusal::WrongCode) };
-        match set.find(&rq.cx, code).and_then(|place| set.codes.get_mut(place)) {
+        match found.and_then(|place| set.codes.get_mut(place)) {
             Some(stored) if stored.used => {
                 self.refuse(rq, at, Refusal::WrongCode).with_event(refused(CodeFault::Replayed))
             }
             Some(stored) => {
                 stored.used = true;
-                set.failures = 0;
-                let left = set.left();
-                let notice = self.flows.get_mut(at).and_then(|flow| {
-                    flow.evidence.recovery_code = Some(rq.cx.now);
-                    Outgoing::notice(&flow.contact, Notice::RecoveryCodeUsed { left })
-                });
-                let mut decision =
-                    self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Recovery });
-                decision.events.insert(1, EventKind::RecoveryCodeUsed { left });
-                decision.with_mail(notice)
+                self.accept_recovery_code(rq, fresh, at)
             }
             None => {
                 set.failures = set.failures.saturating_add(1);
@@ -172,6 +172,21 @@ impl Account {
                 self.after_wrong_code(rq, at, 1, events)
             }
         }
+    }
+
+    /// Goes on after a recovery code that was right, and is spent.
+    pub(super) fn accept_recovery_code(&mut self, rq: &Request<'_>, fresh: Fresh, at: usize) -> Decision<Progress> {
+        let left = self.recovery.as_mut().map_or(0, |set| {
+            set.failures = 0;
+            set.left()
+        });
+        let notice = self.flows.get_mut(at).and_then(|flow| {
+            flow.evidence.recovery_code = Some(rq.cx.now);
+            Outgoing::notice(&flow.contact, Notice::RecoveryCodeUsed { left })
+        });
+        let mut decision = self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Recovery });
+        decision.events.insert(1, EventKind::RecoveryCodeUsed { left });
+        decision.with_mail(notice)
     }
 
     /// Opens the registration to which a recovered login leads: what paid for the login pays for it, too. From the

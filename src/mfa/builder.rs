@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-use super::{Mfa, Observer};
+use super::{HashChecker, Mfa, Observer};
 use crate::account::Rules;
 use crate::event::Event;
 use crate::keys::ServerKeys;
@@ -34,6 +34,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     pub fn builder(store: S, mailer: M, keys: ServerKeys, issuer: Issuer) -> MfaBuilder<S, M> {
         MfaBuilder(Self {
             clock: Box::new(SystemClock),
+            hash_checker: None,
             keys,
             mailer,
             observer: None,
@@ -103,6 +104,22 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
     /// Another source of randomness than [`OsRandom`].
     pub fn random(mut self, random: impl SecureRandom + 'static) -> Self {
         self.0.random = Box::new(random);
+        self
+    }
+
+    /// Tells whether a recovery code as it was typed is the one of a hash that was imported: see
+    /// [`moving`](crate::moving). It is given the code first and the hash second.
+    ///
+    /// Hashes of passwords are slow on purpose, and there is one for each code that is left: of ten, at a quarter of a
+    /// second each, one guess takes two and a half seconds of a processor. So it is run only for a user whose first
+    /// factor was right, on what is left of the user's own hashes ([`Import::MAX_RECOVERY_CODES`] at most), until one is
+    /// right, and after the guess was counted: however many requests come at once, it is run for no more of them than the
+    /// budget has guesses. It runs within the request and blocks its thread: on tokio's executor with several threads,
+    /// wrap it into `tokio::task::block_in_place`.
+    ///
+    /// [`Import::MAX_RECOVERY_CODES`]: crate::moving::Import::MAX_RECOVERY_CODES
+    pub fn recovery_hash_checker(mut self, checker: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
+        self.0.hash_checker = Some(Box::new(checker) as Box<HashChecker>);
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod lifecycle;
+mod moving;
 mod operations;
 mod sessions;
 mod trust;
@@ -30,6 +31,7 @@ use crate::user::UserId;
 pub use self::{
     builder::{InvalidSettings, MfaBuilder},
     lifecycle::{Alternative, NewRecoveryCodes, Removable},
+    moving::Imported,
     operations::{IssuedTicket, Removal, RemovalReason, UserStatus},
     sessions::AddressChange,
 };
@@ -47,6 +49,7 @@ const TRIES: u32 = 64;
 /// See the [crate's documentation](crate) for a whole login.
 pub struct Mfa<S, M> {
     clock: Box<dyn Clock>,
+    hash_checker: Option<Box<HashChecker>>,
     keys: ServerKeys,
     mailer: M,
     observer: Option<Box<Observer>>,
@@ -55,6 +58,7 @@ pub struct Mfa<S, M> {
     store: S,
 }
 
+pub(crate) type HashChecker = dyn Fn(&str, &str) -> bool + Send + Sync;
 pub(crate) type Observer = dyn Fn(&Event) + Send + Sync;
 
 impl<S, M> fmt::Debug for Mfa<S, M> {
@@ -70,7 +74,18 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         user: &UserId,
         decide: impl FnMut(&mut Account, Context<'_>, Fresh) -> Decision<T> + Send,
     ) -> Result<(T, Vec<Event>), MfaError<S, M>> {
-        let (Decision { events, mails, value, .. }, at) = self.commit(user, decide).await?;
+        let (decision, at) = self.commit(user, decide).await?;
+        self.publish(user, decision, at).await
+    }
+
+    /// What follows a commit: tells the observer, sends the mail.
+    async fn publish<T: Send>(
+        &self,
+        user: &UserId,
+        decision: Decision<T>,
+        at: Timestamp,
+    ) -> Result<(T, Vec<Event>), MfaError<S, M>> {
+        let Decision { events, mails, value, .. } = decision;
         let events: Vec<Event> = events.into_iter().map(|kind| self.observe(user, at, kind)).collect();
         for mail in mails {
             if let Err(undelivered) = self.send(&mail).await {

@@ -1,5 +1,6 @@
 //! CBOR back to an account: the whole of it, in its bounds, or nothing.
 
+use alloc::borrow::ToOwned as _;
 use alloc::vec::Vec;
 
 use minicbor::Decoder;
@@ -13,11 +14,11 @@ use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
 use crate::keys::KeyId;
 use crate::login::{Contact, Evidence, Purpose};
+use crate::moving::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
 use crate::otpauth::AccountName;
 use crate::policy::{EmailStanding, Policy};
-use crate::recovery::RecoveryCodes;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretText};
 use crate::throttle::{Failures, IssuanceBudget, Issues};
 use crate::time::Timestamp;
 use crate::user::EmailAddress;
@@ -97,15 +98,21 @@ fn device(d: &mut Decoder<'_>) -> Option<Device> {
 }
 
 fn recovery(d: &mut Decoder<'_>) -> Option<RecoverySet> {
-    array(d, 3)?;
+    array(d, 4)?;
     Some(RecoverySet {
         key: KeyId(d.bytes().ok()?.try_into().ok()?),
         failures: d.u32().ok()?,
-        codes: list(d, RecoveryCodes::COUNT, |d| {
+        codes: list(d, Import::MAX_RECOVERY_CODES, |d| {
             array(d, 2)?;
             Some(StoredRecoveryCode { tag: d.bytes().ok()?.try_into().ok()?, used: d.bool().ok()? })
         })?,
+        imported: optional(d, |d| list(d, Import::MAX_RECOVERY_CODES, hash))?,
     })
+}
+
+fn hash(d: &mut Decoder<'_>) -> Option<SecretText> {
+    let hash = d.str().ok()?;
+    (hash.len() <= Import::MAX_HASH_LEN).then(|| SecretText::new(hash.to_owned()))
 }
 
 fn pending_recovery(d: &mut Decoder<'_>) -> Option<PendingRecovery> {
@@ -192,7 +199,8 @@ fn totp(d: &mut Decoder<'_>) -> Option<Totp> {
 }
 
 fn secret(d: &mut Decoder<'_>) -> Option<Secret> {
-    Secret::from_bytes(d.bytes().ok()?).ok()
+    // What was imported may be short.
+    Secret::from_legacy_bytes(d.bytes().ok()?).ok()
 }
 
 fn digest(d: &mut Decoder<'_>) -> Option<Digest> {

@@ -90,12 +90,18 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
 }
 
 fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
-    let RecoverySet { codes, failures, key } = set;
-    e.array(3)?.bytes(&key.0)?.u32(*failures)?.array(codes.len() as u64)?;
+    let RecoverySet { codes, failures, imported, key } = set;
+    e.array(4)?.bytes(&key.0)?.u32(*failures)?.array(codes.len() as u64)?;
     for StoredRecoveryCode { tag, used } in codes {
         e.array(2)?.bytes(tag)?.bool(*used)?;
     }
-    Ok(())
+    optional(e, imported.as_ref(), |e, hashes| {
+        e.array(hashes.len() as u64)?;
+        for hash in hashes {
+            e.str(hash.expose_secret())?;
+        }
+        Ok(())
+    })
 }
 
 fn browser<W: Write>(e: &mut Encoder<W>, browser: &TrustedBrowser) -> Out<W> {

@@ -11,10 +11,11 @@ use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
 use crate::keys::ServerKey;
 use crate::login::{Contact, Evidence, Purpose};
+use crate::moving::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
 use crate::otpauth::AccountName;
 use crate::policy::{Channel, FirstRegistration, Policy};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretText};
 use crate::throttle::{Failures, Issues};
 use crate::time::Timestamp;
 use crate::user::EmailAddress;
@@ -85,6 +86,7 @@ fn account() -> Account {
     let set = |used: usize| RecoverySet {
         codes: (0..10).map(|at| StoredRecoveryCode { tag: [at as u8; 32], used: at < used }).collect(),
         failures: 7,
+        imported: None,
         key: KeyId([9; 8]),
     };
     let at = Timestamp::from_secs;
@@ -104,7 +106,8 @@ fn account() -> Account {
             until: at(7),
         }]),
     };
-    account.recovery = Some(set(3));
+    let hash = |text: &str| SecretText::new(text.to_string());
+    account.recovery = Some(RecoverySet { imported: Some(Vec::from(["$2a$04$a", "b"].map(hash))), ..set(3) });
     account.pending_recovery = Some(PendingRecovery { attempts: 2, expires_at: Timestamp::from_secs(11), set: set(0) });
     account.flows[0].evidence.recovery_code = Some(Timestamp::from_secs(4));
     account.flows[0].replaces = Some(DeviceId::new(3));
@@ -184,6 +187,13 @@ fn content_that_was_cut_or_goes_on_is_refused() {
 fn the_largest_account_stays_below_the_bound() {
     let long = |n: usize| "é".repeat(n / 2);
     let mut account = account();
+    account.recovery = account.recovery.map(|set| RecoverySet {
+        codes: Vec::new(),
+        imported: Some(
+            (0..Import::MAX_RECOVERY_CODES).map(|_| SecretText::new("h".repeat(Import::MAX_HASH_LEN))).collect(),
+        ),
+        ..set
+    });
     account.issues.times = vec![Timestamp::from_secs(u64::MAX); 60];
     account.devices = (0..crate::account::MAX_DEVICES)
         .map(|_| {

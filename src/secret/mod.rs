@@ -239,6 +239,12 @@ impl SecretText {
         Self(Zeroizing::new(text))
     }
 
+    /// Another copy, for the few places that need one.
+    #[cfg(feature = "std")]
+    pub(crate) fn duplicate(&self) -> Self {
+        Self::new(self.expose_secret().into())
+    }
+
     /// The text itself, to be shown to the one person whose secret it is.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
