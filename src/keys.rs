@@ -61,6 +61,17 @@ impl ServerKey {
         Ok(Self(key))
     }
 
+    /// The name of the key, which tells nothing about it: what [`Mfa::key_usage`](crate::Mfa::key_usage) calls it.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        let name = self.derive("id");
+        let mut id = [0; 8];
+        for (to, from) in id.iter_mut().zip(name.iter()) {
+            *to = *from;
+        }
+        KeyId(id)
+    }
+
     /// The key as 64 hexadecimal digits, for the server's configuration.
     #[must_use]
     pub fn to_hex(&self) -> SecretText {
@@ -110,6 +121,9 @@ pub enum InvalidServerKey {
 /// To change the key, make the old one a retired one: every record is sealed anew when it is next
 /// written, and an outstanding code stays good until it expires. Recovery codes have no expiry: those that were made
 /// under a key are good as long as it is a retired one.
+///
+/// [`Mfa::reseal_all`](crate::Mfa::reseal_all) seals anew what nobody writes, and tells whether a retired key is still
+/// needed. Until it is not, keep it: what it has sealed could not be opened, and who is named by it could not log in.
 pub struct ServerKeys {
     current: KeySet,
     retired: Vec<KeySet>,
@@ -127,6 +141,12 @@ impl ServerKeys {
     pub fn with_retired(mut self, old: ServerKey) -> Self {
         self.retired.push(KeySet::new(&old));
         self
+    }
+
+    /// The name of the key in use.
+    #[must_use]
+    pub fn current_id(&self) -> KeyId {
+        self.current.id
     }
 
     pub(crate) fn current(&self) -> &KeySet {
@@ -147,9 +167,29 @@ impl fmt::Debug for ServerKeys {
     }
 }
 
-/// Names a key without telling anything about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyId(pub(crate) [u8; 8]);
+/// Names a [`ServerKey`] without telling anything about it. `Display` shows 16 hexadecimal digits.
+///
+/// ```
+/// use factorgate::ServerKey;
+///
+/// let key = ServerKey::from_hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")?;
+/// assert_eq!(key.id().to_string(), "99b754836ddc878d");
+/// # Ok::<_, factorgate::InvalidServerKey>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub(crate) [u8; 8]);
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// The keys derived from one server key, one for each purpose.
 pub(crate) struct KeySet {
@@ -160,12 +200,7 @@ pub(crate) struct KeySet {
 
 impl KeySet {
     fn new(key: &ServerKey) -> Self {
-        let name = key.derive("id");
-        let mut id = [0; 8];
-        for (to, from) in id.iter_mut().zip(name.iter()) {
-            *to = *from;
-        }
-        Self { id: KeyId(id), seal: key.derive("seal"), digest: key.derive("digest") }
+        Self { id: key.id(), seal: key.derive("seal"), digest: key.derive("digest") }
     }
 }
 

@@ -89,6 +89,7 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `std` | yes | the engine, the ports, QR codes, the system's clock and randomness; without it one-time passwords, secrets, Key URIs and the policy, on `alloc` alone |
+//! | `dangerous-export` | no | `Mfa::export`, which writes out the secrets of a user's devices |
 //! | `migration` | no | reads the exports of Google Authenticator, on `alloc` alone |
 //! | `png` | no | QR codes as PNG |
 //! | `serde` | no | policies and exemptions as data, the claims of a session as their line of text |
@@ -160,13 +161,15 @@ pub use crate::record::fuzzing;
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
+#[cfg(feature = "dangerous-export")]
+pub use crate::mfa::{Export, ExportedDevice};
 #[cfg(feature = "std")]
 pub use crate::{
     browser::{BrowserId, BrowserInfo, BrowserName, InvalidBrowserName},
     device::{DeviceId, DeviceInfo, DeviceName, InvalidDeviceName},
     error::{Error, MfaError},
     event::{CodeFault, Event, EventKind, Factor, TrustEnd},
-    keys::{InvalidServerKey, ServerKey, ServerKeys},
+    keys::{InvalidServerKey, KeyId, ServerKey, ServerKeys},
     login::{
         AddressPermit, Administrator, Assurance, Authenticated, BrowserToken, Challenge, Change, ChangeRefused,
         Contact, Denied, DeniedReason, Elevated, EmailStatus, Enroll, EpochChange, Evidence, Flow, InvalidBrowserToken,
@@ -176,8 +179,8 @@ pub use crate::{
     },
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
     mfa::{
-        AddressChange, Alternative, Imported, InvalidSettings, IssuedTicket, Mfa, MfaBuilder, NewRecoveryCodes,
-        Removable, Removal, RemovalReason, UserStatus,
+        AddressChange, Alternative, Coverage, Covered, Imported, InvalidSettings, IssuedTicket, KeyUsage, Mfa,
+        MfaBuilder, NewRecoveryCodes, Removable, Removal, RemovalReason, Resealed, Reseals, UserStatus, Walk,
     },
     qr::{QrCode, QrTooLong},
     random::OsRandom,

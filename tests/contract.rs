@@ -1,6 +1,7 @@
 //! What the engine costs, what its futures are, and which module may import which.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -251,6 +252,11 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     let (import, legacy): (Import, LegacyRecoveryCode) = (make(), make());
     send(mfa.import(login.user(), &import, &admin));
     send(mfa.verify_legacy_recovery_code(login, &legacy, &policy));
+    send(mfa.export(login.user(), &admin));
+    send(mfa.reseal(login.user()));
+    send(mfa.reseal_all(Vec::new(), |_, _| ControlFlow::Continue(())));
+    send(mfa.key_usage(login.user()));
+    send(mfa.coverage(Vec::new(), &policy, |_| ControlFlow::Continue(())));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod digest;
 mod enroll;
 mod flow;
 mod import;
+mod keys;
 mod proof;
 mod recovery;
 mod replace;

@@ -1,11 +1,16 @@
 //! The engine: one loop that commits before it reveals, and the operations of a host on top of it.
 
 mod builder;
+mod coverage;
+#[cfg(feature = "dangerous-export")]
+mod export;
 mod lifecycle;
 mod moving;
 mod operations;
+mod reseal;
 mod sessions;
 mod trust;
+mod walk;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -28,12 +33,17 @@ use crate::ticket::Ticket;
 use crate::time::{Clock, Timestamp};
 use crate::user::UserId;
 
+#[cfg(feature = "dangerous-export")]
+pub use self::export::{Export, ExportedDevice};
 pub use self::{
     builder::{InvalidSettings, MfaBuilder},
+    coverage::{Coverage, Covered},
     lifecycle::{Alternative, NewRecoveryCodes, Removable},
     moving::Imported,
     operations::{IssuedTicket, Removal, RemovalReason, UserStatus},
+    reseal::{KeyUsage, Resealed, Reseals},
     sessions::AddressChange,
+    walk::Walk,
 };
 
 /// How often a transition is decided anew because another request came first. Of any number of requests at

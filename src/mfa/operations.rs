@@ -221,16 +221,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// As [`Mfa::begin_login`].
     pub async fn status(&self, user: &UserId) -> Result<UserStatus, MfaError<S, M>> {
         let (account, now) = self.look(user).await?;
-        Ok(UserStatus {
-            browsers: account.browser_list(now),
-            devices: account.device_list(),
-            ever_held_factor: account.ever_held_factor,
-            recovery_codes: account.recovery_codes_left(),
-            locked_until: account.failures.locked(now),
-            ticket_until: account.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
-            account,
-            now,
-        })
+        Ok(UserStatus::new(account, now))
     }
 
     /// The account as it is stored, and the time.
@@ -396,6 +387,26 @@ pub struct UserStatus {
 }
 
 impl UserStatus {
+    fn new(account: Account, now: Timestamp) -> Self {
+        Self {
+            browsers: account.browser_list(now),
+            devices: account.device_list(),
+            ever_held_factor: account.ever_held_factor,
+            recovery_codes: account.recovery_codes_left(),
+            locked_until: account.failures.locked(now),
+            ticket_until: account.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
+            account,
+            now,
+        }
+    }
+
+    /// Whether a device of the user has a secret that is [shorter than it should be](crate::Secret::is_short), as it was
+    /// imported. Let the user register it anew.
+    #[must_use]
+    pub fn has_short_secret(&self) -> bool {
+        self.account.devices.iter().any(|device| device.secret.is_short())
+    }
+
     /// What the policy may know of the user, so that a host can show what it will ask:
     /// [`Policy::evaluate`] and [`Policy::explain`].
     #[must_use]

@@ -191,7 +191,7 @@ impl Denial {
 }
 
 /// What is missing where a plan is a denial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DenyReason {
     /// A factor that the host checks must be used, and the user holds none of those that will do.

@@ -84,26 +84,44 @@ pub(crate) fn seal(
 
 /// Opens the record of `user`.
 pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<Account, CorruptRecord> {
-    let sealed = record.sealed();
-    if sealed.len() > MAX_LEN {
-        return Err(CorruptRecord::Format);
-    }
-    let (header, rest) = sealed.split_at_checked(HEADER_LEN).ok_or(CorruptRecord::Format)?;
-    let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(CorruptRecord::Format)?;
-    let (magic, named) = header.split_first_chunk::<3>().ok_or(CorruptRecord::Format)?;
-    let (format, named) = named.split_first().ok_or(CorruptRecord::Format)?;
-    let (id, nonce) = named.split_first_chunk::<8>().ok_or(CorruptRecord::Format)?;
-    let nonce: &Nonce = nonce.try_into().map_err(|_| CorruptRecord::Format)?;
-    if *magic != MAGIC || !(1..=FORMAT).contains(format) {
-        return Err(CorruptRecord::Format);
-    }
-    let keys = keys.by_id(KeyId(*id)).ok_or(CorruptRecord::UnknownKey)?;
+    let Parts { header, format, key, nonce, body, tag } = parts(record).ok_or(CorruptRecord::Format)?;
+    let keys = keys.by_id(key).ok_or(CorruptRecord::UnknownKey)?;
     let mut plain = Zeroizing::new(body.to_vec());
     let associated = associated_data(header, user, record.version());
     let opened = decrypt(keys, nonce, &associated, &mut plain, tag);
     wipe_stack();
     opened.ok_or(CorruptRecord::BrokenSeal)?;
-    decode::decode(&plain, *format).ok_or(CorruptRecord::Content)
+    decode::decode(&plain, format).ok_or(CorruptRecord::Content)
+}
+
+/// The key under which a record is sealed, and whether it is of the format that is written.
+pub(crate) fn sealed_by(record: &Record) -> Option<(KeyId, bool)> {
+    parts(record).map(|parts| (parts.key, parts.format == FORMAT))
+}
+
+struct Parts<'r> {
+    header: &'r [u8],
+    format: u8,
+    key: KeyId,
+    nonce: &'r Nonce,
+    body: &'r [u8],
+    tag: &'r [u8; TAG_LEN],
+}
+
+/// `None` if it is no record of a format that is read.
+fn parts(record: &Record) -> Option<Parts<'_>> {
+    let sealed = record.sealed();
+    if sealed.len() > MAX_LEN {
+        return None;
+    }
+    let (header, rest) = sealed.split_at_checked(HEADER_LEN)?;
+    let (body, tag) = rest.split_last_chunk::<TAG_LEN>()?;
+    let (magic, named) = header.split_first_chunk::<3>()?;
+    let (&format, named) = named.split_first()?;
+    let (id, nonce) = named.split_first_chunk::<8>()?;
+    let nonce = nonce.try_into().ok()?;
+    let is_read = *magic == MAGIC && (1..=FORMAT).contains(&format);
+    is_read.then_some(Parts { header, format, key: KeyId(*id), nonce, body, tag })
 }
 
 /// What a fuzz target needs to get past the seal.

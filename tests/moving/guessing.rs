@@ -143,6 +143,23 @@ async fn when_the_store_fails_no_hash_is_checked_and_nobody_gets_in() {
 }
 
 #[tokio::test]
+async fn when_the_store_fails_after_the_check_the_guess_is_spent_and_the_code_is_not() {
+    let store = MemoryStore::new();
+    let failing = store.clone();
+    let host = Host::on(store, move |typed, hash| {
+        failing.set_fault(Some(StoreFault::Swap));
+        typed.to_uppercase() == hash
+    });
+    host.imported(&with_codes(&[], &["HASHED-ONE"])).await;
+    let asked = host.challenge().await;
+    let result = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("hashed-one"), &app()).await;
+    assert!(matches!(result, Err(factorgate::Error::Store(_))), "{result:?}");
+    host.store.set_fault(None);
+    let Login::Challenge(again) = host.mfa.resume(asked.flow(), &app()).await.unwrap() else { panic!() };
+    assert_eq!((again.attempts_left() as usize, host.left().await), (LIMIT - 1, 1));
+}
+
+#[tokio::test]
 async fn no_hash_no_code_and_no_key_is_in_what_is_shown_or_stored() {
     let host = Host::new();
     let import = with_codes(&["plain-one"], &["HASHED-ONE"]);

@@ -2,6 +2,7 @@
 
 use factorgate::moving::NotImported;
 use factorgate::policy::Step;
+use factorgate::testing::StoreFault;
 use factorgate::{Change, EventKind, Notice, RecoveryCode, SignedIn, Timestamp};
 
 use super::*;
@@ -111,6 +112,24 @@ async fn a_hash_that_nothing_can_check_is_not_taken_over() {
     assert_eq!(store.record(&alice()), None);
     let made = mfa.import(&alice(), &Import::new(old()), &admin()).await.unwrap();
     assert!(matches!(made, Imported::Made { .. }));
+}
+
+#[tokio::test]
+async fn an_import_whose_store_fails_is_made_as_a_whole_or_not_and_is_run_again() {
+    for (fault, made) in [(StoreFault::Load, false), (StoreFault::Swap, false), (StoreFault::AfterSwap, true)] {
+        let (host, import) = (Host::new(), with_codes(&["plain-one"], &["HASHED-ONE"]));
+        host.store.set_fault(Some(fault));
+        let result = host.mfa.import(&alice(), &import, &admin()).await;
+        assert!(matches!(result, Err(factorgate::Error::Store(_))), "{fault:?}");
+        host.store.set_fault(None);
+        assert_eq!(
+            (host.mfa.devices(&alice()).await.unwrap().len(), host.left().await),
+            (made.into(), 2 * u32::from(made))
+        );
+        let again = host.import(&import).await;
+        assert_eq!(reason(&again), made.then_some(NotImported::HeldFactor));
+        assert_eq!((host.mfa.devices(&alice()).await.unwrap().len(), host.left().await), (1, 2));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,36 @@
+//! Which of the server's keys an account still needs.
+
+use alloc::collections::BTreeSet;
+
+use super::{Account, Digest, RecoverySet};
+use crate::keys::KeyId;
+use crate::time::Timestamp;
+
+impl Account {
+    /// The keys of the digests that something can still be compared with. Nobody but the user knows what they are of, so
+    /// that they cannot be made anew under another key.
+    pub(crate) fn keys_needed(&self, now: Timestamp) -> BTreeSet<KeyId> {
+        let ticket = self.ticket.iter().filter(|ticket| now < ticket.expires_at).map(|ticket| &ticket.digest);
+        let flows = self.flows.iter().filter(|flow| flow.epoch == self.epoch && now < flow.expires_at);
+        let flows = flows.flat_map(|flow| {
+            let codes = flow.code.iter().flat_map(|code| [Some(&code.digest), code.superseded.as_ref()]);
+            [Some(&flow.token)].into_iter().chain(codes).flatten()
+        });
+        let browsers = self.browsers.trusted.iter().filter(|browser| now < browser.until);
+        let browsers = browsers.flat_map(|browser| {
+            let replaced = browser.replaced.iter().map(|(digest, _)| digest);
+            [&browser.series, &browser.token].into_iter().chain(replaced)
+        });
+        let pending = self.pending_recovery.iter().filter(|pending| now < pending.expires_at);
+        let sets = self.recovery.iter().filter(|set| set.is_keyed()).chain(pending.map(|pending| &pending.set));
+        let digests = ticket.chain(flows).chain(browsers).map(|digest: &Digest| digest.key);
+        digests.chain(sets.map(|set| set.key)).collect()
+    }
+}
+
+impl RecoverySet {
+    /// Whether a code is left of which there is a digest.
+    fn is_keyed(&self) -> bool {
+        self.left() > 0 && self.codes.iter().any(|code| !code.used)
+    }
+}

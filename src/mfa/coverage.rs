@@ -1,0 +1,244 @@
+//! What all users hold: who is covered, who is not, and who could not log in.
+
+use alloc::collections::BTreeMap;
+use core::fmt;
+use core::ops::{AddAssign, ControlFlow};
+
+use super::walk::Walk;
+use super::{Mfa, UserStatus};
+use crate::error::MfaError;
+use crate::login::Contact;
+use crate::mailer::Mailer;
+use crate::policy::{DenyReason, Plan, Policy, Standing, Step};
+use crate::recovery::RecoveryCodesLeft;
+use crate::store::Store;
+use crate::user::UserId;
+
+impl<S: Store, M: Mailer> Mfa<S, M> {
+    /// Looks at all `users`, one after the other, and counts what they hold, and what `policy` would ask of them now; `each`
+    /// sees each of them, and can stop the walk. One load for each, and nothing is written or kept but the sum.
+    ///
+    /// What `each` sees feeds a [`Preview`](crate::policy::Preview), which tells what another policy would do to them:
+    ///
+    /// ```
+    /// use core::ops::ControlFlow;
+    /// use factorgate::policy::{Policy, Preview, Summary};
+    /// use factorgate::{Contact, Mfa, Mailer, MfaError, Store, UserId};
+    ///
+    /// /// What an administrator sees before saving `next`: how many it would lock out, and who they are.
+    /// async fn before_saving<S: Store, M: Mailer>(
+    ///     mfa: &Mfa<S, M>,
+    ///     users: impl Iterator<Item = (UserId, Contact)> + Send,
+    ///     now: &Policy,
+    ///     next: &Policy,
+    /// ) -> (Summary, Vec<UserId>) {
+    ///     let (preview, mut summary, mut locked_out) = (Preview::new(now, next), Summary::default(), Vec::new());
+    ///     let walk = mfa.coverage(users, now, |user| {
+    ///         let finding = preview.finding(&user.user, &user.standing);
+    ///         summary.count(&finding);
+    ///         locked_out.extend(finding.newly_locked_out().map(|_| user.user.clone()));
+    ///         ControlFlow::Continue(())
+    ///     });
+    ///     println!("{}", walk.await);
+    ///     (summary, locked_out)
+    /// }
+    /// ```
+    pub async fn coverage<I>(
+        &self,
+        users: I,
+        policy: &Policy,
+        mut each: impl FnMut(&Covered) -> ControlFlow<()> + Send,
+    ) -> Walk<Coverage, MfaError<S, M>>
+    where
+        I: IntoIterator<Item = (UserId, Contact)>,
+        I::IntoIter: Send,
+    {
+        let mut walk = Walk::<Coverage, _>::default();
+        for (user, contact) in users {
+            walk.last = Some(user.clone());
+            match self.status(&user).await {
+                Ok(status) => {
+                    let standing = status.standing(&contact);
+                    let covered = Covered { plan: policy.evaluate(&standing), standing, status, user };
+                    walk.total.count(&covered);
+                    if each(&covered).is_break() {
+                        break;
+                    }
+                }
+                Err(error) => walk.fail(user, error),
+            }
+        }
+        walk
+    }
+}
+
+/// What one user holds, and what is asked of the user now. No secret is in it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Covered {
+    /// What the policy asks at the next login, from a browser that is not trusted.
+    pub plan: Plan,
+    /// What the policy knows of the user.
+    pub standing: Standing,
+    /// What the user holds.
+    pub status: UserStatus,
+    /// Who it is.
+    pub user: UserId,
+}
+
+impl Covered {
+    /// Whether every way in holds the registration of a device.
+    #[must_use]
+    pub fn must_register(&self) -> bool {
+        let paths = self.plan.paths();
+        !paths.is_empty() && paths.iter().all(|path| path.steps().contains(&Step::EnrollApp))
+    }
+
+    /// Whether the user holds devices, and every one of them is disabled.
+    #[must_use]
+    pub fn devices_disabled(&self) -> bool {
+        let devices = &self.status.devices;
+        !devices.is_empty() && devices.iter().all(|device| device.disabled)
+    }
+}
+
+/// How many users hold what. [`Mfa::coverage`] counts them; sums are added by `+=`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Coverage {
+    /// All that were looked at.
+    pub users: u64,
+    /// Who holds no device and never did.
+    pub never: u64,
+    /// Who holds no device and once held a factor.
+    pub formerly: u64,
+    /// Who holds devices, by their number.
+    pub devices: BTreeMap<usize, u64>,
+    /// Who holds devices, every one of them disabled by wrong codes.
+    pub devices_disabled: u64,
+    /// Who holds a device of a short secret, which was imported.
+    pub short_secrets: u64,
+    /// Who holds a device and recovery codes, more than few.
+    pub recovery_codes_enough: u64,
+    /// Who holds a device and few recovery codes.
+    pub recovery_codes_few: u64,
+    /// Who holds a device and no recovery code.
+    pub recovery_codes_none: u64,
+    /// Who trusts a browser.
+    pub trusting: u64,
+    /// Who is locked now.
+    pub locked: u64,
+    /// Who has begun to register a device.
+    pub registering: u64,
+    /// Whom the password alone lets in.
+    pub password_alone: u64,
+    /// Who must register a device at the next login.
+    pub must_register: u64,
+    /// Who has no way in, by the reason.
+    pub denied: BTreeMap<DenyReason, u64>,
+}
+
+impl Coverage {
+    fn count(&mut self, covered: &Covered) {
+        let Covered { plan, standing, status, user: _ } = covered;
+        let add = |to: &mut u64, one: bool| *to += u64::from(one);
+        let held = status.devices.len();
+        let left = status.recovery_codes.unwrap_or(RecoveryCodesLeft::None);
+        add(&mut self.users, true);
+        match held {
+            0 => add(if status.ever_held_factor { &mut self.formerly } else { &mut self.never }, true),
+            _ => *self.devices.entry(held).or_default() += 1,
+        }
+        if held > 0 {
+            *match left {
+                RecoveryCodesLeft::Enough(_) => &mut self.recovery_codes_enough,
+                RecoveryCodesLeft::Few(_) => &mut self.recovery_codes_few,
+                RecoveryCodesLeft::None => &mut self.recovery_codes_none,
+            } += 1;
+        }
+        add(&mut self.devices_disabled, covered.devices_disabled());
+        add(&mut self.short_secrets, status.has_short_secret());
+        add(&mut self.trusting, !status.browsers.is_empty());
+        add(&mut self.locked, status.locked_until.is_some());
+        add(&mut self.registering, standing.pending);
+        add(&mut self.password_alone, matches!(plan, Plan::Allow { .. }));
+        add(&mut self.must_register, covered.must_register());
+        if let Plan::Deny(denial) = plan {
+            *self.denied.entry(denial.reason).or_default() += 1;
+        }
+    }
+
+    /// How many hold a device.
+    #[must_use]
+    pub fn registered(&self) -> u64 {
+        self.devices.values().sum()
+    }
+}
+
+impl AddAssign for Coverage {
+    fn add_assign(&mut self, other: Self) {
+        fn add<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+            for (key, users) in from {
+                *to.entry(key).or_default() += users;
+            }
+        }
+        // Every field by its name: one that is added cannot be forgotten.
+        let Self {
+            users,
+            never,
+            formerly,
+            devices,
+            devices_disabled,
+            short_secrets,
+            recovery_codes_enough,
+            recovery_codes_few,
+            recovery_codes_none,
+            trusting,
+            locked,
+            registering,
+            password_alone,
+            must_register,
+            denied,
+        } = other;
+        self.users += users;
+        self.never += never;
+        self.formerly += formerly;
+        add(&mut self.devices, devices);
+        self.devices_disabled += devices_disabled;
+        self.short_secrets += short_secrets;
+        self.recovery_codes_enough += recovery_codes_enough;
+        self.recovery_codes_few += recovery_codes_few;
+        self.recovery_codes_none += recovery_codes_none;
+        self.trusting += trusting;
+        self.locked += locked;
+        self.registering += registering;
+        self.password_alone += password_alone;
+        self.must_register += must_register;
+        add(&mut self.denied, denied);
+    }
+}
+
+impl fmt::Display for Coverage {
+    /// A table of two columns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = |name: &str, users: u64| writeln!(f, "{name:<42} {users:>10}");
+        row("users", self.users)?;
+        row("no device, and never one", self.never)?;
+        row("no device any more", self.formerly)?;
+        for (number, users) in &self.devices {
+            row(&alloc::format!("devices: {number}"), *users)?;
+        }
+        row("every device disabled", self.devices_disabled)?;
+        row("a device with a short secret", self.short_secrets)?;
+        row("recovery codes: enough", self.recovery_codes_enough)?;
+        row("recovery codes: few", self.recovery_codes_few)?;
+        row("recovery codes: none", self.recovery_codes_none)?;
+        row("a trusted browser", self.trusting)?;
+        row("locked", self.locked)?;
+        row("a registration under way", self.registering)?;
+        row("let in by the password alone", self.password_alone)?;
+        row("must register at the next login", self.must_register)?;
+        row("no way in", self.denied.values().sum())?;
+        self.denied.iter().try_for_each(|(reason, users)| writeln!(f, "  {reason}: {users}"))
+    }
+}

@@ -1,0 +1,61 @@
+//! A walk over many users, which the host names one after the other.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::AddAssign;
+
+use crate::user::UserId;
+
+/// What a walk over users came to: the sum of what was found, and what failed.
+///
+/// A user who failed does not stop it. Walks in batches, or in parallel, are added up by [`Walk::merge`]; one that was
+/// stopped goes on behind [`Walk::last`], where the host names the users in a fixed order. To walk over one twice changes
+/// nothing but the sum.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Walk<T, E> {
+    /// The sum over all that did not fail.
+    pub total: T,
+    /// How many failed.
+    pub failed: u64,
+    /// The first [`Walk::FAILURES_KEPT`] of them, and why.
+    pub failures: Vec<(UserId, E)>,
+    /// The last user that was looked at, failed or not.
+    pub last: Option<UserId>,
+}
+
+impl<T, E> Walk<T, E> {
+    /// How many failures are kept with their reason. All are counted, and shown to the callback of the walk.
+    pub const FAILURES_KEPT: usize = 100;
+
+    /// Adds another walk, which came later or went beside this one.
+    pub fn merge(&mut self, other: Self)
+    where
+        T: AddAssign,
+    {
+        self.total += other.total;
+        self.failed += other.failed;
+        let room = Self::FAILURES_KEPT.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.into_iter().take(room));
+        self.last = other.last.or(self.last.take());
+    }
+
+    pub(super) fn fail(&mut self, user: UserId, error: E) {
+        self.failed += 1;
+        if self.failures.len() < Self::FAILURES_KEPT {
+            self.failures.push((user, error));
+        }
+    }
+}
+
+impl<T: Default, E> Default for Walk<T, E> {
+    fn default() -> Self {
+        Self { total: T::default(), failed: 0, failures: Vec::new(), last: None }
+    }
+}
+
+impl<T: fmt::Display, E> fmt::Display for Walk<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nfailed {}", self.total, self.failed)
+    }
+}

@@ -1,0 +1,55 @@
+//! Moving out, by the feature `dangerous-export`.
+
+use std::sync::{Arc, Mutex};
+
+use factorgate::moving::{Import, ImportedDevice};
+use factorgate::otp::{TimeStep, Totp};
+use factorgate::otpauth::{AccountName, Issuer};
+use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::{
+    Administrator, DeviceName, Event, EventKind, Imported, Mfa, OsRandom, Secret, ServerKey, ServerKeys, UserId,
+};
+
+#[tokio::test]
+async fn secrets_are_written_out_and_the_administrator_is_on_record() {
+    let (store, log): (_, Arc<Mutex<Vec<Event>>>) = (MemoryStore::new(), Arc::default());
+    let seen = Arc::clone(&log);
+    let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
+    let mfa = Mfa::builder(store.clone(), Outbox::new(), keys, Issuer::new("ACME").unwrap())
+        .clock(FixedClock::at(1_900_000_000))
+        .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()))
+        .build()
+        .unwrap();
+    let (alice, admin) = (UserId::new("alice").unwrap(), Administrator::assertion(UserId::new("root").unwrap()));
+    let device = ImportedDevice::new(Secret::from_bytes(b"12345678901234567890").unwrap(), Totp::default())
+        .named(DeviceName::new("Pixel").unwrap())
+        .last_step(TimeStep::new(63_333_300));
+    let imported = mfa.import(&alice, &Import::new(device), &admin).await.unwrap();
+    assert!(matches!(imported, Imported::Made { .. }));
+    let (record, swaps) = (store.record(&alice), store.swaps());
+
+    let export = mfa.export(&alice, &admin).await.unwrap();
+    let [device] = &export.devices[..] else { panic!() };
+    let uri = device.key_uri(&Issuer::new("ACME").unwrap(), &AccountName::new("alice").unwrap()).unwrap();
+    assert_eq!(uri.expose_secret(), "otpauth://totp/ACME:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME");
+    assert_eq!((device.name.as_str(), device.last_step, device.disabled), ("Pixel", TimeStep::new(63_333_300), false));
+    let by = UserId::new("root").unwrap();
+    assert_eq!(export.events.last().unwrap().kind, EventKind::FactorsExported { by });
+    assert_eq!(log.lock().unwrap().last(), export.events.last());
+    assert_eq!((store.record(&alice), store.swaps()), (record, swaps), "nothing is written");
+    assert!(!format!("{export:?}").contains("GEZD"), "a log line does not give it away");
+    assert!(mfa.export(&by_name("nobody"), &admin).await.unwrap().devices.is_empty());
+}
+
+fn by_name(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+#[test]
+fn no_other_feature_brings_the_export_with_it() {
+    let manifest = std::fs::read_to_string(format!("{}/Cargo.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
+    let naming: Vec<_> =
+        features.lines().filter(|line| !line.starts_with('#') && line.contains("dangerous-export")).collect();
+    assert_eq!(naming, ["dangerous-export = [\"std\"]"]);
+}
