@@ -68,6 +68,8 @@
 //!   they still hold, and [`Mfa::begin_step_up`] asks anew before something that matters.
 //! * **A trusted browser lifts a challenge and nothing else**, by a token that each use replaces, where the policy
 //!   says so: [`Mfa::trust_browser`].
+//! * **Users of another system register nothing anew**: [`moving`]. [`Mfa::coverage`] tells who holds what, and
+//!   [`Mfa::reseal_all`] follows a change of the server's key.
 //! * The [`policy`] is data, its evaluation a pure function, and it explains itself.
 //! * [`otp`], [`otpauth`] and [`policy`] can be used alone, with no store, and without `std`.
 //!

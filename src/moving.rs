@@ -5,7 +5,8 @@
 //! can be run again, and never brings back a device that was lost. From then on the user counts as one who has held a
 //! factor, whom no password alone lets register.
 //!
-//! * **Secrets** are taken over as they are, short ones too ([`Secret::from_legacy_base32`]); `Coverage` counts them.
+//! * **Secrets** are taken over as they are, short ones too ([`Secret::from_legacy_base32`]); [`Coverage`](crate::Coverage)
+//!   counts them.
 //! * **The last accepted step** comes along, so that a code which was used there is not good once more here. Where the
 //!   other system keeps none, every code up to the moment of the import counts as used.
 //! * **Drift** is not taken over: a device whose clock is off by more than the window has to set it.

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use core::ops::{AddAssign, ControlFlow};
 
-use super::walk::Walk;
+use super::walk::{Walk, row};
 use super::{Mfa, UserStatus};
 use crate::error::MfaError;
 use crate::login::Contact;
@@ -221,8 +221,11 @@ impl AddAssign for Coverage {
 impl fmt::Display for Coverage {
     /// A table of two columns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut row = |name: &str, users: u64| writeln!(f, "{name:<42} {users:>10}");
-        row("users", self.users)?;
+        row(f, "users", self.users)?;
+        let mut row = |name: &str, users| {
+            f.write_str("\n")?;
+            row(f, name, users)
+        };
         row("no device, and never one", self.never)?;
         row("no device any more", self.formerly)?;
         for (number, users) in &self.devices {
@@ -239,6 +242,6 @@ impl fmt::Display for Coverage {
         row("let in by the password alone", self.password_alone)?;
         row("must register at the next login", self.must_register)?;
         row("no way in", self.denied.values().sum())?;
-        self.denied.iter().try_for_each(|(reason, users)| writeln!(f, "  {reason}: {users}"))
+        self.denied.iter().try_for_each(|(reason, users)| row(&alloc::format!("  {reason}"), *users))
     }
 }

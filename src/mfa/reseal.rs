@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
 use core::ops::{AddAssign, ControlFlow};
 
-use super::walk::Walk;
+use super::walk::{Walk, row};
 use super::{Mfa, TRIES};
 use crate::error::{Error, MfaError};
 use crate::keys::KeyId;
@@ -192,9 +192,17 @@ impl AddAssign for Reseals {
 }
 
 impl fmt::Display for Reseals {
+    /// A table of two columns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { changed, current, without_record, needed } = self;
-        write!(f, "sealed anew {changed}\nas they should be {current}\nwithout a record {without_record}")?;
-        needed.iter().try_for_each(|(key, users)| write!(f, "\nkey {key} needed for {users}"))
+        row(f, "sealed anew", *changed)?;
+        for (name, users) in [("as they should be", *current), ("without a record", *without_record)] {
+            f.write_str("\n")?;
+            row(f, name, users)?;
+        }
+        needed.iter().try_for_each(|(key, users)| {
+            f.write_str("\n")?;
+            row(f, &alloc::format!("key {key} needed"), *users)
+        })
     }
 }

@@ -56,6 +56,12 @@ impl<T: Default, E> Default for Walk<T, E> {
 
 impl<T: fmt::Display, E> fmt::Display for Walk<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\nfailed {}", self.total, self.failed)
+        writeln!(f, "{}", self.total)?;
+        row(f, "failed", self.failed)
     }
+}
+
+/// A line of a table of two columns, without its end.
+pub(super) fn row(f: &mut fmt::Formatter<'_>, name: &str, users: u64) -> fmt::Result {
+    write!(f, "{name:<42} {users:>10}")
 }
