@@ -105,8 +105,9 @@
 //!
 //! A row of `credential` of the type `otp` holds `secret_data` and `credential_data`, both JSON. **Without
 //! `secretEncoding` the characters of the secret are the key**; with `BASE32` they are base32. Keycloak keeps no last
-//! step. A row of the type `recovery-authn-codes` holds SHA-512 in base64 of each code that is left, typed without its
-//! hyphens; Keycloak asks for them in their order, and here any is good.
+//! step. A row of the type `recovery-authn-codes` holds a hash of each code that is left, without its hyphens: SHA-512 in
+//! base64, where `credential_data` says `RS512` and one iteration. Keycloak asks for them in their order, and here any is
+//! good.
 //!
 //! ```
 //! use factorgate::moving::{Import, ImportedDevice};

@@ -209,6 +209,27 @@ impl Issues {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_guess_that_is_given_back_lifts_its_own_lock_and_no_other() {
+        let (budget, now) = (FailureBudget::default(), Timestamp::from_secs(1));
+        let mut failures = Failures { spent: 4, ..Failures::default() };
+        let (before, locked) = (failures, failures.spend(1, &budget, now));
+        let after = failures;
+        assert!(locked.is_some());
+        failures.refund(before, after);
+        assert_eq!((failures, failures.locked(now)), (before, None));
+
+        // Another guess has come between, and locked.
+        let mut failures = Failures { spent: 3, ..Failures::default() };
+        let (before, none) = (failures, failures.spend(1, &budget, now));
+        let after = failures;
+        let until = failures.spend(1, &budget, now);
+        failures.refund(before, after);
+        assert_eq!((none, failures.locked(now)), (None, until));
+        failures.refund(before, after);
+        assert_eq!(failures.spent, 0, "nothing is given back that was not spent");
+    }
+
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_secs(secs)
     }

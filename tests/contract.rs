@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use factorgate::moving::{Import, LegacyRecoveryCode};
+use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
     AddressChange, Administrator, AnyMailer, AnyStore, Authenticated, BrowserId, BrowserName, BrowserToken, Change,
-    Code, Contact, DeviceId, DeviceName, Elevated, EmailAddress, Login, LoginRef, Mailer, Mfa, OsRandom,
+    Code, Contact, DeviceId, DeviceName, Elevated, EmailAddress, Imported, Login, LoginRef, Mailer, Mfa, OsRandom,
     PrimaryVerified, RecoveryCode, RegistrationRef, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn,
     StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
 };
@@ -337,6 +337,15 @@ fn a_host_without_an_executor_logs_in_by_the_same_code() {
     assert!(matches!(fresh, StepUp::Fresh(_)), "{fresh:?}");
     let name = BrowserName::new("Firefox").unwrap();
     assert!(matches!(mfa.trust_browser(&passed, &name, &email()).unwrap(), Trust::Refused { .. }));
+
+    let device = ImportedDevice::new(Secret::from_bytes(&[1; 20]).unwrap(), Totp::default());
+    let imported = mfa.import(&alice(), &Import::new(device), &Administrator::assertion(alice())).unwrap();
+    assert!(matches!(imported, Imported::Made { .. }), "{imported:?}");
+    let resealed = mfa.reseal_all([alice()], |_, _| ControlFlow::Continue(()));
+    assert_eq!((resealed.total.current, resealed.failed), (1, 0));
+    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+    let covered = mfa.coverage([(alice(), contact)], &email(), |_| ControlFlow::Continue(()));
+    assert_eq!((covered.total.registered(), covered.failed), (1, 0));
 }
 
 /// The names of the functions in these sources that begin with `keyword`.

@@ -102,6 +102,9 @@ impl Account {
         hash: &SecretText,
     ) -> Decision<Progress> {
         self.failures.refund(prepaid.before, prepaid.after);
+        if let Some(set) = &mut self.recovery {
+            set.failures = set.failures.saturating_sub(1);
+        }
         let mut decision = self.at_step(rq, Step::RecoveryCode, |account, at| {
             let hashes = account.recovery.as_mut().and_then(|set| set.imported.as_mut());
             let place = hashes

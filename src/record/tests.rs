@@ -221,6 +221,26 @@ fn the_largest_account_stays_below_the_bound() {
 }
 
 #[test]
+fn more_than_can_be_imported_is_not_read() {
+    let with = |hashes: usize, len: usize| {
+        let mut account = account();
+        let imported = Some((0..hashes).map(|_| SecretText::new("h".repeat(len))).collect());
+        account.recovery = account.recovery.map(|set| RecoverySet { imported, ..set });
+        decode::decode(&plain(&account), FORMAT)
+    };
+    let (most, longest) = (Import::MAX_RECOVERY_CODES, Import::MAX_HASH_LEN);
+    assert!(with(most, longest).is_some());
+    assert!(with(most + 1, 1).is_none() && with(1, longest + 1).is_none());
+}
+
+#[test]
+fn a_short_secret_that_was_imported_is_read() {
+    let mut account = account();
+    account.devices[0].secret = Secret::from_legacy_bytes(&[1; 10]).unwrap();
+    assert!(decode::decode(&plain(&account), FORMAT).is_some());
+}
+
+#[test]
 fn records_of_every_format_open_for_ever() {
     for (name, account) in goldens(account_1) {
         assert_eq!(plain(&open_golden(1, name)), plain(&account), "{name}");
