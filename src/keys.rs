@@ -123,7 +123,7 @@ pub enum InvalidServerKey {
 /// under a key are good as long as it is a retired one.
 ///
 /// [`Mfa::reseal_all`](crate::Mfa::reseal_all) seals anew what nobody writes, and tells whether a retired key is still
-/// needed. Until it is not, keep it: what it has sealed could not be opened, and who is named by it could not log in.
+/// needed. Drop it before, and what it has sealed cannot be opened any more, and what it has made digests of is refused.
 pub struct ServerKeys {
     current: KeySet,
     retired: Vec<KeySet>,
