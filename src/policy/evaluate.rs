@@ -5,7 +5,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{
-    Channel, ChannelSet, Denial, DeviceStanding, FirstRegistration, Path, Plan, Policy, RemovalRefused, Standing, Step,
+    Channel, ChannelSet, Denial, DeviceStanding, ExternalFactor, FirstRegistration, Path, Plan, Policy, RemovalRefused,
+    Standing, Step,
 };
 
 impl Policy {
@@ -68,8 +69,41 @@ impl Policy {
     ///
     /// [`RemovalRefused`] says what would become of the next login.
     pub fn allows_removal_of_last_device(&self, user: &Standing) -> Result<(), RemovalRefused> {
-        let after = Standing { device: DeviceStanding::Formerly, ..user.lasting() };
-        match self.evaluate(&after) {
+        self.leaves_a_way(&Standing { device: DeviceStanding::Formerly, ..user.lasting() })
+    }
+
+    /// Whether this user can do without a factor that the host checks, as
+    /// [`Policy::allows_removal_of_last_device`] says it of the last device. Who still holds another factor may need
+    /// this one all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`RemovalRefused`] says what would become of the next login.
+    ///
+    /// ```
+    /// use factorgate::policy::{Channel, ExternalFactor, FirstRegistration, Policy, Standing};
+    ///
+    /// let passkey = ExternalFactor::phishing_resistant("passkey")?;
+    /// let mut user = Standing::new();
+    /// user.external.insert(passkey);
+    ///
+    /// let first = FirstRegistration::WithTicket;
+    /// assert!(Policy::off(first).allows_removal_of_external(&user, passkey).is_ok());
+    /// let enforced = Policy::any_of([Channel::External(passkey)], first)?;
+    /// assert!(enforced.allows_removal_of_external(&user, passkey).is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allows_removal_of_external(&self, user: &Standing, factor: ExternalFactor) -> Result<(), RemovalRefused> {
+        let mut after = user.lasting();
+        if after.external.remove(&factor) && !after.has_device() {
+            after.device = DeviceStanding::Formerly;
+        }
+        self.leaves_a_way(&after)
+    }
+
+    /// Whether the next login has a way through that does not begin with a new registration.
+    fn leaves_a_way(&self, after: &Standing) -> Result<(), RemovalRefused> {
+        match self.evaluate(after) {
             Plan::Allow { .. } => Ok(()),
             Plan::Deny(denial) => Err(RemovalRefused::LoginDenied(denial)),
             Plan::Paths { paths, .. } if paths.iter().all(Path::registers) => Err(RemovalRefused::MustRegister),
