@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{
-    AuthenticationMethod, Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, GraceDays, Policy,
-};
+use factorgate::policy::{Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
     AddressChange, Administrator, AnyMailer, AnyStore, Authenticated, BrowserId, BrowserName, BrowserToken, Change,
     Code, Contact, DeviceId, DeviceName, Elevated, EmailAddress, Login, LoginRef, Mailer, Mfa, OsRandom,
-    PrimaryVerified, RecoveryCode, Registration, RegistrationRef, Secret, ServerKey, ServerKeys, Session,
-    SessionClaims, SignedIn, StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
+    PrimaryVerified, RecoveryCode, RegistrationRef, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn,
+    StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
 };
 
 struct Host {
@@ -165,50 +163,6 @@ async fn trust_and_a_step_up_cost_one_load_and_one_swap_and_a_look_at_a_session_
     let (change, cost) = host.cost(host.mfa.permit_address_change(&elevated)).await;
     assert!(matches!(change.unwrap(), AddressChange::Permitted { .. }));
     assert_eq!(cost, (1, 1), "what is done on it");
-}
-
-#[tokio::test]
-async fn what_a_company_sets_costs_one_load_and_one_swap_where_something_changes() {
-    let (host, admin) = (Host::new(), Administrator::assertion(UserId::new("root").unwrap()));
-    let deferred = Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap();
-    let deferred = deferred.with_grace(GraceDays::new(14).unwrap());
-    let (login, cost) = host.cost(host.begin(&deferred)).await;
-    assert!(matches!(login, Login::Authenticated(_)));
-    assert_eq!(cost, (1, 1), "the first login in grace, which owes nothing");
-    let (login, cost) = host.cost(host.begin(&deferred)).await;
-    assert!(matches!(login, Login::Authenticated(_)));
-    assert_eq!(cost, (1, 0), "the next one");
-
-    let (now, later) = (host.clock.time(), host.clock.time().saturating_add(Duration::from_secs(60)));
-    let exemption = Exemption::new("O. Petrova", "waits for a smartphone", now, later).unwrap();
-    let (_, cost) = host.cost(host.mfa.grant_exemption(&alice(), &exemption, &admin)).await;
-    assert_eq!(cost, (1, 1), "an exemption");
-    let (_, cost) = host.cost(host.mfa.withdraw_exemption(&alice(), &admin)).await;
-    assert_eq!(cost, (1, 1), "its end");
-    let (_, cost) = host.cost(host.mfa.withdraw_exemption(&alice(), &admin)).await;
-    assert_eq!(cost, (1, 0), "and there is none any more");
-
-    let (off, passkey) = (Policy::off(FirstRegistration::AfterPassword), ExternalFactor::phishing_resistant("passkey"));
-    let checked = ExternalEvidence::assertion(passkey.unwrap(), [AuthenticationMethod::HardwareKey], now).unwrap();
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let begun = host.mfa.begin_registration(&SignedIn::assertion(alice()), contact.clone(), &off).await.unwrap();
-    let Registration::Enroll(enroll) = begun else { panic!("{begun:?}") };
-    let (done, cost) = host.cost(host.mfa.register_external(enroll.flow(), &checked, &off)).await;
-    assert!(matches!(done.unwrap(), Registration::Registered(_)));
-    assert_eq!(cost, (1, 1), "a factor of the host is registered");
-    let Login::Challenge(asked) = host.begin(&off).await else { panic!() };
-    let (_, cost) = host.cost(host.mfa.external_failed(asked.flow(), checked.factor(), &off)).await;
-    assert_eq!(cost, (1, 1), "fails");
-    let (login, cost) = host.cost(host.mfa.assert_external(asked.flow(), &checked, &off)).await;
-    let Login::Authenticated(passed) = login.unwrap() else { panic!() };
-    assert_eq!(cost, (1, 1), "is checked");
-    let (_, cost) = host.cost(host.mfa.assert_external(asked.flow(), &checked, &off)).await;
-    assert_eq!(cost, (1, 0), "is asserted once more");
-    let claims = passed.session().rotated();
-    let fresh = host.mfa.begin_step_up(&claims, contact.clone(), &off, Duration::from_secs(60)).await.unwrap();
-    let StepUp::Fresh(elevated) = fresh else { panic!("{fresh:?}") };
-    let (_, cost) = host.cost(host.mfa.remove_external(&elevated, checked.factor(), contact, &off)).await;
-    assert_eq!(cost, (1, 1), "and is removed");
 }
 
 #[tokio::test]

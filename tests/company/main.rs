@@ -2,6 +2,7 @@
 
 mod assertions;
 mod binding;
+mod costs;
 mod exemptions;
 mod grace;
 
