@@ -21,8 +21,8 @@ impl Account {
     /// Takes all factors from the user, with what was counted against them, and makes a ticket.
     ///
     /// That the user once held a factor is kept: whatever the policy, a password alone registers none after this. So is
-    /// the grace period, which does not begin anew, and an exemption, which does nothing for who once held a factor. What
-    /// was counted against the codes by mail goes as well, for the administrator has vouched for the address.
+    /// the grace period, which does not begin anew, and an exemption, which does nothing for who once held a factor.
+    /// What was counted against the codes by mail goes as well, for the administrator has vouched for the address.
     pub(crate) fn reset(
         &mut self,
         cx: Context<'_>,

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use crate::event::Event;
 use crate::time::Timestamp;
 
-/// What a change, from the profile or by an administrator, came to. Exhaustive on purpose, as [`Login`](crate::Login) is.
+/// What a change, from the profile or by an administrator, came to. Exhaustive on purpose, as [`Login`](crate::Login)
+/// is.
 #[derive(Debug)]
 #[must_use = "a change can be refused"]
 pub enum Change<T> {

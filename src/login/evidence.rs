@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// How much a login is worth. NIST SP 800-63B-4 counts an e-mail code as no factor of its own, so that
 /// only [`Assurance::TwoFactor`] and what stands above it is an AAL2 login (section 2.2.1).
 ///
-/// None is AAL3: it takes a key that cannot be exported (section 2.3.1), and whether a host's factor has one, nobody
+/// None is AAL3: it takes a key that cannot be exported (section 2.3), and whether a host's factor has one, nobody
 /// here can tell; passkeys that are synchronized have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

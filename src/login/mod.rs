@@ -440,8 +440,9 @@ pub struct Denied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeniedReason {
-    /// Every device of the user was disabled by consecutive wrong codes, and there are no recovery codes: an
-    /// administrator has to help, by [`Mfa::reset_by_admin`](crate::Mfa::reset_by_admin).
+    /// Every device of the user that would do, or factor of the host, was disabled by consecutive wrong codes, and
+    /// there are no recovery codes: an administrator has to help, by
+    /// [`Mfa::reset_by_admin`](crate::Mfa::reset_by_admin).
     DevicesDisabled,
     /// The flow has ended: it was completed, canceled, or too old, or the account has changed since. The
     /// user has to begin again.

@@ -13,11 +13,11 @@ use crate::store::Store;
 use crate::user::UserId;
 
 impl<S: Store, M: Mailer> Mfa<S, M> {
-    /// Exempts a user from what the policy enforces, until the end of the exemption; an earlier one is over then. Who has
-    /// granted it is in the event, and [`UserStatus::exemption`](crate::UserStatus::exemption) lists it.
+    /// Exempts a user from what the policy enforces, until the end of the exemption; an earlier one is over then. Who
+    /// has granted it is in the event, and [`UserStatus::exemption`](crate::UserStatus::exemption) lists it.
     ///
-    /// It does nothing for a user who ever held a factor, as [`Exemption`] says. One that has ended does nothing either,
-    /// and is forgotten with the next change of the record.
+    /// It does nothing for a user who ever held a factor, as [`Exemption`] says. One that has ended does nothing
+    /// either, and is forgotten with the next change of the record.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         Ok(Change::new(result, events))
     }
 
-    /// Takes back the exemption of a user, if there is one. The next login is asked for what the policy enforces; sessions
-    /// that were opened before go on, unless they are ended by [`Mfa::revoke_logins`].
+    /// Takes back the exemption of a user, if there is one. The next login is asked for what the policy enforces;
+    /// sessions that were opened before go on, unless they are ended by [`Mfa::revoke_logins`].
     ///
     /// # Errors
     ///

@@ -12,12 +12,12 @@ use crate::user::UserId;
 impl<S: Store, M: Mailer> Mfa<S, M> {
     /// Registers a factor of the host, such as a passkey, in place of a device: in a registration that
     /// [`Mfa::begin_registration`] has begun, once a device could be registered in it. What has to be proved before is
-    /// the same for both: the strongest factor that the user holds or a recovery code in its place, and before the first
-    /// one what the policy asks for.
+    /// the same for both: the strongest factor that the user holds or a recovery code in its place, and before the
+    /// first one what the policy asks for.
     ///
     /// `checked` is the host's word that the new factor was made and has answered in this registration. It is asked for
-    /// from now on. The user is told by mail, and every session and every other open flow of the user ends. A user holds
-    /// 5 such factors at most. One that is registered anew takes its own place, and is not disabled any more.
+    /// from now on. The user is told by mail, and every session and every other open flow of the user ends. A user
+    /// holds 5 such factors at most. One that is registered anew takes its own place, and is not disabled any more.
     ///
     /// ```
     /// # use factorgate::testing::{MemoryStore, Outbox};
@@ -54,9 +54,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Registers a factor of the host for a user who holds none: what
-    /// [`Remedy::RegisterExternalFactor`](crate::policy::Remedy::RegisterExternalFactor) asks for. The administrator has
-    /// made sure of who the user is, and hands the factor over. The user is told by mail, and every session of the user
-    /// ends.
+    /// [`Remedy::RegisterExternalFactor`](crate::policy::Remedy::RegisterExternalFactor) asks for. The administrator
+    /// has made sure of who the user is, and hands the factor over. The user is told by mail, and every session of the
+    /// user ends.
     ///
     /// Who holds a factor registers another one by proving it, or is reset first: [`Mfa::reset_by_admin`].
     ///
@@ -98,8 +98,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Counts a check of the host that has failed: it spends the budget of the user as a wrong code does, and after
-    /// [`FailureBudget::CONSECUTIVE_CAP`](crate::FailureBudget::CONSECUTIVE_CAP) of them in a row the factor is disabled.
-    /// A check that was broken off is none: report what could have been a guess.
+    /// [`FailureBudget::CONSECUTIVE_CAP`](crate::FailureBudget::CONSECUTIVE_CAP) of them in a row the factor is
+    /// disabled. A check that was broken off is none: report what could have been a guess.
     ///
     /// # Errors
     ///
@@ -113,9 +113,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         self.proceed(flow, policy, |account, rq, _| account.external_failed(rq, factor)).await
     }
 
-    /// Removes a factor of the host, on a step-up (OWASP ASVS 5.0, 7.5.1), unless the next login would have no way through
-    /// then: [`Policy::allows_removal_of_external`]. The user is told by mail, and every session and open flow of the user
-    /// ends.
+    /// Removes a factor of the host, on a step-up (OWASP ASVS 5.0, 7.5.1), unless the next login would have no way
+    /// through then: [`Policy::allows_removal_of_external`]. The user is told by mail, and every session and open flow
+    /// of the user ends.
     ///
     /// # Errors
     ///

@@ -169,7 +169,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Takes every factor from a user who has nothing left to prove: devices, factors of the host, recovery codes, open
-    /// logins, trusted browsers. It begins no new grace period. Makes a ticket, by which the user registers anew; the user is told by mail.
+    /// logins, trusted browsers. It begins no new grace period. Makes a ticket, by which the user registers anew; the
+    /// user is told by mail.
     ///
     /// It is the way out of what time does not lift: disabled devices, disabled recovery codes, and the e-mail channel
     /// after [`FailureBudget::CONSECUTIVE_CAP`](crate::FailureBudget::CONSECUTIVE_CAP) wrong codes. For the latter the

@@ -41,11 +41,12 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         self.begin_login_from(primary, contact, policy, None).await
     }
 
-    /// Begins the registration of a device from the profile of a user who is signed in.
+    /// Begins the registration of a device, or of a factor that the host checks ([`Mfa::register_external`]), from the
+    /// profile of a user who is signed in.
     ///
-    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who does not proves what
-    /// the policy asks before a first registration. A device is registered when a code of it has confirmed it, and
-    /// until then nothing changes.
+    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who holds a factor of the
+    /// host alone proves that; who holds neither proves what the policy asks before a first registration. A device is
+    /// registered when a code of it has confirmed it, and until then nothing changes.
     ///
     /// # Errors
     ///
@@ -330,7 +331,8 @@ pub enum RemovalReason {
     /// Codes have another number of digits. Nothing was spent.
     #[error("the code has the wrong number of digits")]
     Malformed,
-    /// The other devices and factors of the user are disabled, and nobody would get in with them. The code was not looked at.
+    /// The other devices and factors of the user are disabled, and nobody would get in with them. The code was not
+    /// looked at.
     #[error("the other devices are disabled after too many wrong codes; remove them first")]
     OthersDisabled,
     /// The policy forbids it. The code was not looked at.
