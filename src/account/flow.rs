@@ -281,6 +281,10 @@ impl Account {
                 None => return Outlook::Finished { grace_until },
             }
         }
+        if flow.purpose == Purpose::Registration && open.iter().any(|path| path.steps() == [Step::EnrollApp]) {
+            // One proof is enough: the others would be detours.
+            open.retain(|path| path.steps() == [Step::EnrollApp]);
+        }
         match open.is_empty() {
             true => Outlook::Denied(DeniedReason::DevicesDisabled),
             false => Outlook::Open(Owed { paths: open, grace_until }),

@@ -45,12 +45,18 @@ impl Policy {
 
     /// What a user who is logged in must do before a device may be registered from the profile.
     ///
-    /// It does not depend on the channels that the administrator enabled: a user may always register a device.
-    /// Who has a device proves it, or uses a recovery code in its place; who has a factor that the host checks proves
-    /// that; who has neither proves what [`Policy::first_registration`] asks for.
+    /// It does not depend on the channels that the administrator enabled: a user may always register a device. Who has
+    /// a device proves it, or a factor of the host that is phishing-resistant, or uses a recovery code in place of the
+    /// device; who has a factor of the host alone proves that, the strongest; who has neither proves what
+    /// [`Policy::first_registration`] asks for.
     #[must_use]
     pub fn registration_plan(&self, user: &Standing) -> Plan {
-        let proofs = if user.has_device() { self.ways(user, Channel::App) } else { self.proofs(user) };
+        let proofs: Vec<Vec<Step>> = if user.has_device() {
+            let as_strong = user.phishing_resistant().map(|factor| vec![Step::External(factor)]);
+            as_strong.chain(self.ways(user, Channel::App)).collect()
+        } else {
+            self.proofs(user)
+        };
         if proofs.is_empty() {
             return Plan::Deny(Denial::NO_FIRST_ENROLLMENT_PROOF);
         }

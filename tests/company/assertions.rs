@@ -24,6 +24,20 @@ impl Host {
         assert_eq!(self.events(|kind| *kind == EventKind::ExternalDisabled { factor }), 1);
     }
 
+    async fn wear_out_app(&self, secret: &Secret, policy: &Policy) {
+        for _ in 0..FailureBudget::CONSECUTIVE_CAP {
+            let asked = loop {
+                match self.begin(policy).await {
+                    Login::Challenge(asked) => break asked,
+                    _ => self.wait(3600),
+                }
+            };
+            let _ = self.mfa.verify_app_code(asked.flow(), &wrong(secret), policy).await.unwrap();
+        }
+        self.wait(3600);
+        assert!(self.mfa.devices(&alice()).await.unwrap()[0].disabled);
+    }
+
     async fn trust(&self, passed: &Authenticated, policy: &Policy) -> Trust {
         self.mfa.trust_browser(passed, &BrowserName::new("Firefox").unwrap(), policy).await.unwrap()
     }
@@ -159,11 +173,7 @@ async fn c08_a_check_of_another_time_does_not_count() {
 
 #[tokio::test]
 async fn b09_failed_checks_and_wrong_codes_spend_one_budget() {
-    let host = Host::new();
-    let secret = host.register().await;
-    let Registration::Challenge(open) = host.begin_registration(&off()).await else { panic!() };
-    let _ = host.mfa.verify_app_code(open.flow(), &host.code(&secret), &off()).await.unwrap();
-    registered(host.mfa.register_external(open.flow(), &host.checked(passkey()), &off()).await.unwrap());
+    let (host, secret) = Host::with_both(passkey()).await;
     let policy = app_or_passkey();
     for left in [4, 2] {
         let asked = host.challenge(&policy).await;
@@ -204,12 +214,7 @@ async fn n20_a_factor_that_failed_a_hundred_times_is_disabled_until_it_is_bound_
 #[tokio::test]
 async fn a_phishing_resistant_factor_steps_up_as_well_as_the_device_and_a_weaker_one_does_not() {
     for (factor, next) in [(passkey(), vec![Step::External(passkey()), Step::AppCode]), (push(), vec![Step::AppCode])] {
-        let host = Host::new();
-        let secret = host.register().await;
-        let Registration::Challenge(open) = host.begin_registration(&off()).await else { panic!() };
-        let _ = host.mfa.verify_app_code(open.flow(), &host.code(&secret), &off()).await.unwrap();
-        registered(host.mfa.register_external(open.flow(), &host.checked(factor), &off()).await.unwrap());
-        host.wait(30);
+        let (host, secret) = Host::with_both(factor).await;
         let asked = host.challenge(&off()).await;
         let login = passed(host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap());
         host.wait(30);
@@ -278,12 +283,7 @@ async fn h08_a_login_by_it_makes_a_browser_trusted_and_a_recovered_one_does_not(
 
     // A recovery code in place of the device, and the factor of the host beside it.
     let both = Policy::all_of([App, External(push())], AfterPassword).unwrap().with_trusted_browsers();
-    let host = Host::new();
-    let secret = host.register().await;
-    let Registration::Challenge(open) = host.begin_registration(&off()).await else { panic!() };
-    let _ = host.mfa.verify_app_code(open.flow(), &host.code(&secret), &off()).await.unwrap();
-    registered(host.mfa.register_external(open.flow(), &host.checked(push()), &off()).await.unwrap());
-    host.wait(30);
+    let (host, secret) = Host::with_both(push()).await;
     let shown = host.mfa.begin_recovery_codes(&SignedIn::assertion(alice()), &host.code(&secret)).await.unwrap();
     let Change::Made { value: new, .. } = shown else { panic!("{shown:?}") };
     let codes: Vec<_> = new.codes.iter().collect();
@@ -310,4 +310,37 @@ async fn h12_nothing_that_is_shown_or_logged_holds_an_address_or_a_token() {
         assert!(!shown.contains(secret), "{secret} is in {shown}");
         assert!(format!("{shown}{secret}").contains(secret), "the control finds it");
     }
+}
+
+#[tokio::test]
+async fn n20_who_has_a_passkey_is_rid_of_a_lost_device_without_an_administrator() {
+    let (host, secret) = Host::with_both(passkey()).await;
+    let policy = app_or_passkey();
+    host.wear_out_app(&secret, &policy).await;
+    let asked = host.challenge(&policy).await;
+    assert_eq!(asked.next(), [Step::External(passkey())], "the disabled device is not asked for");
+    let session = claims(&passed(host.assert(asked.flow(), passkey(), &policy).await));
+    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
+
+    // In its place comes a new one, on the proof of the passkey.
+    let Registration::Challenge(asked) = host.begin_registration(&policy).await else { panic!() };
+    assert_eq!(asked.next(), [Step::External(passkey())]);
+    let _ = host.mfa.replace_device(asked.flow(), device, &policy).await.unwrap();
+    let open = host.assert(asked.flow(), passkey(), &policy).await;
+    let Registration::Enroll(enroll) = open else { panic!("{open:?}") };
+    let code = host.code(&secret_of(&enroll));
+    let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), &policy).await.unwrap();
+    let done = registered(done);
+    assert_eq!(host.mfa.devices(&alice()).await.unwrap().len(), 1);
+    assert!(host.holds(&session.after(&done.change)).await);
+
+    // Or it is removed on a step-up.
+    let (host, secret) = Host::with_both(passkey()).await;
+    host.wear_out_app(&secret, &policy).await;
+    let session = claims(&host.by_external(passkey(), &policy).await);
+    let elevated = host.elevated(&session, passkey()).await;
+    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
+    let removal = host.mfa.remove_device_with(&elevated, device, contact(), &policy).await.unwrap();
+    assert!(matches!(removal, factorgate::Removal::Removed { .. }), "{removal:?}");
+    assert_eq!(host.challenge(&policy).await.next(), [Step::External(passkey())]);
 }

@@ -123,10 +123,22 @@ impl Host {
         registered(self.mfa.register_external(enroll.flow(), &self.checked(factor), &off()).await.unwrap())
     }
 
+    /// A device and a factor of the host, which was registered on the proof of the device.
+    async fn with_both(factor: ExternalFactor) -> (Self, Secret) {
+        let host = Self::new();
+        let secret = host.register().await;
+        let Registration::Challenge(asked) = host.begin_registration(&off()).await else { panic!() };
+        let _ = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap();
+        registered(host.mfa.register_external(asked.flow(), &host.checked(factor), &off()).await.unwrap());
+        host.wait(30);
+        (host, secret)
+    }
+
     /// Registers `factor` on the proof of `held`.
     async fn bind_another(&self, held: ExternalFactor, factor: ExternalFactor) {
         let Registration::Challenge(asked) = self.begin_registration(&off()).await else { panic!() };
-        let _ = self.assert(asked.flow(), held, &off()).await;
+        let open = self.assert(asked.flow(), held, &off()).await;
+        assert!(matches!(open, Registration::Enroll(_)), "one proof is enough: {open:?}");
         registered(self.mfa.register_external(asked.flow(), &self.checked(factor), &off()).await.unwrap());
     }
 
