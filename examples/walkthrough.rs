@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{Channel, FirstRegistration, Policy, Step};
+use factorgate::policy::{
+    AuthenticationMethod, Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, GraceDays, Policy,
+    Step,
+};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
     Administrator, Assurance, Authenticated, BrowserName, BrowserToken, Change, Code, Contact, DeviceName,
@@ -140,7 +143,9 @@ async fn walk() -> Result {
     replacement(&app_only).await?;
     reset(&app_only).await?;
     trusted_browser().await?;
-    step_up().await
+    step_up().await?;
+    grace_and_exemption().await?;
+    passkey().await
 }
 
 /// A user whose device is lost.
@@ -286,6 +291,83 @@ async fn step_up() -> Result {
     expect("every session of the user has ended", ended)?;
     let goes_on = matches!(host.mfa.check_session(&claims.after(&change)).await?, Session::Valid(_));
     expect("but the one that did it", goes_on)
+}
+
+/// Users who have no smartphone yet, in a company that asks for one.
+async fn grace_and_exemption() -> Result {
+    title("Grace", "Two weeks for the first registration, and an exemption after them");
+    let host = Host::new()?;
+    let policy = Policy::any_of([Channel::App], FirstRegistration::WithTicket)?.with_grace(GraceDays::new(14)?);
+    let day = Duration::from_secs(24 * 60 * 60);
+    let Login::Authenticated(passed) = host.log_in("mallory", &policy).await? else {
+        return Err("not in grace".into());
+    };
+    let until = passed.grace_until().ok_or("no deadline")?;
+    println!("  put off until {}", until.as_secs());
+    expect("the first login is let in, with a reminder", passed.reminds_enrollment())?;
+    host.plan(&policy, "mallory").await?;
+    host.clock.advance(13 * day);
+    let login = host.log_in("mallory", &policy).await?;
+    let same = matches!(&login, Login::Authenticated(passed) if passed.grace_until() == Some(until));
+    expect("no later login moves the deadline", same)?;
+    host.clock.advance(day);
+    let login = host.log_in("mallory", &policy).await?;
+    expect("at the deadline the registration is owed", matches!(login, Login::Denied(_)))?;
+
+    let (now, root) = (host.clock.time(), Administrator::assertion(user("root")?));
+    let exemption = Exemption::new("O. Petrova", "the smartphone is on its way", now, now.saturating_add(7 * day))?;
+    let granted = host.mfa.grant_exemption(&user("mallory")?, &exemption, &root).await?;
+    if let Change::Made { events, .. } = &granted {
+        println!("  event: {}", events.first().ok_or("no event")?);
+    }
+    host.plan(&policy, "mallory").await?;
+    let login = host.log_in("mallory", &policy).await?;
+    expect("an administrator exempts the user for a week", matches!(login, Login::Authenticated(_)))?;
+    host.clock.advance(7 * day);
+    let login = host.log_in("mallory", &policy).await?;
+    expect("and no longer", matches!(login, Login::Denied(_)))
+}
+
+/// A user with a factor that the host checks by itself.
+async fn passkey() -> Result {
+    title("Passkey", "A factor that the host checks");
+    let host = Host::new()?;
+    let off = Policy::off(FirstRegistration::AfterEmailCode);
+    let passkey = ExternalFactor::phishing_resistant("passkey")?;
+    let checked = |at: Timestamp| {
+        ExternalEvidence::assertion(
+            passkey,
+            [AuthenticationMethod::HardwareKey, AuthenticationMethod::UserPresence],
+            at,
+        )
+    };
+    let session = SignedIn::assertion(user("niaj")?);
+    let begun = host.mfa.begin_registration(&session, contact("niaj")?, &off).await?;
+    let Registration::Challenge(asked) = begun else { return Err("nothing is asked for".into()) };
+    let code = Code::parse(&host.outbox.last_code().ok_or("no mail")?)?;
+    let _ = host.mfa.verify_email_code(asked.flow(), &code, &off).await?;
+    let done = host.mfa.register_external(asked.flow(), &checked(host.clock.time())?, &off).await?;
+    expect("it is registered as a smartphone is, after a code by mail", matches!(done, Registration::Registered(_)))?;
+    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
+    host.plan(&off, "niaj").await?;
+    let Login::Challenge(asked) = host.log_in("niaj", &off).await? else { return Err("no challenge".into()) };
+    expect("from now on it is asked for", asked.next() == [Step::External(passkey)])?;
+    let login = host.mfa.external_failed(asked.flow(), passkey, &off).await?;
+    let counted = matches!(&login, Login::Challenge(asked) if asked.attempts_left() == 4);
+    expect("a check that has failed is counted as a wrong code is", counted)?;
+    let login = host.mfa.assert_external(asked.flow(), &checked(host.clock.time())?, &off).await?;
+    let Login::Authenticated(passed) = login else { return Err("the host was not believed".into()) };
+    println!("  amr {:?}, {:?}", passed.amr(), passed.assurance());
+    expect("the host's word opens the dashboard", passed.assurance() == Assurance::PhishingResistant)?;
+
+    let claims = passed.session().rotated();
+    let enforced = Policy::any_of([Channel::External(passkey)], FirstRegistration::WithTicket)?;
+    let begun = host.mfa.begin_step_up(&claims, contact("niaj")?, &off, Duration::from_secs(60)).await?;
+    let StepUp::Fresh(elevated) = begun else { return Err("the proof is not fresh".into()) };
+    let removal = host.mfa.remove_external(&elevated, passkey, contact("niaj")?, &enforced).await?;
+    expect("the last factor stays where the policy needs it", matches!(removal, Removal::Refused { .. }))?;
+    let removal = host.mfa.remove_external(&elevated, passkey, contact("niaj")?, &off).await?;
+    expect("and goes where it does not, on a step-up", matches!(removal, Removal::Removed { .. }))
 }
 
 /// What an application brings: a store, a mailer, a key.

@@ -1,6 +1,8 @@
 //! The engine: one loop that commits before it reveals, and the operations of a host on top of it.
 
 mod builder;
+mod exemptions;
+mod external;
 mod lifecycle;
 mod operations;
 mod sessions;
@@ -107,6 +109,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             if !decision.changed {
                 return Ok((decision, now));
             }
+            account.forget_what_is_over(now);
             let version = expected.map_or(Version::FIRST, Version::next);
             let next = record::seal(&account, user, version, &self.keys, &nonce)?;
             match self.store.compare_and_swap(user, expected, &next).await.map_err(Error::Store)? {
