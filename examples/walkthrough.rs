@@ -2,21 +2,25 @@
 //!
 //! It ends with 0 only if every step came out as it should.
 
+#[path = "walkthrough/administration.rs"]
+mod administration;
+
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{Channel, FirstRegistration, Policy, Preview, Step, Summary};
+use factorgate::policy::{
+    AuthenticationMethod, Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, GraceDays, Policy,
+    Step,
+};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
     Administrator, Assurance, Authenticated, BrowserName, BrowserToken, Change, Code, Contact, DeviceName,
-    EmailAddress, Enroll, Flow, Imported, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, RecoveryCode, Registration,
-    Removable, Removal, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn, StepUp, Timestamp, Trust,
-    UserId, insufficient_user_authentication,
+    EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, RecoveryCode, Registration, Removable,
+    Removal, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn, StepUp, Timestamp, Trust, UserId,
+    insufficient_user_authentication,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -143,9 +147,11 @@ async fn walk() -> Result {
     reset(&app_only).await?;
     trusted_browser().await?;
     step_up().await?;
-    import(&app_only).await?;
-    rotation(&app_only).await?;
-    coverage(&app_only).await
+    grace_and_exemption().await?;
+    passkey().await?;
+    administration::import(&app_only).await?;
+    administration::rotation(&app_only).await?;
+    administration::coverage(&app_only).await
 }
 
 /// A user whose device is lost.
@@ -293,84 +299,81 @@ async fn step_up() -> Result {
     expect("but the one that did it", goes_on)
 }
 
-/// A user who comes from another system.
-async fn import(policy: &Policy) -> Result {
-    title("Import", "A user of another system registers nothing anew");
+/// Users who have no smartphone yet, in a company that asks for one.
+async fn grace_and_exemption() -> Result {
+    title("Grace", "Two weeks for the first registration, and an exemption after them");
     let host = Host::new()?;
-    let secret = Secret::from_legacy_base32("JBSWY3DPEHPK3PXP")?;
-    let last = Totp::default().step_at(host.clock.time()).ok_or("before T0")?;
-    let device = ImportedDevice::new(Secret::from_legacy_bytes(secret.expose_secret())?, Totp::default());
-    let import = Import::new(device.named(DeviceName::new("Trent's phone")?).last_step(last))
-        .with_recovery_code(LegacyRecoveryCode::parse("6pjh5sm3")?)?;
-    let root = Administrator::assertion(user("root")?);
-    let Imported::Made { events } = host.mfa.import(&user("trent")?, &import, &root).await? else {
-        return Err("nothing was imported".into());
+    let policy = Policy::any_of([Channel::App], FirstRegistration::WithTicket)?.with_grace(GraceDays::new(14)?);
+    let day = Duration::from_secs(24 * 60 * 60);
+    let Login::Authenticated(passed) = host.log_in("mallory", &policy).await? else {
+        return Err("not in grace".into());
     };
-    for event in &events {
-        println!("  event: {event}");
+    let until = passed.grace_until().ok_or("no deadline")?;
+    println!("  put off until {}", until.as_secs());
+    expect("the first login is let in, with a reminder", passed.reminds_enrollment())?;
+    host.plan(&policy, "mallory").await?;
+    host.clock.advance(13 * day);
+    let login = host.log_in("mallory", &policy).await?;
+    let same = matches!(&login, Login::Authenticated(passed) if passed.grace_until() == Some(until));
+    expect("no later login moves the deadline", same)?;
+    host.clock.advance(day);
+    let login = host.log_in("mallory", &policy).await?;
+    expect("at the deadline the registration is owed", matches!(login, Login::Denied(_)))?;
+
+    let (now, root) = (host.clock.time(), Administrator::assertion(user("root")?));
+    let exemption = Exemption::new("O. Petrova", "the smartphone is on its way", now, now.saturating_add(7 * day))?;
+    let granted = host.mfa.grant_exemption(&user("mallory")?, &exemption, &root).await?;
+    if let Change::Made { events, .. } = &granted {
+        println!("  event: {}", events.first().ok_or("no event")?);
     }
-    let again = host.mfa.import(&user("trent")?, &import, &root).await?;
-    expect("run again it changes nothing", matches!(again, Imported::Unchanged { .. }))?;
-    expect("nobody is mailed", host.outbox.sent().is_empty())?;
-    let Login::Challenge(asked) = host.log_in("trent", policy).await? else { return Err("no challenge".into()) };
-    let login = host.mfa.verify_app_code(asked.flow(), &host.code(&secret)?, policy).await?;
-    expect("the code that was used there opens nothing", matches!(login, Login::Challenge(_)))?;
-    host.clock.advance(Duration::from_secs(30));
-    let passed = host.log_in_by_app("trent", &secret, policy).await?;
-    expect("the next one does", passed.assurance() == Assurance::TwoFactor)?;
-    let Login::Challenge(asked) = host.log_in("trent", policy).await? else { return Err("no challenge".into()) };
-    let typed = LegacyRecoveryCode::parse(" 6pjh5sm3 ")?;
-    let login = host.mfa.verify_legacy_recovery_code(asked.flow(), &typed, policy).await?;
-    expect("and so does the recovery code, as it was printed there", matches!(login, Login::Authenticated(_)))
+    host.plan(&policy, "mallory").await?;
+    let login = host.log_in("mallory", &policy).await?;
+    expect("an administrator exempts the user for a week", matches!(login, Login::Authenticated(_)))?;
+    host.clock.advance(7 * day);
+    let login = host.log_in("mallory", &policy).await?;
+    expect("and no longer", matches!(login, Login::Denied(_)))
 }
 
-/// A server whose key is changed.
-async fn rotation(policy: &Policy) -> Result {
-    title("Rotation", "A new server key");
-    let old = ServerKey::generate(&OsRandom)?;
-    let text = old.to_hex();
-    let again = || ServerKey::from_hex(text.expose_secret());
-    let before = Host::with(MemoryStore::new(), ServerKeys::new(old))?;
-    let secret = before.register_from_profile("nina", policy).await?;
-    before.register_from_profile("oscar", policy).await?;
-    let new = ServerKeys::new(ServerKey::generate(&OsRandom)?).with_retired(again()?);
-    println!("  {new:?}");
-    let host = Host::with(before.store.clone(), new)?;
-    host.clock.advance(Duration::from_secs(60));
-    let _ = host.log_in_by_app("nina", &secret, policy).await?;
-    expect(
-        "a login seals the record anew",
-        host.mfa.key_usage(&user("nina")?).await?.sealed_under != Some(again()?.id()),
-    )?;
-    let users = [user("nina")?, user("oscar")?];
-    let walk = host.mfa.reseal_all(users, |_, _| ControlFlow::Continue(())).await;
-    for line in walk.to_string().lines() {
-        println!("  {line}");
-    }
-    expect("a walk does it for who did not log in", (walk.total.changed, walk.total.current) == (1, 1))?;
-    let needed = walk.total.needed.contains_key(&again()?.id());
-    expect("and the old key is needed no more", walk.failed == 0 && !needed)
-}
-
-/// An administrator who wants to know who is covered.
-async fn coverage(policy: &Policy) -> Result {
-    title("Coverage", "Who holds what, and what another policy would do to them");
+/// A user with a factor that the host checks by itself.
+async fn passkey() -> Result {
+    title("Passkey", "A factor that the host checks");
     let host = Host::new()?;
-    let off = Policy::off(FirstRegistration::AfterPassword);
-    host.register_from_profile("peggy", &off).await?;
-    let users = ["peggy", "quentin", "rupert"].map(|name| Ok((user(name)?, contact(name)?)));
-    let users: Vec<_> = users.into_iter().collect::<Result<_>>()?;
-    let (preview, mut summary) = (Preview::new(&off, policy), Summary::default());
-    let walk = host.mfa.coverage(users, &off, |covered| {
-        summary.count(&preview.finding(&covered.user, &covered.standing));
-        ControlFlow::Continue(())
-    });
-    let walk = walk.await;
-    for line in walk.to_string().lines() {
-        println!("  {line}");
-    }
-    expect("one of three is covered", (walk.total.users, walk.total.registered()) == (3, 1))?;
-    expect("and two would have to register, were it enforced", summary.must_register == 2)
+    let off = Policy::off(FirstRegistration::AfterEmailCode);
+    let passkey = ExternalFactor::phishing_resistant("passkey")?;
+    let checked = |at: Timestamp| {
+        ExternalEvidence::assertion(
+            passkey,
+            [AuthenticationMethod::HardwareKey, AuthenticationMethod::UserPresence],
+            at,
+        )
+    };
+    let session = SignedIn::assertion(user("niaj")?);
+    let begun = host.mfa.begin_registration(&session, contact("niaj")?, &off).await?;
+    let Registration::Challenge(asked) = begun else { return Err("nothing is asked for".into()) };
+    let code = Code::parse(&host.outbox.last_code().ok_or("no mail")?)?;
+    let _ = host.mfa.verify_email_code(asked.flow(), &code, &off).await?;
+    let done = host.mfa.register_external(asked.flow(), &checked(host.clock.time())?, &off).await?;
+    expect("it is registered as a smartphone is, after a code by mail", matches!(done, Registration::Registered(_)))?;
+    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
+    host.plan(&off, "niaj").await?;
+    let Login::Challenge(asked) = host.log_in("niaj", &off).await? else { return Err("no challenge".into()) };
+    expect("from now on it is asked for", asked.next() == [Step::External(passkey)])?;
+    let login = host.mfa.external_failed(asked.flow(), passkey, &off).await?;
+    let counted = matches!(&login, Login::Challenge(asked) if asked.attempts_left() == 4);
+    expect("a check that has failed is counted as a wrong code is", counted)?;
+    let login = host.mfa.assert_external(asked.flow(), &checked(host.clock.time())?, &off).await?;
+    let Login::Authenticated(passed) = login else { return Err("the host was not believed".into()) };
+    println!("  amr {:?}, {:?}", passed.amr(), passed.assurance());
+    expect("the host's word opens the dashboard", passed.assurance() == Assurance::PhishingResistant)?;
+
+    let claims = passed.session().rotated();
+    let enforced = Policy::any_of([Channel::External(passkey)], FirstRegistration::WithTicket)?;
+    let begun = host.mfa.begin_step_up(&claims, contact("niaj")?, &off, Duration::from_secs(60)).await?;
+    let StepUp::Fresh(elevated) = begun else { return Err("the proof is not fresh".into()) };
+    let removal = host.mfa.remove_external(&elevated, passkey, contact("niaj")?, &enforced).await?;
+    expect("the last factor stays where the policy needs it", matches!(removal, Removal::Refused { .. }))?;
+    let removal = host.mfa.remove_external(&elevated, passkey, contact("niaj")?, &off).await?;
+    expect("and goes where it does not, on a step-up", matches!(removal, Removal::Removed { .. }))
 }
 
 /// What an application brings: a store, a mailer, a key.

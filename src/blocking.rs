@@ -3,6 +3,7 @@
 //! A host on diesel, rusqlite or any other blocking library implements [`Store`] and [`Mailer`] of this module
 //! and uses [`Mfa`] of this module. There is no second implementation behind it.
 
+mod company;
 mod lifecycle;
 mod moving;
 mod sessions;

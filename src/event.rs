@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::browser::BrowserId;
 use crate::device::DeviceId;
-use crate::policy::{DenyReason, Step};
+use crate::policy::{DenyReason, ExternalFactor, Step};
 use crate::time::Timestamp;
 use crate::user::UserId;
 
@@ -100,6 +100,40 @@ pub enum EventKind {
     EmailDisabled,
     /// A registration was begun: a secret was made and shown.
     EnrollmentBegun,
+    /// An administrator has exempted the user from what the policy enforces.
+    ExemptionGranted {
+        /// The administrator.
+        by: UserId,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// An administrator has taken the exemption back.
+    ExemptionWithdrawn {
+        /// The administrator.
+        by: UserId,
+    },
+    /// A factor that the host checks was registered.
+    ExternalAdded {
+        /// The new factor.
+        factor: ExternalFactor,
+        /// The administrator, if it was not the user.
+        by: Option<UserId>,
+    },
+    /// A factor of the host was disabled by consecutive failed checks; only registering it anew helps.
+    ExternalDisabled {
+        /// The factor.
+        factor: ExternalFactor,
+    },
+    /// The removal of a factor of the host was refused, for it would lock its user out.
+    ExternalRemovalRefused {
+        /// The factor that stays.
+        factor: ExternalFactor,
+    },
+    /// A factor of the host was removed.
+    ExternalRemoved {
+        /// The factor that was removed.
+        factor: ExternalFactor,
+    },
     /// An administrator has had the secrets of the user's devices written out.
     FactorsExported {
         /// The administrator.
@@ -112,10 +146,15 @@ pub enum EventKind {
         /// How many recovery codes came along.
         recovery_codes: u32,
     },
-    /// An administrator has taken all factors from the user; the devices that were removed are named after this.
+    /// An administrator has taken all factors from the user; what was removed is named after this.
     FactorsReset {
         /// The administrator.
         by: UserId,
+    },
+    /// The user's grace period has begun, with a login that it let through. It begins once.
+    GraceBegun {
+        /// The deadline.
+        until: Timestamp,
     },
     /// The user was locked, by the wrong code that came before.
     Locked {
@@ -178,6 +217,8 @@ pub enum Factor {
     Email,
     /// The code that confirms a registration.
     Enrollment,
+    /// A factor that the host checks: its word, in place of a code.
+    External(ExternalFactor),
     /// A recovery code.
     Recovery,
     /// The recovery code that confirms new ones.

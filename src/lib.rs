@@ -68,6 +68,8 @@
 //!   they still hold, and [`Mfa::begin_step_up`] asks anew before something that matters.
 //! * **A trusted browser lifts a challenge and nothing else**, by a token that each use replaces, where the policy
 //!   says so: [`Mfa::trust_browser`].
+//! * **A factor that the host checks**, such as a passkey, is a step like any other: the host says that it was checked,
+//!   by [`Mfa::assert_external`], and is believed where that step is open.
 //! * **Users of another system register nothing anew**: [`moving`]. [`Mfa::coverage`] tells who holds what, and
 //!   [`Mfa::reseal_all`] follows a change of the server's key.
 //! * The [`policy`] is data, its evaluation a pure function, and it explains itself.
@@ -80,11 +82,6 @@
 //! it opens; to keep [`SessionClaims`] where nobody else writes them, and to check them; to protect forms from forgery, and the server from floods; never to give a user's id to a second
 //! person; and a store that tells the truth, which `testing::check_store` tries out. `SECURITY.md` in the
 //! repository says what is promised, and what is not.
-//!
-//! # Not there yet
-//!
-//! The [`policy`] knows grace, exemptions and factors that the host checks. The engine keeps none of them: for it nobody
-//! is in grace or exempt, and nobody holds a factor of the host, so that such a policy asks for more, never for less.
 //!
 //! # Features
 //!
@@ -174,10 +171,10 @@ pub use crate::{
     keys::{InvalidServerKey, KeyId, ServerKey, ServerKeys},
     login::{
         AddressPermit, Administrator, Assurance, Authenticated, BrowserToken, Challenge, Change, ChangeRefused,
-        Contact, Denied, DeniedReason, Elevated, EmailStatus, Enroll, EpochChange, Evidence, Flow, InvalidBrowserToken,
-        InvalidClaims, InvalidReference, Login, LoginRef, MustRotateSession, PrimaryVerified, Recovery, Refusal,
-        Registered, Registration, RegistrationRef, SentCode, Session, SessionClaims, SignedIn, StepUp, StepUpRef,
-        Trust, TrustRefused, insufficient_user_authentication,
+        Contact, Denied, DeniedReason, Elevated, EmailStatus, Enroll, EpochChange, Evidence, ExternalInfo, Flow,
+        InvalidBrowserToken, InvalidClaims, InvalidReference, Login, LoginRef, MustRotateSession, PrimaryVerified,
+        Recovery, Refusal, Registered, Registration, RegistrationRef, SentCode, Session, SessionClaims, SignedIn,
+        StepUp, StepUpRef, Trust, TrustRefused, insufficient_user_authentication,
     },
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
     mfa::{

@@ -10,6 +10,7 @@ use core::future::Future;
 use core::time::Duration;
 
 use crate::code::Code;
+use crate::policy::ExternalFactor;
 use crate::secret::SecretText;
 use crate::store::{AnyError, Erased};
 use crate::user::EmailAddress;
@@ -67,7 +68,17 @@ pub enum Notice {
     DeviceRemoved,
     /// A device was registered, and another one removed, at once.
     DeviceReplaced,
-    /// An administrator has removed every device, and the recovery codes.
+    /// A factor that the host checks was registered.
+    FactorAdded {
+        /// Which.
+        factor: ExternalFactor,
+    },
+    /// A factor that the host checks was removed.
+    FactorRemoved {
+        /// Which.
+        factor: ExternalFactor,
+    },
+    /// An administrator has removed every device, every other factor, and the recovery codes.
     FactorsReset,
     /// A recovery code was used in place of a device.
     RecoveryCodeUsed {
@@ -107,6 +118,8 @@ impl<'a> Mail<'a> {
                     Notice::DeviceAdded => format!("A device was added to your {product} account"),
                     Notice::DeviceRemoved => format!("A device was removed from your {product} account"),
                     Notice::DeviceReplaced => format!("A device of your {product} account was replaced"),
+                    Notice::FactorAdded { .. } => format!("A factor was added to your {product} account"),
+                    Notice::FactorRemoved { .. } => format!("A factor was removed from your {product} account"),
                     Notice::FactorsReset => format!("The sign-in of your {product} account was reset"),
                     Notice::RecoveryCodeUsed { .. } => format!("A recovery code of your {product} account was used"),
                     Notice::RecoveryCodesRenewed => format!("Your {product} account has new recovery codes"),
@@ -170,9 +183,15 @@ impl NoticeMail<'_> {
                 "The device “{device}” has taken the place of “{replaced}” in your {product} account. Codes of \
                  “{replaced}” are not taken any more."
             ),
+            Notice::FactorAdded { factor } => {
+                format!("“{factor}” was added to your {product} account. It is asked for from now on.")
+            }
+            Notice::FactorRemoved { factor } => {
+                format!("“{factor}” was removed from your {product} account. It is not taken any more.")
+            }
             Notice::FactorsReset => format!(
-                "An administrator has removed every device and all recovery codes from your {product} account. \
-                 Register a device again with the ticket that you are given."
+                "An administrator has removed every device, every other factor and all recovery codes from your \
+                 {product} account. Register a device again with the ticket that you are given."
             ),
             Notice::RecoveryCodeUsed { left } => format!(
                 "A recovery code was used to sign in to your {product} account. {} left. Register a device again, and \
@@ -320,11 +339,18 @@ mod tests {
 
     #[test]
     fn every_notice_says_what_happened_and_what_to_do() {
+        let factor = ExternalFactor::phishing_resistant("passkey").unwrap();
         let to = EmailAddress::new("alice@example.com").unwrap();
         for (kind, subject, words) in [
             (Notice::DeviceAdded, "A device was added to your Portal account", "was added"),
             (Notice::DeviceRemoved, "A device was removed from your Portal account", "was removed"),
             (Notice::DeviceReplaced, "A device of your Portal account was replaced", "has taken the place of"),
+            (Notice::FactorAdded { factor }, "A factor was added to your Portal account", "“passkey” was added to"),
+            (
+                Notice::FactorRemoved { factor },
+                "A factor was removed from your Portal account",
+                "“passkey” was removed",
+            ),
             (Notice::FactorsReset, "The sign-in of your Portal account was reset", "with the ticket"),
             (Notice::RecoveryCodeUsed { left: 2 }, "A recovery code of your Portal account was used", "2 are left."),
             (Notice::RecoveryCodeUsed { left: 1 }, "A recovery code of your Portal account was used", "One is left."),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{Channel, FirstRegistration, Policy};
+use factorgate::policy::{Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
     AddressChange, Administrator, AnyMailer, AnyStore, Authenticated, BrowserId, BrowserName, BrowserToken, Change,
@@ -249,6 +249,14 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, regi
     send(mfa.can_remove(login.user(), DeviceId::new(1), &contact, &policy));
     send(mfa.reset_by_admin(login.user(), &admin, make()));
     send(mfa.revoke_logins(login.user()));
+    let (checked, factor, exemption): (ExternalEvidence, ExternalFactor, Exemption) = (make(), make(), make());
+    send(mfa.register_external(registration, &checked, &policy));
+    send(mfa.register_external_by_admin(login.user(), factor, &admin, make()));
+    send(mfa.assert_external(&step_up, &checked, &policy));
+    send(mfa.external_failed(login, factor, &policy));
+    send(mfa.remove_external(&elevated, factor, make(), &policy));
+    send(mfa.grant_exemption(login.user(), &exemption, &admin));
+    send(mfa.withdraw_exemption(login.user(), &admin));
     let (import, legacy): (Import, LegacyRecoveryCode) = (make(), make());
     send(mfa.import(login.user(), &import, &admin));
     send(mfa.verify_legacy_recovery_code(login, &legacy, &policy));

@@ -6,7 +6,9 @@ use std::time::Duration;
 use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::{TimeStep, Totp};
 use factorgate::otpauth::{AccountName, Issuer};
-use factorgate::policy::{Channel, DenyReason, FirstRegistration, Policy, Preview, Summary};
+use factorgate::policy::{
+    Channel, DenyReason, Exemption, ExternalFactor, FirstRegistration, GraceDays, Policy, Preview, Summary,
+};
 use factorgate::testing::{FixedClock, MailFailed, MemoryStore, Outbox, StoreFailed, StoreFault};
 use factorgate::{
     Administrator, BrowserName, Contact, Coverage, Covered, EmailAddress, Error, Imported, Login, Mfa, OsRandom,
@@ -162,6 +164,26 @@ async fn each_user_is_counted_by_what_they_hold() {
     }
     assert!(table.contains("the user has nothing to prove before a device is registered          1"), "{table}");
     assert!(!names.iter().any(|name| *name != "locked" && table.contains(&format!("{name}@"))), "{table}");
+}
+
+#[tokio::test]
+async fn who_is_in_grace_exempt_or_holds_a_factor_of_the_host_is_counted_as_such() {
+    let host = Host::new();
+    let passkey = ExternalFactor::phishing_resistant("passkey").unwrap();
+    let _ = host.mfa.register_external_by_admin(&user("passkey"), passkey, &admin(), contact("passkey")).await.unwrap();
+    let (from, until) = (Timestamp::from_secs(NOW), Timestamp::from_secs(NOW + 86_400));
+    let exemption = Exemption::new("R. Oot", "on leave", from, until).unwrap();
+    let _ = host.mfa.grant_exemption(&user("exempt"), &exemption, &admin()).await.unwrap();
+    let policy = app().with_grace(GraceDays::new(14).unwrap());
+    let walk = host.look(&["passkey", "exempt", "new"], &policy).await;
+    let sum = &walk.total;
+    assert_eq!((sum.users, sum.never, sum.formerly, sum.external), (3, 2, 0, 1));
+    assert_eq!((sum.exempt, sum.in_grace), (1, 1));
+    let mut twice = sum.clone();
+    twice += sum.clone();
+    assert_eq!((twice.external, twice.exempt, twice.in_grace), (2, 2, 2));
+    host.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(host.look(&["exempt"], &policy).await.total.exempt, 0, "it is over");
 }
 
 #[tokio::test]

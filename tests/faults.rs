@@ -1,5 +1,7 @@
 //! When a part fails, nobody gets in, nothing that was spent comes back, and the error says which part it was.
 
+#[path = "fault/company.rs"]
+mod company;
 #[path = "fault/lifecycle.rs"]
 mod lifecycle;
 

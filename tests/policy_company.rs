@@ -276,6 +276,40 @@ fn removal_registration_and_step_up_know_no_grace_no_exemption_and_no_trust() {
 }
 
 #[test]
+fn d13_a_factor_of_the_host_goes_only_where_the_next_login_has_a_way_without_it() {
+    let step = |factor: u8| external_step(factor);
+    for (factor, bit) in [(*PASSKEY_FACTOR, PASSKEY), (*PUSH_FACTOR, PUSH)] {
+        for_every_plain_case(|_, policy, user, _| {
+            let after = with(user, |u| {
+                u.external.remove(&factor);
+                u.device = if has_device(u) { u.device } else { DeviceStanding::Formerly };
+                u.trusted = false;
+            });
+            let next = policy.evaluate(&after);
+            let way = allows(&next) || paths(&next).any(|path| !path.contains(&Step::EnrollApp));
+            let lost = asks_for(&next, step(bit));
+            (held(user) & bit != 0).then(|| !lost && policy.allows_removal_of_external(user, factor).is_ok() == way)
+        });
+    }
+}
+
+#[test]
+fn d01_what_proves_a_device_s_owner_anew_is_the_device_or_what_is_stronger() {
+    for_every_plain_case(|_, policy, user, _| {
+        let strong = held(user) & PASSKEY != 0;
+        has_device(user).then(|| {
+            [policy.registration_plan(user), user.step_up_plan()].iter().all(|plan| {
+                let proofs: Vec<_> = paths(plan).flatten().copied().collect();
+                proofs.contains(&Step::AppCode)
+                    && proofs.contains(&external_step(PASSKEY)) == strong
+                    && !proofs.contains(&external_step(PUSH))
+                    && !proofs.contains(&Step::EmailCode)
+            })
+        })
+    });
+}
+
+#[test]
 fn e19_grace_is_monotone_in_time_and_nothing_begins_it_anew() {
     let app = |grace| Policy::any_of([Channel::App], FIRST[1]).unwrap().with_grace(days(grace));
     for granted in [1, 7, 90] {

@@ -1,10 +1,13 @@
 //! Requests that come at the same time, on a store in memory. Each race has its control: on a store that takes
 //! every write the same race is lost.
 
+#[path = "race/company.rs"]
+mod company;
 #[path = "race/lifecycle.rs"]
 mod lifecycle;
 mod race;
 
+use company::CompanyRace;
 use factorgate::testing::MemoryStore;
 use lifecycle::LifecycleRace;
 use race::{LIMIT, ROUNDS, Race};
@@ -101,4 +104,31 @@ async fn d02_one_device_is_replaced_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn h15_no_request_brings_back_what_a_reset_has_taken() {
     check_lifecycle(LifecycleRace::Reset, 0).await;
+}
+
+/// As [`check`], for grace and the factors of the host.
+async fn check_company(race: CompanyRace, expected: usize) {
+    assert_eq!(company::run(MemoryStore::new(), race).await, [expected; ROUNDS], "{race:?}");
+    let control = company::run(MemoryStore::ignoring_expected(), race).await;
+    assert!(control.iter().any(|got| *got > expected), "the control of {race:?} must fail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn e19_of_16_logins_in_grace_one_writes_the_deadline_and_all_are_told_it() {
+    check_company(CompanyRace::Grace, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a02_the_word_of_the_host_opens_one_login_once() {
+    check_company(CompanyRace::Assertion, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a01_of_32_failed_checks_of_the_host_five_are_judged() {
+    check_company(CompanyRace::FailedChecks, LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d07_one_factor_of_the_host_is_registered_once() {
+    check_company(CompanyRace::Registration, 1).await;
 }

@@ -102,7 +102,7 @@ async fn s1_enforcing_mfa_asks_every_user_of_the_company() {
     let host = Host::new();
     let login = host.log_in(&Policy::off(AfterPassword)).await;
     let Login::Authenticated(passed) = login else { panic!("{login:?}") };
-    assert_eq!((passed.assurance(), passed.amr()), (Assurance::FirstFactor, ["pwd"].as_slice()));
+    assert_eq!((passed.assurance(), passed.amr()), (Assurance::FirstFactor, vec!["pwd"]));
 
     let enforced = Policy::any_of([Email], AfterPassword).unwrap();
     assert_eq!(challenge(host.log_in(&enforced).await).next(), [Step::EmailCode]);
@@ -170,7 +170,7 @@ async fn s4_adding_a_smartphone_at_login() {
     let login = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, &policy).await.unwrap();
     let Login::Authenticated(passed) = login else { panic!("{login:?}") };
     assert_eq!(passed.user(), &alice());
-    assert_eq!((passed.assurance(), passed.amr()), (Assurance::TwoFactor, ["pwd", "otp", "mfa"].as_slice()));
+    assert_eq!((passed.assurance(), passed.amr()), (Assurance::TwoFactor, vec!["pwd", "otp", "mfa"]));
     assert_eq!(host.outbox.sent().last().unwrap().notice, Some(Notice::DeviceAdded));
     assert!(passed.events().iter().any(|event| matches!(event.kind, EventKind::DeviceAdded { .. })));
     assert_eq!(host.mfa.devices(&alice()).await.unwrap()[0].name, name);
@@ -196,7 +196,7 @@ async fn s5_an_email_code_is_sent_by_itself_to_the_address_on_record() {
 
     let login = host.mfa.verify_email_code(asked.flow(), &host.mailed_code(), &policy).await.unwrap();
     let Login::Authenticated(passed) = login else { panic!("{login:?}") };
-    assert_eq!((passed.assurance(), passed.amr()), (Assurance::EmailCode, ["pwd"].as_slice()));
+    assert_eq!((passed.assurance(), passed.amr()), (Assurance::EmailCode, vec!["pwd"]));
 }
 
 #[tokio::test]

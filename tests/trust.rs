@@ -128,7 +128,7 @@ async fn a_trusted_browser_stands_for_the_challenge_and_says_so() {
     host.events();
     let login = passed(host.begin(&app(), Some(&token)).await);
     assert_eq!(login.assurance(), Assurance::TrustedBrowser);
-    assert_eq!((login.amr(), login.assurance().acr()), (&["pwd"][..], "0"));
+    assert_eq!((login.amr(), login.assurance().acr()), (vec!["pwd"], "0"));
     assert_eq!(login.evidence().trusted_browser, Some((browser, host.clock.time())));
     assert_eq!((login.evidence().app_code, login.evidence().enrolled), (None, None));
     assert_eq!(host.events(), [EventKind::BrowserAccepted { browser, parallel: false }, EventKind::LoginCompleted]);

@@ -1,6 +1,8 @@
 //! Removing a device, and ending what is open.
 
-use super::{Account, Context, Decision, Outgoing, Unproved};
+use alloc::vec::Vec;
+
+use super::{Account, Context, Decision, Device, HeldFactor, Outgoing, Unproved};
 use crate::code::Code;
 use crate::device::DeviceId;
 use crate::event::EventKind;
@@ -17,6 +19,7 @@ pub(crate) enum RemovalRefusal {
     SessionEnded,
     StepUpEnded,
     UnknownDevice,
+    UnknownFactor,
     Unproved(Unproved),
 }
 
@@ -35,21 +38,34 @@ impl Account {
         contact: &Contact,
         policy: &Policy,
     ) -> Result<(), RemovalRefusal> {
-        if !self.devices.iter().any(|held| held.id == device) {
-            return Err(RemovalRefusal::UnknownDevice);
+        let removable = self.can_spare(now, device, contact, policy);
+        match removable {
+            Ok(()) | Err(RemovalRefusal::OthersDisabled) if self.devices.iter().all(Device::is_disabled) => {
+                Err(Unproved::DevicesDisabled.into())
+            }
+            removable => removable,
         }
-        let others = || self.devices.iter().filter(|held| held.id != device);
-        if others().next().is_none() {
+    }
+
+    /// Whether a device could go now, on whatever proof.
+    pub(super) fn can_spare(
+        &self,
+        now: Timestamp,
+        device: DeviceId,
+        contact: &Contact,
+        policy: &Policy,
+    ) -> Result<(), RemovalRefusal> {
+        let held = self.devices.iter().find(|held| held.id == device).ok_or(RemovalRefusal::UnknownDevice)?;
+        let others: Vec<&Device> = self.devices.iter().filter(|held| held.id != device).collect();
+        if others.is_empty() {
             policy.allows_removal_of_last_device(&self.standing(now, contact)).map_err(RemovalRefusal::Policy)?;
         }
         if let Some(until) = self.failures.locked(now) {
             return Err(Unproved::Locked(until).into());
         }
-        if self.devices.iter().all(super::Device::is_disabled) {
-            return Err(Unproved::DevicesDisabled.into());
-        }
-        // A disabled device is asked for, and takes no code: with nothing beside it nobody gets in.
-        match others().next().is_some() && others().all(super::Device::is_disabled) {
+        // A disabled device is asked for, and takes no code: with nothing beside it nobody gets in. One that is disabled
+        // itself is no loss.
+        match !held.is_disabled() && are_disabled(others, &self.external) {
             true => Err(RemovalRefusal::OthersDisabled),
             false => Ok(()),
         }
@@ -74,7 +90,7 @@ impl Account {
             Ok(()) | Err(RemovalRefusal::Unproved(_)) => {
                 self.with_fresh_code(&cx, code, |account| account.take_out(device, contact))
             }
-            Err(refusal) => removal_refused(refusal, device),
+            Err(refusal) => removal_refused(refusal, EventKind::DeviceRemovalRefused { device }),
         }
     }
 
@@ -108,13 +124,22 @@ impl Account {
     }
 }
 
+/// Whether what would be asked for of these is disabled, all of it: the devices, and without one the factors of the
+/// host.
+pub(super) fn are_disabled<'a>(
+    devices: impl IntoIterator<Item = &'a Device>,
+    external: impl IntoIterator<Item = &'a HeldFactor>,
+) -> bool {
+    let devices: Vec<bool> = devices.into_iter().map(Device::is_disabled).collect();
+    let asked = if devices.is_empty() { external.into_iter().map(HeldFactor::is_disabled).collect() } else { devices };
+    !asked.is_empty() && asked.into_iter().all(|disabled| disabled)
+}
+
 /// The answer to a removal that cannot be.
-pub(super) fn removal_refused(refusal: RemovalRefusal, device: DeviceId) -> Decision<Result<u64, RemovalRefusal>> {
+pub(super) fn removal_refused(refusal: RemovalRefusal, event: EventKind) -> Decision<Result<u64, RemovalRefusal>> {
     let decision = Decision::unchanged(Err(refusal));
     match refusal {
-        RemovalRefusal::OthersDisabled | RemovalRefusal::Policy(_) => {
-            decision.with_event(EventKind::DeviceRemovalRefused { device })
-        }
+        RemovalRefusal::OthersDisabled | RemovalRefusal::Policy(_) => decision.with_event(event),
         RemovalRefusal::Unproved(Unproved::Locked(until)) => {
             decision.with_event(EventKind::RefusedWhileLocked { until })
         }

@@ -12,20 +12,24 @@ use crate::login::{
     BrowserToken, Contact, DeniedReason, EmailStatus, Finished, Open, Purpose, Refusal, SentCode, Token,
 };
 use crate::otpauth::KeyUri;
-use crate::policy::{Path, Plan, Policy, Step};
+use crate::policy::{Path, Plan, Policy, Standing, Step};
 use crate::recovery::RecoveryCodesLeft;
+use crate::time::Timestamp;
 
 /// What the policy says of an open flow, its evidence taken into account.
 pub(super) enum Outlook {
     Denied(DeniedReason),
-    Finished { remind_enrollment: bool },
+    /// Nothing is owed, or not before the end of the grace period.
+    Finished {
+        grace_until: Option<Timestamp>,
+    },
     Open(Owed),
 }
 
 /// What is owed: the steps of one of these paths.
 pub(super) struct Owed {
     paths: Vec<Path>,
-    remind_enrollment: bool,
+    grace_until: Option<Timestamp>,
 }
 
 impl Owed {
@@ -74,10 +78,14 @@ impl Account {
         };
         match self.outlook(&cx, &flow, policy) {
             Outlook::Denied(reason) => denied(reason),
-            // Nothing is owed, so nothing need be written.
-            Outlook::Finished { remind_enrollment } => {
-                Decision::unchanged(Progress::Finished(finished(&cx, &flow, policy, remind_enrollment)))
-                    .with_event(completed(purpose))
+            Outlook::Finished { grace_until } => {
+                let finished = Progress::Finished(finished(&cx, &flow, policy, grace_until));
+                match self.begin_grace(&cx, &flow, policy) {
+                    Some(begun) => Decision::changed(finished).with_event(begun),
+                    // Nothing is owed, so nothing need be written.
+                    None => Decision::unchanged(finished),
+                }
+                .with_event(completed(purpose))
             }
             Outlook::Open(_) => {
                 if let Some(until) = self.failures.locked(cx.now) {
@@ -177,15 +185,18 @@ impl Account {
                 decision.changed = true;
                 decision
             }
-            Outlook::Finished { remind_enrollment } => {
+            Outlook::Finished { grace_until } => {
                 let flow = self.flows.remove(at);
                 if flow.purpose == Purpose::Login {
                     self.failures.restore();
                 }
-                let mut finished = finished(&cx, &flow, policy, remind_enrollment);
+                let begun = self.begin_grace(&cx, &flow, policy);
+                let mut finished = finished(&cx, &flow, policy, grace_until);
                 let left = self.recovery_codes_left().unwrap_or(RecoveryCodesLeft::None);
                 finished.recovery = self.lead_to_registration(&cx, fresh.token, &flow).map(|token| (token, left));
-                Decision::changed(Progress::Finished(finished)).with_event(completed(flow.purpose))
+                let mut decision = Decision::changed(Progress::Finished(finished));
+                decision.events.extend(begun);
+                decision.with_event(completed(flow.purpose))
             }
             Outlook::Open(owed) => {
                 if owed.is_all_next(is_email) && flow.code.is_none() {
@@ -232,41 +243,51 @@ impl Account {
         }
     }
 
-    /// What is still owed, by the stricter of the policy when the flow began and the policy now.
-    pub(super) fn outlook(&self, cx: &Context<'_>, flow: &OpenFlow, policy: &Policy) -> Outlook {
-        let policy = Policy::strictest(&flow.policy, [policy]);
+    /// What the policy may know of the user in a flow.
+    pub(super) fn standing_in(&self, cx: &Context<'_>, flow: &OpenFlow) -> Standing {
         let mut standing = self.standing(cx.now, &flow.contact);
         // A ticket that was redeemed in this flow is gone from the account, but not from its path.
         standing.ticket |= flow.evidence.ticket.is_some();
         standing.trusted = flow.evidence.trusted_browser.is_some();
+        standing
+    }
+
+    /// What is still owed, by the stricter of the policy when the flow began and the policy now.
+    pub(super) fn outlook(&self, cx: &Context<'_>, flow: &OpenFlow, policy: &Policy) -> Outlook {
+        let policy = Policy::strictest(&flow.policy, [policy]);
+        let standing = self.standing_in(cx, flow);
         let plan = match flow.purpose {
             Purpose::Login => policy.evaluate(&standing),
             Purpose::Registration if flow.evidence.enrolled.is_some() => Plan::Allow { remind_enrollment: false },
             Purpose::Registration => then_enroll(policy.registration_plan(&standing)),
             Purpose::StepUp => standing.step_up_plan(),
         };
-        let (paths, remind_enrollment) = match plan {
-            Plan::Allow { remind_enrollment } => return Outlook::Finished { remind_enrollment },
+        let grace_until = policy.grace_until(&standing).filter(|_| plan.reminds_enrollment());
+        let paths = match plan {
+            Plan::Allow { .. } => return Outlook::Finished { grace_until },
             Plan::Deny(denial) => return Outlook::Denied(DeniedReason::Policy(denial)),
-            Plan::Paths { paths, remind_enrollment } => (paths, remind_enrollment),
+            Plan::Paths { paths, .. } => paths,
         };
-        let usable = self.devices.iter().any(|device| !device.is_disabled());
         let mut open = Vec::with_capacity(paths.len());
         for path in &paths {
             let owed: Vec<Step> = path.steps().iter().copied().filter(|step| !flow.evidence.answers(*step)).collect();
-            if owed.contains(&Step::AppCode) && !usable {
+            if owed.iter().any(|step| self.is_worn_out(*step)) {
                 continue;
             }
             match Path::new(owed) {
                 // An app code and the recovery code in its place leave the same to be done.
                 Some(path) if open.contains(&path) => {}
                 Some(path) => open.push(path),
-                None => return Outlook::Finished { remind_enrollment },
+                None => return Outlook::Finished { grace_until },
             }
+        }
+        if flow.purpose == Purpose::Registration && open.iter().any(|path| path.steps() == [Step::EnrollApp]) {
+            // One proof is enough: the others would be detours.
+            open.retain(|path| path.steps() == [Step::EnrollApp]);
         }
         match open.is_empty() {
             true => Outlook::Denied(DeniedReason::DevicesDisabled),
-            false => Outlook::Open(Owed { paths: open, remind_enrollment }),
+            false => Outlook::Open(Owed { paths: open, grace_until }),
         }
     }
 
@@ -281,10 +302,10 @@ impl Account {
             attempts_left: self.failures.left(&cx.rules.failures),
             email,
             expires_at: flow.expires_at,
+            grace_until: owed.grace_until,
             paths: owed.paths,
             recovery_codes_left: self.recovery_codes_left().filter(|_| flow.evidence.recovery_code.is_some()),
             refusal,
-            remind_enrollment: owed.remind_enrollment,
         };
         let pending = flow.pending.as_ref().filter(|pending| enrolling && cx.now < pending.expires_at);
         // The builder of the engine takes no TOTP that a Key URI cannot express.
@@ -331,16 +352,16 @@ fn completed(purpose: Purpose) -> EventKind {
     }
 }
 
-pub(super) fn finished(cx: &Context<'_>, flow: &OpenFlow, policy: &Policy, remind_enrollment: bool) -> Finished {
+pub(super) fn finished(cx: &Context<'_>, flow: &OpenFlow, policy: &Policy, grace_until: Option<Timestamp>) -> Finished {
     Finished {
         user: cx.user.clone(),
         at: cx.now,
         browser: None,
         epoch: flow.epoch,
-        evidence: flow.evidence,
+        evidence: flow.evidence.clone(),
+        grace_until,
         policy: Policy::strictest(&flow.policy, [policy]),
         recovery: None,
-        remind_enrollment,
     }
 }
 

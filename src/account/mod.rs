@@ -3,9 +3,11 @@
 //! A transition changes the account in memory and says whether anything changed. `mfa` seals it, swaps it in,
 //! and only then reveals what the transition came to.
 
+mod company;
 mod devices;
 mod digest;
 mod enroll;
+mod external;
 mod flow;
 mod import;
 mod keys;
@@ -32,7 +34,7 @@ use crate::mailer::Notice;
 use crate::moving::Import;
 use crate::otp::{TimeStep, Totp, Window};
 use crate::otpauth::{Issuer, KeyUri};
-use crate::policy::{DeviceStanding, EmailStanding, Policy, Standing};
+use crate::policy::{DeviceStanding, EmailStanding, Exemption, Grace, Policy, Standing, Step};
 use crate::secret::Secret;
 use crate::throttle::{FailureBudget, Failures, IssuanceBudget, Issues};
 use crate::ticket::Ticket;
@@ -40,6 +42,7 @@ use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
 
 pub(crate) use self::devices::RemovalRefusal;
+pub(crate) use self::external::{HeldFactor, MAX_EXTERNAL};
 pub(crate) use self::flow::Opening;
 pub(crate) use self::proof::Unproved;
 pub(crate) use self::recovery::{PendingRecovery, RecoverySet, StoredRecoveryCode};
@@ -67,9 +70,15 @@ pub(crate) struct Account {
     pub(crate) email_failures: u32,
     /// Flows and sessions of an earlier epoch are dead.
     pub(crate) epoch: u64,
+    /// It never becomes false again.
     pub(crate) ever_held_factor: bool,
+    pub(crate) exemption: Option<Exemption>,
+    /// The factors of the host that the user holds.
+    pub(crate) external: Vec<HeldFactor>,
     pub(crate) failures: Failures,
     pub(crate) flows: Vec<OpenFlow>,
+    /// Written once.
+    pub(crate) grace: Grace,
     pub(crate) issues: Issues,
     pub(crate) last_device: u64,
     pub(crate) pending_recovery: Option<PendingRecovery>,
@@ -242,7 +251,10 @@ pub(crate) enum Progress {
 impl Account {
     /// What the policy may know of the user.
     pub(crate) fn standing(&self, now: Timestamp, contact: &Contact) -> Standing {
-        let mut standing = Standing::new();
+        let mut standing = Standing::at(now);
+        standing.exemption = self.exemption.clone();
+        standing.external = self.external.iter().map(|held| held.factor).collect();
+        standing.grace = self.grace;
         standing.device = if !self.devices.is_empty() {
             DeviceStanding::Confirmed { recovery_codes: self.has_recovery_codes() }
         } else if self.ever_held_factor {
@@ -269,6 +281,15 @@ impl Account {
             disabled: device.is_disabled(),
         };
         self.devices.iter().map(info).collect()
+    }
+
+    /// Whether there is nothing left that could answer `step`, for too many wrong codes.
+    pub(crate) fn is_worn_out(&self, step: Step) -> bool {
+        match step {
+            Step::AppCode => self.devices.iter().all(Device::is_disabled),
+            Step::External(factor) => self.external.iter().any(|held| held.factor == factor && held.is_disabled()),
+            _ => false,
+        }
     }
 
     /// Ends every open flow, every session, and the trust in every browser; with them recovery codes that wait for

@@ -200,7 +200,7 @@ impl Account {
             code: None,
             contact: login.contact.clone(),
             epoch: self.epoch,
-            evidence: login.evidence,
+            evidence: login.evidence.clone(),
             expires_at: cx.now.saturating_add(FLOW_LIFETIME),
             pending: None,
             policy: login.policy.clone(),

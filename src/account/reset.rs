@@ -20,8 +20,9 @@ impl Account {
 
     /// Takes all factors from the user, with what was counted against them, and makes a ticket.
     ///
-    /// That the user once held a factor is kept: whatever the policy, a password alone registers none after this. What
-    /// was counted against the codes by mail goes as well, for the administrator has vouched for the address.
+    /// That the user once held a factor is kept: whatever the policy, a password alone registers none after this. So is
+    /// the grace period, which does not begin anew, and an exemption, which does nothing for who once held a factor.
+    /// What was counted against the codes by mail goes as well, for the administrator has vouched for the address.
     pub(crate) fn reset(
         &mut self,
         cx: Context<'_>,
@@ -31,6 +32,8 @@ impl Account {
     ) -> Decision<(Ticket, Timestamp)> {
         let removed: Vec<_> =
             self.devices.drain(..).map(|device| EventKind::DeviceRemoved { device: device.id }).collect();
+        let factors = self.external.drain(..).map(|held| EventKind::ExternalRemoved { factor: held.factor });
+        let removed: Vec<_> = removed.into_iter().chain(factors).collect();
         self.recovery = None;
         self.email_failures = 0;
         self.failures.restore();

@@ -8,7 +8,7 @@ use crate::account::RemovalRefusal;
 use crate::device::DeviceId;
 use crate::event::EventKind;
 use crate::login::{AddressPermit, ChangeRefused, Contact, Elevated, Evidence, SessionClaims, SignedIn};
-use crate::policy::Policy;
+use crate::policy::{ExternalEvidence, Policy};
 use crate::time::Timestamp;
 
 /// Where a request to begin a flow comes from.
@@ -57,13 +57,19 @@ impl Account {
         // A proof that lies in the future proves nothing. The age may be `freshness`, and no more (RFC 9470 section 6);
         // zero is not met by a proof of the same second (OpenID Connect Core 1.0 section 3.1.2.1).
         let is_fresh = |at: Timestamp| at <= now && now.saturating_since(at) <= freshness && !freshness.is_zero();
-        // The claims are the host's word. Where the record knows when the device was used last, it is asked, too.
+        // The claims are the host's word. Where the record knows when the factor was used last, it is asked, too.
         let is_true = |(id, at): &(DeviceId, Timestamp)| {
             let used = |device: &&super::Device| device.last_used_at.unwrap_or(device.added_at) >= *at;
             let device = self.devices.iter().find(|device| device.id == *id);
             is_fresh(*at) && device.filter(used).is_some_and(|device| !device.is_disabled())
         };
+        let is_held = |checked: &&ExternalEvidence| {
+            let held = self.external.iter().find(|held| held.factor == checked.factor());
+            let used = |held: &&super::HeldFactor| held.last_used_at.unwrap_or(held.added_at) >= checked.at();
+            is_fresh(checked.at()) && held.filter(used).is_some_and(|held| !held.is_disabled())
+        };
         Evidence {
+            external: claims.evidence.external.iter().filter(is_held).copied().collect(),
             app_code: claims.evidence.app_code.filter(is_true),
             email_code: claims.evidence.email_code.filter(|at| is_fresh(*at)),
             enrolled: claims.evidence.enrolled.filter(is_true),
@@ -91,9 +97,9 @@ impl Account {
         if !self.is_elevated(cx, elevated) {
             return Decision::unchanged(Err(RemovalRefusal::StepUpEnded));
         }
-        match self.can_remove(cx.now, device, contact, policy) {
+        match self.can_spare(cx.now, device, contact, policy) {
             Ok(()) => self.take_out(device, contact),
-            Err(refusal) => removal_refused(refusal, device),
+            Err(refusal) => removal_refused(refusal, EventKind::DeviceRemovalRefused { device }),
         }
     }
 

@@ -76,7 +76,8 @@ impl Account {
         if !asks_no_more(policy, &passed.policy) {
             return Decision::unchanged(Err(TrustRefused::Policy));
         }
-        if passed.assurance() != Assurance::TwoFactor {
+        // A recovered login leads to a device first, whatever else it has proved.
+        if passed.assurance() < Assurance::TwoFactor || passed.evidence.is_recovered() {
             return Decision::unchanged(Err(TrustRefused::Assurance));
         }
         self.browsers.trusted.retain(|browser| cx.now < browser.until);
@@ -126,12 +127,12 @@ impl Account {
         };
         let Some(browser) = self.browsers.trusted.get(at).map(|browser| browser.id) else { return Err(Vec::new()) };
         flow.evidence.trusted_browser = Some((browser, cx.now));
-        let Outlook::Finished { remind_enrollment } = self.outlook(cx, flow, policy) else {
+        let Outlook::Finished { grace_until } = self.outlook(cx, flow, policy) else {
             // A registration is owed. Trust lifts none, and is not used up by it.
             flow.evidence.trusted_browser = None;
             return Err(Vec::new());
         };
-        let mut finished = finished(cx, flow, policy, remind_enrollment);
+        let mut finished = finished(cx, flow, policy, grace_until);
         let mut decision = match self.browsers.trusted.get_mut(at) {
             Some(browser) if !parallel => {
                 let next = BrowserToken::new(cx.user.clone(), token.series(), &fresh.token.bytes);

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use crate::event::Event;
 use crate::time::Timestamp;
 
-/// What a change from the profile came to. Exhaustive on purpose, as [`Login`](crate::Login) is.
+/// What a change, from the profile or by an administrator, came to. Exhaustive on purpose, as [`Login`](crate::Login)
+/// is.
 #[derive(Debug)]
 #[must_use = "a change can be refused"]
 pub enum Change<T> {
@@ -41,6 +42,12 @@ pub enum ChangeRefused {
     /// Every device of the user was disabled by consecutive wrong codes.
     #[error("every device was disabled after too many wrong codes; ask an administrator for help")]
     DevicesDisabled,
+    /// The exemption is over before it has begun.
+    #[error("the exemption is over already")]
+    ExemptionOver,
+    /// The user holds a factor, and registers another one by proving it.
+    #[error("the user holds a factor and has to prove it to register another one")]
+    HoldsFactor,
     /// Too many wrong codes.
     #[error("too many wrong codes; wait before you try again")]
     Locked {

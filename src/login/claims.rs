@@ -8,6 +8,7 @@ use core::str::FromStr;
 use super::{Assurance, Authenticated, Elevated, Evidence, SignedIn};
 use crate::browser::BrowserId;
 use crate::device::DeviceId;
+use crate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor, Strength};
 use crate::time::Timestamp;
 use crate::user::UserId;
 
@@ -58,10 +59,10 @@ impl SessionClaims {
         &self.evidence
     }
 
-    /// The values of the `amr` claim (RFC 8176), as [`Authenticated::amr`].
+    /// The values of the `amr` claim (RFC 8176), as [`Evidence::amr`].
     #[must_use]
-    pub fn amr(&self) -> &'static [&'static str] {
-        self.assurance().amr()
+    pub fn amr(&self) -> Vec<&'static str> {
+        self.evidence.amr()
     }
 
     /// How much the proofs are worth. The value of the `acr` claim is [`Assurance::acr`].
@@ -78,17 +79,21 @@ impl SessionClaims {
         if self.user != elevated.user || self.epoch != elevated.epoch {
             return None;
         }
-        let (own, new) = (self.evidence, elevated.evidence);
+        let (own, new) = (self.evidence.clone(), &elevated.evidence);
         let app_code = new.app_code.or(own.app_code);
-        let evidence = Evidence {
+        let mut evidence = Evidence {
             app_code,
             email_code: new.email_code.or(own.email_code),
             enrolled: new.enrolled.or(own.enrolled),
             // What the trust stood for has now been proved: the session does not rest on it any more.
-            trusted_browser: own.trusted_browser.filter(|_| app_code.is_none()),
+            trusted_browser: own.trusted_browser.filter(|_| app_code.is_none() && new.external.is_empty()),
             ..own
         };
-        let proved = [new.app_code.map(|(_, at)| at), new.email_code].into_iter().flatten().max();
+        for checked in &new.external {
+            evidence.take_external(*checked);
+        }
+        let proved = [new.app_code.map(|(_, at)| at), new.email_code].into_iter().flatten();
+        let proved = proved.chain(new.external.iter().map(ExternalEvidence::at)).max();
         let auth_time = proved.map_or(self.auth_time, |at| at.max(self.auth_time));
         Some(MustRotateSession(Self { user: self.user.clone(), epoch: self.epoch, auth_time, evidence }))
     }
@@ -106,7 +111,8 @@ impl SessionClaims {
     /// The claims as one line of text, for a host that keeps a string. It holds no secret.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let Evidence { app_code, email_code, enrolled, recovery_code, ticket, trusted_browser } = self.evidence;
+        let Evidence { app_code, email_code, enrolled, ref external, recovery_code, ticket, trusted_browser } =
+            self.evidence;
         let mut text = String::new();
         let device = |used: (DeviceId, Timestamp)| (Some(used.0.get()), used.1);
         let browser = |used: (BrowserId, Timestamp)| (Some(used.0.get()), used.1);
@@ -126,6 +132,9 @@ impl SessionClaims {
                 Some((None, at)) => write!(text, ";{key}={}", at.as_secs()),
                 None => Ok(()),
             };
+        }
+        for checked in external {
+            let _ = write!(text, ";external={}", Checked(checked));
         }
         // Last, for it may hold any character.
         let _ = write!(text, ";user={}", self.user);
@@ -159,6 +168,7 @@ impl SessionClaims {
                 "recovery" => evidence.recovery_code = Some(time(value)?),
                 "ticket" => evidence.ticket = Some(time(value)?),
                 "browser" => evidence.trusted_browser = Some(used(value, BrowserId::new)?),
+                "external" => evidence.take_external(checked(value)?),
                 _ => return Err(InvalidClaims),
             }
         }
@@ -178,6 +188,38 @@ fn time(text: &str) -> Result<Timestamp, InvalidClaims> {
 fn used<T>(text: &str, id: fn(u64) -> T) -> Result<(T, Timestamp), InvalidClaims> {
     let (of, at) = text.split_once('@').ok_or(InvalidClaims)?;
     Ok((id(number(of)?), time(at)?))
+}
+
+/// What the host has checked, as text: the strength, the name, the methods, the time.
+struct Checked<'a>(&'a ExternalEvidence);
+
+impl fmt::Display for Checked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let factor = self.0.factor();
+        write!(f, "{}:{factor}", strength(factor.strength()))?;
+        for (place, amr) in self.0.amr().enumerate() {
+            write!(f, "{}{amr}", if place == 0 { ':' } else { '+' })?;
+        }
+        write!(f, "@{}", self.0.at().as_secs())
+    }
+}
+
+fn strength(strength: Strength) -> &'static str {
+    match strength {
+        Strength::Possession => "possession",
+        Strength::PhishingResistant => "phishing-resistant",
+    }
+}
+
+fn checked(text: &str) -> Result<ExternalEvidence, InvalidClaims> {
+    let (rest, at) = text.split_once('@').ok_or(InvalidClaims)?;
+    let (place, rest) = rest.split_once(':').ok_or(InvalidClaims)?;
+    let (name, methods) = rest.split_once(':').ok_or(InvalidClaims)?;
+    let factor = [ExternalFactor::possession(name), ExternalFactor::phishing_resistant(name)];
+    let factor = factor.into_iter().flatten().find(|factor| strength(factor.strength()) == place);
+    let methods: Option<Vec<_>> = methods.split('+').map(AuthenticationMethod::from_amr).collect();
+    let (factor, methods) = factor.zip(methods).ok_or(InvalidClaims)?;
+    ExternalEvidence::assertion(factor, methods, time(at)?).map_err(|_| InvalidClaims)
 }
 
 impl FromStr for SessionClaims {
@@ -240,7 +282,7 @@ impl Authenticated {
             user: self.user.clone(),
             epoch: self.epoch,
             auth_time: self.at,
-            evidence: self.evidence,
+            evidence: self.evidence.clone(),
         })
     }
 }
@@ -280,6 +322,10 @@ mod tests {
                 app_code: Some((DeviceId::new(1), at(2))),
                 email_code: Some(at(3)),
                 enrolled: Some((DeviceId::new(4), at(5))),
+                external: Vec::from([
+                    checked("possession:push:otp+sms@11").unwrap(),
+                    checked("phishing-resistant:passkey:hwk+user@12").unwrap(),
+                ]),
                 recovery_code: Some(at(10)),
                 ticket: Some(at(6)),
                 trusted_browser: Some((BrowserId::new(7), at(8))),
@@ -289,7 +335,8 @@ mod tests {
 
     #[test]
     fn claims_are_read_back_as_they_were_written() {
-        let text = "fgs1;epoch=5;at=9;app=1@2;email=3;enrolled=4@5;recovery=10;ticket=6;browser=7@8;user=a;user=b";
+        let text = "fgs1;epoch=5;at=9;app=1@2;email=3;enrolled=4@5;recovery=10;ticket=6;browser=7@8;\
+                    external=possession:push:otp+sms@11;external=phishing-resistant:passkey:hwk+user@12;user=a;user=b";
         assert_eq!(claims().to_text(), text);
         assert_eq!(SessionClaims::from_text(text), Ok(claims()));
         let bare = SessionClaims { evidence: Evidence::default(), ..claims() };
@@ -313,6 +360,13 @@ mod tests {
             "fgs1;epoch=5;at=9;app=1;user=a",
             "fgs1;epoch=5;at=9;email=1@1;user=a",
             "fgs1;epoch=5;at=9;admin=1;user=a",
+            "fgs1;epoch=5;at=9;external=possession:push:sms+otp@1;user=a",
+            "fgs1;epoch=5;at=9;external=possession:push:otp@1;external=possession:push:otp@1;user=a",
+            "fgs1;epoch=5;at=9;external=possession:push:otp;user=a",
+            "fgs1;epoch=5;at=9;external=possession:push:pin@1;user=a",
+            "fgs1;epoch=5;at=9;external=possession:Push:otp@1;user=a",
+            "fgs1;epoch=5;at=9;external=phishing-resistant:passkey:otp@1;user=a",
+            "fgs1;epoch=5;at=9;external=phishing-resistant:a:hwk@1;external=possession:a:otp@1;user=a",
             "fgs1;epoch=5;at=9;;user=a",
             "fgs1;epoch=5;at=9;user=",
             "fgs2;epoch=5;at=9;user=a",

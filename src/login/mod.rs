@@ -3,6 +3,7 @@
 mod change;
 mod claims;
 mod evidence;
+mod external;
 mod reference;
 mod step_up;
 mod trust;
@@ -21,6 +22,7 @@ use crate::user::UserId;
 pub use self::change::{Change, ChangeRefused};
 pub use self::claims::{EpochChange, InvalidClaims, MustRotateSession, Session, SessionClaims};
 pub use self::evidence::{Assurance, Evidence};
+pub use self::external::ExternalInfo;
 pub use self::reference::{
     Administrator, Contact, Flow, InvalidReference, LoginRef, PrimaryVerified, RegistrationRef, SignedIn, StepUpRef,
 };
@@ -86,8 +88,8 @@ pub struct Authenticated {
     /// The policy that was met.
     pub(crate) policy: Policy,
     browser: Option<BrowserToken>,
+    grace_until: Option<Timestamp>,
     recovery: Option<Recovery>,
-    remind_enrollment: bool,
     events: Vec<Event>,
 }
 
@@ -110,11 +112,10 @@ impl Authenticated {
         &self.evidence
     }
 
-    /// The values of the `amr` claim (RFC 8176). A code by e-mail has none: it proves no possession. Neither has a
-    /// recovery code: `otp` would be false, and `mfa` would let a relying party grant what waits for a device.
+    /// The values of the `amr` claim (RFC 8176), as [`Evidence::amr`].
     #[must_use]
-    pub fn amr(&self) -> &'static [&'static str] {
-        self.assurance().amr()
+    pub fn amr(&self) -> Vec<&'static str> {
+        self.evidence.amr()
     }
 
     /// How much the proofs are worth.
@@ -140,7 +141,14 @@ impl Authenticated {
     /// Whether the user should be reminded to register an app.
     #[must_use]
     pub fn reminds_enrollment(&self) -> bool {
-        self.remind_enrollment
+        self.grace_until.is_some()
+    }
+
+    /// The deadline, if the user was let in by grace without the registration that the policy asks for: from that
+    /// second on it is owed.
+    #[must_use]
+    pub fn grace_until(&self) -> Option<Timestamp> {
+        self.grace_until
     }
 
     /// What happened with this answer, for the audit log.
@@ -209,19 +217,19 @@ pub struct Finished {
     pub(crate) browser: Option<BrowserToken>,
     pub(crate) epoch: u64,
     pub(crate) evidence: Evidence,
+    pub(crate) grace_until: Option<Timestamp>,
     pub(crate) policy: Policy,
     pub(crate) recovery: Option<(Token, RecoveryCodesLeft)>,
-    pub(crate) remind_enrollment: bool,
 }
 
 impl Finished {
     fn authenticated(self, events: Vec<Event>) -> Authenticated {
-        let Self { user, at, browser, epoch, evidence, policy, recovery, remind_enrollment } = self;
+        let Self { user, at, browser, epoch, evidence, grace_until, policy, recovery } = self;
         let recovery = recovery.map(|(token, codes_left)| Recovery {
             registration: <RegistrationRef as sealed::Reference>::from_token(token),
             codes_left,
         });
-        Authenticated { user, at, epoch, evidence, policy, browser, recovery, remind_enrollment, events }
+        Authenticated { user, at, epoch, evidence, policy, browser, grace_until, recovery, events }
     }
 
     fn registered(self, events: Vec<Event>) -> Registered {
@@ -244,10 +252,10 @@ pub(crate) struct Open {
     pub(crate) attempts_left: u32,
     pub(crate) email: Option<EmailStatus>,
     pub(crate) expires_at: Timestamp,
+    pub(crate) grace_until: Option<Timestamp>,
     pub(crate) paths: Vec<Path>,
     pub(crate) recovery_codes_left: Option<RecoveryCodesLeft>,
     pub(crate) refusal: Option<Refusal>,
-    pub(crate) remind_enrollment: bool,
 }
 
 impl<R> Challenge<R> {
@@ -308,7 +316,13 @@ impl<R> Challenge<R> {
     /// Whether the user should be reminded to register an app.
     #[must_use]
     pub fn reminds_enrollment(&self) -> bool {
-        self.state.remind_enrollment
+        self.state.grace_until.is_some()
+    }
+
+    /// The deadline, if the registration that the policy asks for is put off by grace.
+    #[must_use]
+    pub fn grace_until(&self) -> Option<Timestamp> {
+        self.state.grace_until
     }
 
     /// What happened with this answer, for the audit log.
@@ -382,6 +396,8 @@ pub enum Refusal {
     DeviceLimit,
     /// Codes of this kind have another number of digits. Nothing was spent.
     Malformed,
+    /// The host has checked its factor before this flow began, or in the future: not for this flow. Nothing was spent.
+    NotFresh,
     /// This step is not open in this flow, now. Nothing was spent.
     NotOpen,
     /// The next code may be asked for later.
@@ -401,6 +417,7 @@ impl fmt::Display for Refusal {
             Self::DeviceDisabled => "this device was disabled after too many wrong codes; use another one",
             Self::DeviceLimit => "no more devices can be registered; remove one first",
             Self::Malformed => "the code has the wrong number of digits",
+            Self::NotFresh => "this was not proved just now; prove it again",
             Self::NotOpen => "this step cannot be taken now",
             Self::TooSoon { .. } => "a code was sent a moment ago; wait before you ask for another one",
             Self::UnknownDevice => "there is no such device",
@@ -423,8 +440,9 @@ pub struct Denied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeniedReason {
-    /// Every device of the user was disabled by consecutive wrong codes, and there are no recovery codes: an
-    /// administrator has to help, by [`Mfa::reset_by_admin`](crate::Mfa::reset_by_admin).
+    /// Every device of the user that would do, or factor of the host, was disabled by consecutive wrong codes, and
+    /// there are no recovery codes: an administrator has to help, by
+    /// [`Mfa::reset_by_admin`](crate::Mfa::reset_by_admin).
     DevicesDisabled,
     /// The flow has ended: it was completed, canceled, or too old, or the account has changed since. The
     /// user has to begin again.

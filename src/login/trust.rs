@@ -104,8 +104,9 @@ pub enum Trust {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustRefused {
-    /// The login proved no device of the user: trust would be worth more than what it rests on.
-    #[error("only a login that proved a device makes a browser trusted")]
+    /// The login proved nothing that the user holds, or leads to a new device first: trust would be worth more than
+    /// what it rests on.
+    #[error("only a login that proved a device, or a factor like it, makes a browser trusted")]
     Assurance,
     /// The login was completed too long ago, or the account has changed since.
     #[error("the login is over; log in again to trust this browser")]

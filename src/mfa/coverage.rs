@@ -108,10 +108,12 @@ impl Covered {
 pub struct Coverage {
     /// All that were looked at.
     pub users: u64,
-    /// Who holds no device and never did.
+    /// Who holds no factor and never did.
     pub never: u64,
-    /// Who holds no device and once held a factor.
+    /// Who holds no factor and once did.
     pub formerly: u64,
+    /// Who holds a factor of the host, with devices or without.
+    pub external: u64,
     /// Who holds devices, by their number.
     pub devices: BTreeMap<usize, u64>,
     /// Who holds devices, every one of them disabled by wrong codes.
@@ -128,6 +130,10 @@ pub struct Coverage {
     pub trusting: u64,
     /// Who is locked now.
     pub locked: u64,
+    /// Who is let in without a factor that is required, for a while: the registration is put off.
+    pub in_grace: u64,
+    /// Who is exempt, by an administrator's word.
+    pub exempt: u64,
     /// Who has begun to register a device.
     pub registering: u64,
     /// Whom the password alone lets in.
@@ -146,6 +152,7 @@ impl Coverage {
         let left = status.recovery_codes.unwrap_or(RecoveryCodesLeft::None);
         add(&mut self.users, true);
         match held {
+            0 if !status.external.is_empty() => {}
             0 => add(if status.ever_held_factor { &mut self.formerly } else { &mut self.never }, true),
             _ => *self.devices.entry(held).or_default() += 1,
         }
@@ -156,6 +163,9 @@ impl Coverage {
                 RecoveryCodesLeft::None => &mut self.recovery_codes_none,
             } += 1;
         }
+        add(&mut self.external, !status.external.is_empty());
+        add(&mut self.in_grace, plan.reminds_enrollment());
+        add(&mut self.exempt, status.exemption.is_some());
         add(&mut self.devices_disabled, covered.devices_disabled());
         add(&mut self.short_secrets, status.has_short_secret());
         add(&mut self.trusting, !status.browsers.is_empty());
@@ -187,6 +197,7 @@ impl AddAssign for Coverage {
             users,
             never,
             formerly,
+            external,
             devices,
             devices_disabled,
             short_secrets,
@@ -195,6 +206,8 @@ impl AddAssign for Coverage {
             recovery_codes_none,
             trusting,
             locked,
+            in_grace,
+            exempt,
             registering,
             password_alone,
             must_register,
@@ -203,6 +216,7 @@ impl AddAssign for Coverage {
         self.users += users;
         self.never += never;
         self.formerly += formerly;
+        self.external += external;
         add(&mut self.devices, devices);
         self.devices_disabled += devices_disabled;
         self.short_secrets += short_secrets;
@@ -211,6 +225,8 @@ impl AddAssign for Coverage {
         self.recovery_codes_none += recovery_codes_none;
         self.trusting += trusting;
         self.locked += locked;
+        self.in_grace += in_grace;
+        self.exempt += exempt;
         self.registering += registering;
         self.password_alone += password_alone;
         self.must_register += must_register;
@@ -226,11 +242,12 @@ impl fmt::Display for Coverage {
             f.write_str("\n")?;
             row(f, name, users)
         };
-        row("no device, and never one", self.never)?;
-        row("no device any more", self.formerly)?;
+        row("no factor, and never one", self.never)?;
+        row("no factor any more", self.formerly)?;
         for (number, users) in &self.devices {
             row(&alloc::format!("devices: {number}"), *users)?;
         }
+        row("a factor of the host", self.external)?;
         row("every device disabled", self.devices_disabled)?;
         row("a device with a short secret", self.short_secrets)?;
         row("recovery codes: enough", self.recovery_codes_enough)?;
@@ -238,6 +255,8 @@ impl fmt::Display for Coverage {
         row("recovery codes: none", self.recovery_codes_none)?;
         row("a trusted browser", self.trusting)?;
         row("locked", self.locked)?;
+        row("in grace", self.in_grace)?;
+        row("exempt", self.exempt)?;
         row("a registration under way", self.registering)?;
         row("let in by the password alone", self.password_alone)?;
         row("must register at the next login", self.must_register)?;

@@ -162,13 +162,15 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             | RemovalReason::SessionEnded
             | RemovalReason::StepUpEnded
             | RemovalReason::UnknownDevice
+            | RemovalReason::UnknownFactor
             | RemovalReason::WrongCode => Vec::new(),
         };
         Ok(Removable::No { reason, instead })
     }
 
-    /// Takes every factor from a user who has nothing left to prove: devices, recovery codes, open logins, trusted
-    /// browsers. Makes a ticket, by which the user registers anew; the user is told by mail.
+    /// Takes every factor from a user who has nothing left to prove: devices, factors of the host, recovery codes, open
+    /// logins, trusted browsers. It begins no new grace period. Makes a ticket, by which the user registers anew; the
+    /// user is told by mail.
     ///
     /// It is the way out of what time does not lift: disabled devices, disabled recovery codes, and the e-mail channel
     /// after [`FailureBudget::CONSECUTIVE_CAP`](crate::FailureBudget::CONSECUTIVE_CAP) wrong codes. For the latter the

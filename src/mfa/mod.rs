@@ -2,8 +2,10 @@
 
 mod builder;
 mod coverage;
+mod exemptions;
 #[cfg(feature = "dangerous-export")]
 mod export;
+mod external;
 mod lifecycle;
 mod moving;
 mod operations;
@@ -132,6 +134,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             if !decision.changed {
                 return Ok((decision, now));
             }
+            account.forget_what_is_over(now);
             let version = expected.map_or(Version::FIRST, Version::next);
             let next = record::seal(&account, user, version, &self.keys, &nonce)?;
             match self.store.compare_and_swap(user, expected, &next).await.map_err(Error::Store)? {

@@ -10,11 +10,11 @@ use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::{Error, MfaError};
 use crate::event::Event;
 use crate::login::{
-    Administrator, BrowserToken, Contact, EpochChange, Flow, Login, PrimaryVerified, Registration, RegistrationRef,
-    SignedIn,
+    Administrator, BrowserToken, Contact, EpochChange, ExternalInfo, Flow, Login, PrimaryVerified, Registration,
+    RegistrationRef, SignedIn,
 };
 use crate::mailer::Mailer;
-use crate::policy::{Policy, RemovalRefused, Standing};
+use crate::policy::{Exemption, Grace, Policy, RemovalRefused, Standing};
 use crate::record;
 use crate::recovery::RecoveryCodesLeft;
 use crate::store::Store;
@@ -26,7 +26,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// Begins a login, after the first factor was checked.
     ///
     /// If an e-mail code is the only way on, it is sent; if registering a device is, the registration begins.
-    /// Where nothing is owed the user is authenticated, and nothing is written.
+    /// Where nothing is owed the user is authenticated, and nothing is written but the beginning of a grace period, by
+    /// the first login that it lets through.
     ///
     /// # Errors
     ///
@@ -40,11 +41,12 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         self.begin_login_from(primary, contact, policy, None).await
     }
 
-    /// Begins the registration of a device from the profile of a user who is signed in.
+    /// Begins the registration of a device, or of a factor that the host checks ([`Mfa::register_external`]), from the
+    /// profile of a user who is signed in.
     ///
-    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who does not proves what
-    /// the policy asks before a first registration. A device is registered when a code of it has confirmed it, and
-    /// until then nothing changes.
+    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who holds a factor of the
+    /// host alone proves that; who holds neither proves what the policy asks before a first registration. A device is
+    /// registered when a code of it has confirmed it, and until then nothing changes.
     ///
     /// # Errors
     ///
@@ -271,7 +273,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 }
 
-/// What the removal of a device came to. Exhaustive on purpose, as [`Login`] is.
+/// What the removal of a device, or of a factor of the host, came to. Exhaustive on purpose, as [`Login`] is.
 #[derive(Debug)]
 #[must_use = "a removal can be refused"]
 pub enum Removal {
@@ -301,7 +303,7 @@ impl Removal {
     }
 }
 
-/// Why a device was not removed.
+/// Why a device, or a factor of the host, was not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemovalReason {
@@ -317,7 +319,8 @@ pub enum RemovalReason {
     /// Codes have another number of digits. Nothing was spent.
     #[error("the code has the wrong number of digits")]
     Malformed,
-    /// The other devices of the user are disabled, and nobody would get in with them. The code was not looked at.
+    /// The other devices and factors of the user are disabled, and nobody would get in with them. The code was not
+    /// looked at.
     #[error("the other devices are disabled after too many wrong codes; remove them first")]
     OthersDisabled,
     /// The policy forbids it. The code was not looked at.
@@ -332,6 +335,9 @@ pub enum RemovalReason {
     /// The user holds no such device.
     #[error("there is no such device")]
     UnknownDevice,
+    /// The user holds no such factor of the host.
+    #[error("there is no such factor")]
+    UnknownFactor,
     /// The code is not accepted.
     #[error("the code is not right")]
     WrongCode,
@@ -345,6 +351,7 @@ impl From<account::RemovalRefusal> for RemovalReason {
             account::RemovalRefusal::SessionEnded => Self::SessionEnded,
             account::RemovalRefusal::StepUpEnded => Self::StepUpEnded,
             account::RemovalRefusal::UnknownDevice => Self::UnknownDevice,
+            account::RemovalRefusal::UnknownFactor => Self::UnknownFactor,
             account::RemovalRefusal::Unproved(unproved) => match unproved {
                 account::Unproved::DevicesDisabled => Self::DevicesDisabled,
                 account::Unproved::Locked(until) => Self::Locked { until },
@@ -374,8 +381,15 @@ pub struct UserStatus {
     pub browsers: Vec<BrowserInfo>,
     /// The registered devices.
     pub devices: Vec<DeviceInfo>,
-    /// Whether the user has ever registered a device. It never becomes false again.
+    /// Whether the user has ever registered a device, or a factor that the host checks. It never becomes false again.
     pub ever_held_factor: bool,
+    /// The exemption that an administrator has granted, if it is not over.
+    pub exemption: Option<Exemption>,
+    /// The factors of the host that the user holds.
+    pub external: Vec<ExternalInfo>,
+    /// The user's grace period. A policy that grants less makes it shorter: [`Policy::grace_until`], of
+    /// [`UserStatus::standing`], is the deadline.
+    pub grace: Grace,
     /// How many recovery codes can be used; `None` if there never were any, or not since the last device was removed.
     pub recovery_codes: Option<RecoveryCodesLeft>,
     /// Until when the user is locked.
@@ -392,6 +406,9 @@ impl UserStatus {
             browsers: account.browser_list(now),
             devices: account.device_list(),
             ever_held_factor: account.ever_held_factor,
+            exemption: account.exemption.clone().filter(|exemption| now < exemption.until()),
+            external: account.external_list(),
+            grace: account.grace,
             recovery_codes: account.recovery_codes_left(),
             locked_until: account.failures.locked(now),
             ticket_until: account.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
@@ -428,6 +445,9 @@ impl core::fmt::Debug for UserStatus {
             .field("browsers", &self.browsers)
             .field("devices", &self.devices)
             .field("ever_held_factor", &self.ever_held_factor)
+            .field("exemption", &self.exemption)
+            .field("external", &self.external)
+            .field("grace", &self.grace)
             .field("recovery_codes", &self.recovery_codes)
             .field("locked_until", &self.locked_until)
             .field("ticket_until", &self.ticket_until)

@@ -19,9 +19,9 @@ use crate::store::Store;
 impl<S: Store, M: Mailer> Mfa<S, M> {
     /// Whether the claims of a session still hold. One load, and nothing is written.
     ///
-    /// They do not once a device was added or removed, the password or the address was changed, the user was
-    /// reset, or all sessions were revoked; [`SessionClaims::after`] keeps the session that did it. How long a session
-    /// lasts otherwise is the host's.
+    /// They do not once a device, or a factor of the host, was added or removed, the password or the address was
+    /// changed, the user was reset, or all sessions were revoked; [`SessionClaims::after`] keeps the session that did
+    /// it. How long a session lasts otherwise is the host's.
     ///
     /// # Errors
     ///
@@ -35,8 +35,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Asks anew for the strongest factor that the user of a session holds, unless it was proved in the session at
-    /// most `freshness` ago: a code of a device, or a code by e-mail where there is none. Zero asks always, and so
-    /// leaves nothing to a forged request.
+    /// most `freshness` ago: a code of a device, or a factor of the host that is phishing-resistant; where there is
+    /// neither, any factor of the host, and without one a code by e-mail. Zero asks always, and so leaves nothing to a
+    /// forged request.
     ///
     /// Nothing weaker will do, whatever the policy allows at login, and no device is registered on the way.
     /// Guesses spend the one budget of the user.

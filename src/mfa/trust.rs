@@ -39,7 +39,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         self.begin::<LoginRef>(primary.user(), &contact, policy, Session::None, browser).await
     }
 
-    /// Trusts the browser of a login that has just been completed, by a code of a device.
+    /// Trusts the browser of a login that has just been completed, by a code of a device or by a factor of the host.
     ///
     /// The trust ends at a time that is fixed now; when any factor or the password is changed; and when the browser is
     /// next used under a policy that allows no trusted browsers or is stricter in anything than the one that this

@@ -35,11 +35,7 @@ impl Policy {
         let factors: BTreeSet<ExternalFactor> = self.factors().collect();
         e.array(6)?.u32(self.settings())?.u8(self.grace.map_or(0, GraceDays::get))?.array(factors.len() as u64)?;
         for factor in &factors {
-            let strength = match factor.strength() {
-                Strength::Possession => 0,
-                Strength::PhishingResistant => 1,
-            };
-            e.array(2)?.u8(strength)?.str(factor.name())?;
+            factor.encode(e)?;
         }
         set(e, &self.channels, &factors)?;
         e.array(self.clauses.len() as u64)?;
@@ -62,7 +58,7 @@ impl Policy {
             0 => None,
             days => Some(GraceDays::new(days).ok()?),
         };
-        let factors: Vec<ExternalFactor> = list(d, factor)?;
+        let factors: Vec<ExternalFactor> = list(d, ExternalFactor::decode)?;
         let read = Self {
             grace,
             channels: read_set(d, &factors)?,
@@ -144,6 +140,28 @@ impl Policy {
     }
 }
 
+impl ExternalFactor {
+    pub(crate) fn encode<W: Write>(&self, e: &mut Encoder<W>) -> Result<(), encode::Error<W::Error>> {
+        let strength = match self.strength() {
+            Strength::Possession => 0,
+            Strength::PhishingResistant => 1,
+        };
+        e.array(2)?.u8(strength)?.str(self.name())?.ok()
+    }
+
+    pub(crate) fn decode(d: &mut Decoder<'_>) -> Option<Self> {
+        if d.array().ok()? != Some(2) {
+            return None;
+        }
+        let strength = match d.u8().ok()? {
+            0 => Strength::Possession,
+            1 => Strength::PhishingResistant,
+            _ => return None,
+        };
+        Self::new(strength, d.str().ok()?).ok()
+    }
+}
+
 fn set<W: Write>(
     e: &mut Encoder<W>,
     set: &ChannelSet,
@@ -162,18 +180,6 @@ fn places<W: Write>(
         e.u64(place as u64)?;
     }
     Ok(())
-}
-
-fn factor(d: &mut Decoder<'_>) -> Option<ExternalFactor> {
-    if d.array().ok()? != Some(2) {
-        return None;
-    }
-    let strength = match d.u8().ok()? {
-        0 => Strength::Possession,
-        1 => Strength::PhishingResistant,
-        _ => return None,
-    };
-    ExternalFactor::new(strength, d.str().ok()?).ok()
 }
 
 fn read_set(d: &mut Decoder<'_>, factors: &[ExternalFactor]) -> Option<ChannelSet> {

@@ -5,7 +5,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{
-    Channel, ChannelSet, Denial, DeviceStanding, FirstRegistration, Path, Plan, Policy, RemovalRefused, Standing, Step,
+    Channel, ChannelSet, Denial, DeviceStanding, ExternalFactor, FirstRegistration, Path, Plan, Policy, RemovalRefused,
+    Standing, Step,
 };
 
 impl Policy {
@@ -44,12 +45,18 @@ impl Policy {
 
     /// What a user who is logged in must do before a device may be registered from the profile.
     ///
-    /// It does not depend on the channels that the administrator enabled: a user may always register a device.
-    /// Who has a device proves it, or uses a recovery code in its place; who has a factor that the host checks proves
-    /// that; who has neither proves what [`Policy::first_registration`] asks for.
+    /// It does not depend on the channels that the administrator enabled: a user may always register a device. Who has
+    /// a device proves it, or a factor of the host that is phishing-resistant, or uses a recovery code in place of the
+    /// device; who has a factor of the host alone proves that, the strongest; who has neither proves what
+    /// [`Policy::first_registration`] asks for.
     #[must_use]
     pub fn registration_plan(&self, user: &Standing) -> Plan {
-        let proofs = if user.has_device() { self.ways(user, Channel::App) } else { self.proofs(user) };
+        let proofs: Vec<Vec<Step>> = if user.has_device() {
+            let as_strong = user.phishing_resistant().map(|factor| vec![Step::External(factor)]);
+            as_strong.chain(self.ways(user, Channel::App)).collect()
+        } else {
+            self.proofs(user)
+        };
         if proofs.is_empty() {
             return Plan::Deny(Denial::NO_FIRST_ENROLLMENT_PROOF);
         }
@@ -68,8 +75,41 @@ impl Policy {
     ///
     /// [`RemovalRefused`] says what would become of the next login.
     pub fn allows_removal_of_last_device(&self, user: &Standing) -> Result<(), RemovalRefused> {
-        let after = Standing { device: DeviceStanding::Formerly, ..user.lasting() };
-        match self.evaluate(&after) {
+        self.leaves_a_way(&Standing { device: DeviceStanding::Formerly, ..user.lasting() })
+    }
+
+    /// Whether this user can do without a factor that the host checks, as
+    /// [`Policy::allows_removal_of_last_device`] says it of the last device. Who still holds another factor may need
+    /// this one all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`RemovalRefused`] says what would become of the next login.
+    ///
+    /// ```
+    /// use factorgate::policy::{Channel, ExternalFactor, FirstRegistration, Policy, Standing};
+    ///
+    /// let passkey = ExternalFactor::phishing_resistant("passkey")?;
+    /// let mut user = Standing::new();
+    /// user.external.insert(passkey);
+    ///
+    /// let first = FirstRegistration::WithTicket;
+    /// assert!(Policy::off(first).allows_removal_of_external(&user, passkey).is_ok());
+    /// let enforced = Policy::any_of([Channel::External(passkey)], first)?;
+    /// assert!(enforced.allows_removal_of_external(&user, passkey).is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allows_removal_of_external(&self, user: &Standing, factor: ExternalFactor) -> Result<(), RemovalRefused> {
+        let mut after = user.lasting();
+        if after.external.remove(&factor) && !after.has_device() {
+            after.device = DeviceStanding::Formerly;
+        }
+        self.leaves_a_way(&after)
+    }
+
+    /// Whether the next login has a way through that does not begin with a new registration.
+    fn leaves_a_way(&self, after: &Standing) -> Result<(), RemovalRefused> {
+        match self.evaluate(after) {
             Plan::Allow { .. } => Ok(()),
             Plan::Deny(denial) => Err(RemovalRefused::LoginDenied(denial)),
             Plan::Paths { paths, .. } if paths.iter().all(Path::registers) => Err(RemovalRefused::MustRegister),

@@ -145,7 +145,9 @@ pub enum AuthenticationMethod {
 }
 
 impl AuthenticationMethod {
-    const ALL: [Self; 14] = [
+    pub(crate) const COUNT: usize = 14;
+
+    const ALL: [Self; Self::COUNT] = [
         Self::Face,
         Self::Fingerprint,
         Self::HardwareKey,
@@ -187,6 +189,12 @@ impl AuthenticationMethod {
             Self::UserPresence => "user",
             Self::Voice => "vbm",
         }
+    }
+
+    /// The method whose value of `amr` it is.
+    #[cfg(feature = "std")]
+    pub(crate) fn from_amr(value: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.amr() == value)
     }
 
     /// The user has shown that they hold a key.

@@ -234,7 +234,7 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// Why the last device may not be removed.
+/// Why the last device, or a factor of the host, may not be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemovalRefused {

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
-use super::{Exemption, ExternalFactor, Grace, Step};
+use super::{Exemption, ExternalFactor, Grace, Step, Strength};
 use crate::time::Timestamp;
 
 /// What is known of a user when a login is planned: facts, with no decision in them.
@@ -86,6 +86,11 @@ impl Standing {
     pub(super) fn strongest_external(&self) -> impl Iterator<Item = ExternalFactor> + '_ {
         let strongest = self.external.iter().map(ExternalFactor::strength).max();
         self.external.iter().copied().filter(move |factor| Some(factor.strength()) == strongest)
+    }
+
+    /// The factors that the host checks and that are as strong as the user's own device at least.
+    pub(super) fn phishing_resistant(&self) -> impl Iterator<Item = ExternalFactor> + '_ {
+        self.external.iter().copied().filter(|factor| factor.strength() == Strength::PhishingResistant)
     }
 
     /// The exemption, if it is good now, and does anything for this user.

@@ -7,8 +7,8 @@ use minicbor::Decoder;
 use minicbor::data::Type;
 
 use crate::account::{
-    Account, Browsers, Device, Digest, IssuedCode, MAX_BROWSERS, MAX_DEVICES, MAX_FLOWS, OpenFlow, Pending,
-    PendingRecovery, RecoverySet, StoredRecoveryCode, StoredTicket, TrustedBrowser,
+    Account, Browsers, Device, Digest, HeldFactor, IssuedCode, MAX_BROWSERS, MAX_DEVICES, MAX_EXTERNAL, MAX_FLOWS,
+    OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode, StoredTicket, TrustedBrowser,
 };
 use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
@@ -17,7 +17,7 @@ use crate::login::{Contact, Evidence, Purpose};
 use crate::moving::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
 use crate::otpauth::AccountName;
-use crate::policy::{EmailStanding, Policy};
+use crate::policy::{AuthenticationMethod, EmailStanding, Exemption, ExternalEvidence, ExternalFactor, Grace, Policy};
 use crate::secret::{Secret, SecretText};
 use crate::throttle::{Failures, IssuanceBudget, Issues};
 use crate::time::Timestamp;
@@ -27,7 +27,7 @@ use crate::user::EmailAddress;
 /// account.
 pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Account> {
     let d = &mut Decoder::new(bytes);
-    array(d, if format < 2 { 9 } else { 12 })?;
+    array(d, if format < 2 { 9 } else { 15 })?;
     let account = Account {
         epoch: d.u64().ok()?,
         ever_held_factor: d.bool().ok()?,
@@ -41,8 +41,38 @@ pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Account> {
         recovery: since(2, format, d, recovery)?,
         pending_recovery: since(2, format, d, pending_recovery)?,
         browsers: if format < 2 { Browsers::default() } else { browsers(d)? },
+        grace: since(2, format, d, grace)?.unwrap_or_default(),
+        exemption: since(2, format, d, exemption)?,
+        external: if format < 2 { Vec::new() } else { list(d, MAX_EXTERNAL, external)? },
     };
     (d.position() == bytes.len()).then_some(account)
+}
+
+fn grace(d: &mut Decoder<'_>) -> Option<Grace> {
+    array(d, 2)?;
+    Some(Grace::Started { at: time(d)?, until: time(d)? })
+}
+
+fn exemption(d: &mut Decoder<'_>) -> Option<Exemption> {
+    array(d, 4)?;
+    Exemption::new(d.str().ok()?, d.str().ok()?, time(d)?, time(d)?).ok()
+}
+
+fn external(d: &mut Decoder<'_>) -> Option<HeldFactor> {
+    array(d, 4)?;
+    Some(HeldFactor {
+        factor: ExternalFactor::decode(d)?,
+        added_at: time(d)?,
+        last_used_at: optional(d, time)?,
+        failures: d.u32().ok()?,
+    })
+}
+
+fn checked(d: &mut Decoder<'_>) -> Option<ExternalEvidence> {
+    array(d, 3)?;
+    let (factor, at) = (ExternalFactor::decode(d)?, time(d)?);
+    let methods = list(d, AuthenticationMethod::COUNT, |d| AuthenticationMethod::from_amr(d.str().ok()?))?;
+    ExternalEvidence::assertion(factor, methods, at).ok()
 }
 
 fn browsers(d: &mut Decoder<'_>) -> Option<Browsers> {
@@ -158,13 +188,14 @@ fn evidence(d: &mut Decoder<'_>, format: u8) -> Option<Evidence> {
         array(d, 2)?;
         Some((DeviceId::new(d.u64().ok()?), time(d)?))
     }
-    array(d, if format < 2 { 4 } else { 5 })?;
+    array(d, if format < 2 { 4 } else { 6 })?;
     Some(Evidence {
         app_code: optional(d, used)?,
         enrolled: optional(d, used)?,
         email_code: optional(d, time)?,
         ticket: optional(d, time)?,
         recovery_code: since(2, format, d, time)?,
+        external: if format < 2 { Vec::new() } else { list(d, MAX_EXTERNAL, checked)? },
         trusted_browser: None,
     })
 }

@@ -5,11 +5,12 @@ use minicbor::encode::Error;
 use minicbor::encode::write::{EndOfSlice, Write};
 
 use crate::account::{
-    Account, Browsers, Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode,
-    StoredTicket, TrustedBrowser,
+    Account, Browsers, Device, Digest, HeldFactor, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet,
+    StoredRecoveryCode, StoredTicket, TrustedBrowser,
 };
 use crate::login::{Contact, Evidence, Purpose};
 use crate::otp::{Algorithm, Totp};
+use crate::policy::{Exemption, Grace};
 use crate::time::Timestamp;
 
 /// The length of [`encode`]'s output.
@@ -45,15 +46,18 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
         email_failures,
         epoch,
         ever_held_factor,
+        exemption: excused,
+        external: of_host,
         failures,
         flows,
+        grace: period,
         issues,
         last_device,
         pending_recovery: unconfirmed,
         recovery: in_force,
         ticket,
     } = account;
-    e.array(12)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
+    e.array(15)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
     e.array(3)?.u32(failures.spent)?.u32(failures.locks)?;
     optional(e, failures.locked_until, time)?;
     e.array(2)?.array(issues.times.len() as u64)?;
@@ -86,7 +90,39 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     for held in trusted {
         browser(e, held)?;
     }
+    grace(e, period)?;
+    optional(e, excused.as_ref(), exemption)?;
+    e.array(of_host.len() as u64)?;
+    for held in of_host {
+        external(e, held)?;
+    }
     Ok(())
+}
+
+fn grace<W: Write>(e: &mut Encoder<W>, grace: &Grace) -> Out<W> {
+    match *grace {
+        Grace::NotStarted => e.null()?.ok(),
+        Grace::Started { at, until } => {
+            e.array(2)?;
+            time(e, at)?;
+            time(e, until)
+        }
+    }
+}
+
+fn exemption<W: Write>(e: &mut Encoder<W>, exemption: &Exemption) -> Out<W> {
+    e.array(4)?.str(exemption.granted_by())?.str(exemption.reason())?;
+    time(e, exemption.since())?;
+    time(e, exemption.until())
+}
+
+fn external<W: Write>(e: &mut Encoder<W>, held: &HeldFactor) -> Out<W> {
+    let HeldFactor { added_at, factor, failures, last_used_at } = held;
+    e.array(4)?;
+    factor.encode(e)?;
+    time(e, *added_at)?;
+    optional(e, *last_used_at, time)?;
+    e.u32(*failures)?.ok()
 }
 
 fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
@@ -170,8 +206,9 @@ fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact) -> Out<W> {
 
 fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
     // Trust stands for a whole login: no flow that stays open has it.
-    let Evidence { app_code, email_code, enrolled, recovery_code, ticket, trusted_browser: _ } = *evidence;
-    e.array(5)?;
+    let Evidence { app_code, email_code, enrolled, ref external, recovery_code, ticket, trusted_browser: _ } =
+        *evidence;
+    e.array(6)?;
     for used in [app_code, enrolled] {
         optional(e, used, |e, (device, at)| {
             e.array(2)?.u64(device.get())?;
@@ -180,7 +217,18 @@ fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
     }
     optional(e, email_code, time)?;
     optional(e, ticket, time)?;
-    optional(e, recovery_code, time)
+    optional(e, recovery_code, time)?;
+    e.array(external.len() as u64)?;
+    for checked in external {
+        e.array(3)?;
+        checked.factor().encode(e)?;
+        time(e, checked.at())?;
+        e.array(checked.methods().count() as u64)?;
+        for method in checked.amr() {
+            e.str(method)?;
+        }
+    }
+    Ok(())
 }
 
 fn issued<W: Write>(e: &mut Encoder<W>, code: &IssuedCode) -> Out<W> {

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::account::{
-    Browsers, Device, Digest, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode,
-    StoredTicket, TrustedBrowser,
+    Browsers, Device, Digest, HeldFactor, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet,
+    StoredRecoveryCode, StoredTicket, TrustedBrowser,
 };
 use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
@@ -14,7 +14,9 @@ use crate::login::{Contact, Evidence, Purpose};
 use crate::moving::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
 use crate::otpauth::AccountName;
-use crate::policy::{Channel, FirstRegistration, Policy};
+use crate::policy::{
+    AuthenticationMethod, Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, Grace, Policy,
+};
 use crate::secret::{Secret, SecretText};
 use crate::throttle::{Failures, Issues};
 use crate::time::Timestamp;
@@ -47,6 +49,8 @@ fn account_1() -> Account {
         email_failures: 5,
         epoch: 6,
         ever_held_factor: true,
+        exemption: None,
+        external: Vec::new(),
         failures: Failures { spent: 1, locks: 2, locked_until: Some(at(3)) },
         flows: Vec::from([OpenFlow {
             begun_at: at(1),
@@ -57,6 +61,7 @@ fn account_1() -> Account {
                 app_code: Some((DeviceId::new(3), at(1))),
                 email_code: Some(at(2)),
                 enrolled: None,
+                external: Vec::new(),
                 recovery_code: None,
                 ticket: Some(at(3)),
                 trusted_browser: None,
@@ -73,6 +78,7 @@ fn account_1() -> Account {
             replaces: None,
             token: digest,
         }]),
+        grace: Grace::NotStarted,
         issues: Issues { times: Vec::from([at(1), at(2)]), paused_until: Some(at(3)) },
         last_device: 3,
         pending_recovery: None,
@@ -111,6 +117,20 @@ fn account() -> Account {
     account.pending_recovery = Some(PendingRecovery { attempts: 2, expires_at: Timestamp::from_secs(11), set: set(0) });
     account.flows[0].evidence.recovery_code = Some(Timestamp::from_secs(4));
     account.flows[0].replaces = Some(DeviceId::new(3));
+    let passkey = ExternalFactor::phishing_resistant("passkey").unwrap();
+    let methods = [AuthenticationMethod::HardwareKey, AuthenticationMethod::UserPresence];
+    account.flows[0].evidence.external = Vec::from([ExternalEvidence::assertion(passkey, methods, at(5)).unwrap()]);
+    account.grace = Grace::Started { at: at(12), until: at(13) };
+    account.exemption = Some(Exemption::new("O. Petrova", "waits for a smartphone", at(14), at(15)).unwrap());
+    account.external = Vec::from([
+        HeldFactor { added_at: at(16), factor: passkey, failures: 1, last_used_at: Some(at(17)) },
+        HeldFactor {
+            added_at: at(18),
+            factor: ExternalFactor::possession("push").unwrap(),
+            failures: 0,
+            last_used_at: None,
+        },
+    ]);
     account
 }
 
@@ -209,11 +229,24 @@ fn the_largest_account_stays_below_the_bound() {
             browsers.remove(0)
         })
         .collect();
+    let name = |n: usize| format!("{n}{}", "x".repeat(ExternalFactor::MAX_NAME_LEN - 1));
+    let factors: Vec<_> =
+        (0..crate::account::MAX_EXTERNAL).map(|n| ExternalFactor::possession(&name(n)).unwrap()).collect();
+    account.external =
+        factors.iter().map(|factor| HeldFactor { factor: *factor, ..self::account().external.remove(0) }).collect();
+    let text = long(Exemption::MAX_TEXT_LEN);
+    let (now, later) = (Timestamp::from_secs(u64::MAX - 1), Timestamp::from_secs(u64::MAX));
+    account.exemption = Some(Exemption::new(&text, &text, now, later).unwrap());
     account.flows = (0..crate::account::MAX_FLOWS)
         .map(|_| {
             let mut flows = self::account().flows;
             let address = format!("a@{}", "d".repeat(252));
             flows[0].contact = Contact::verified(EmailAddress::new(&address).unwrap());
+            let checked = |factor: &ExternalFactor| {
+                let methods = [AuthenticationMethod::OneTimePassword, AuthenticationMethod::Sms];
+                ExternalEvidence::assertion(*factor, methods, later).unwrap()
+            };
+            flows[0].evidence.external = factors.iter().map(checked).collect();
             flows.remove(0)
         })
         .collect();

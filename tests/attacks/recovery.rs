@@ -82,7 +82,7 @@ async fn h03_a_recovered_login_is_less_than_a_device_and_leads_to_one() {
     let lost = host.register().await;
     let codes = host.recovery_codes(&lost).await;
     let passed = recovered(&host, codes.iter().next().unwrap()).await;
-    assert_eq!((passed.assurance(), passed.amr()), (Assurance::Recovered, ["pwd"].as_slice()));
+    assert_eq!((passed.assurance(), passed.amr()), (Assurance::Recovered, vec!["pwd"]));
     assert!(Assurance::EmailCode < Assurance::Recovered && Assurance::Recovered < Assurance::TwoFactor);
     assert_eq!(passed.recovery().unwrap().codes_left(), RecoveryCodesLeft::Enough(9));
     assert_eq!(host.outbox.sent().last().unwrap().notice, Some(Notice::RecoveryCodeUsed { left: 9 }));

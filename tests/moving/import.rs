@@ -1,7 +1,7 @@
 //! What an import does, and what it never does.
 
 use factorgate::moving::NotImported;
-use factorgate::policy::Step;
+use factorgate::policy::{ExternalFactor, Step};
 use factorgate::testing::StoreFault;
 use factorgate::{Change, EventKind, Notice, RecoveryCode, SignedIn, Timestamp};
 
@@ -44,6 +44,15 @@ async fn a_second_import_changes_nothing_not_even_the_record() {
     }
     assert_eq!(host.store.record(&alice()), before);
     assert_eq!(host.log.lock().unwrap().len(), 2, "those of the first");
+}
+
+#[tokio::test]
+async fn who_holds_a_factor_of_the_host_is_left_as_they_are() {
+    let host = Host::new();
+    let passkey = ExternalFactor::phishing_resistant("passkey").unwrap();
+    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
+    let _ = host.mfa.register_external_by_admin(&alice(), passkey, &admin(), contact).await.unwrap();
+    assert_eq!(reason(&host.import(&Import::new(device())).await), Some(NotImported::HeldFactor));
 }
 
 #[tokio::test]

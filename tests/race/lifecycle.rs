@@ -56,7 +56,7 @@ pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: LifecycleRac
 type Engine<S> = Arc<Mfa<S, Outbox>>;
 
 /// Sends all requests at the same time.
-async fn at_once<T: Send + 'static>(
+pub(crate) async fn at_once<T: Send + 'static>(
     requests: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let tasks: Vec<_> = requests.into_iter().map(tokio::spawn).collect();

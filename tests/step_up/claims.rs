@@ -22,10 +22,10 @@ async fn j06_claims_say_who_how_and_when() {
 async fn h16_what_a_mail_proves_is_no_possession() {
     let host = Host::new();
     let by_mail = host.by_mail().await;
-    assert_eq!((by_mail.assurance(), by_mail.amr()), (Assurance::EmailCode, &["pwd"][..]));
+    assert_eq!((by_mail.assurance(), by_mail.amr()), (Assurance::EmailCode, vec!["pwd"]));
     assert_eq!(by_mail.assurance().acr(), "urn:factorgate:acr:email-code");
     let (_, registering) = host.registering().await;
-    assert_eq!((registering.assurance(), registering.amr()), (Assurance::TwoFactor, &["pwd", "otp", "mfa"][..]));
+    assert_eq!((registering.assurance(), registering.amr()), (Assurance::TwoFactor, vec!["pwd", "otp", "mfa"]));
     assert!(Assurance::TrustedBrowser < Assurance::EmailCode && Assurance::EmailCode < Assurance::TwoFactor);
 }
 

@@ -1,0 +1,92 @@
+//! What an administrator does for all users: moving in, a new server key, and who is covered.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
+use factorgate::otp::Totp;
+use factorgate::policy::{FirstRegistration, Policy, Preview, Summary};
+use factorgate::testing::MemoryStore;
+use factorgate::{Administrator, Assurance, DeviceName, Imported, Login, OsRandom, Secret, ServerKey, ServerKeys};
+
+use crate::{Host, Result, contact, expect, title, user};
+
+/// A user who comes from another system.
+pub(super) async fn import(policy: &Policy) -> Result {
+    title("Import", "A user of another system registers nothing anew");
+    let host = Host::new()?;
+    let secret = Secret::from_legacy_base32("JBSWY3DPEHPK3PXP")?;
+    let last = Totp::default().step_at(host.clock.time()).ok_or("before T0")?;
+    let device = ImportedDevice::new(Secret::from_legacy_bytes(secret.expose_secret())?, Totp::default());
+    let import = Import::new(device.named(DeviceName::new("Trent's phone")?).last_step(last))
+        .with_recovery_code(LegacyRecoveryCode::parse("6pjh5sm3")?)?;
+    let root = Administrator::assertion(user("root")?);
+    let Imported::Made { events } = host.mfa.import(&user("trent")?, &import, &root).await? else {
+        return Err("nothing was imported".into());
+    };
+    for event in &events {
+        println!("  event: {event}");
+    }
+    let again = host.mfa.import(&user("trent")?, &import, &root).await?;
+    expect("run again it changes nothing", matches!(again, Imported::Unchanged { .. }))?;
+    expect("nobody is mailed", host.outbox.sent().is_empty())?;
+    let Login::Challenge(asked) = host.log_in("trent", policy).await? else { return Err("no challenge".into()) };
+    let login = host.mfa.verify_app_code(asked.flow(), &host.code(&secret)?, policy).await?;
+    expect("the code that was used there opens nothing", matches!(login, Login::Challenge(_)))?;
+    host.clock.advance(Duration::from_secs(30));
+    let passed = host.log_in_by_app("trent", &secret, policy).await?;
+    expect("the next one does", passed.assurance() == Assurance::TwoFactor)?;
+    let Login::Challenge(asked) = host.log_in("trent", policy).await? else { return Err("no challenge".into()) };
+    let typed = LegacyRecoveryCode::parse(" 6pjh5sm3 ")?;
+    let login = host.mfa.verify_legacy_recovery_code(asked.flow(), &typed, policy).await?;
+    expect("and so does the recovery code, as it was printed there", matches!(login, Login::Authenticated(_)))
+}
+
+/// A server whose key is changed.
+pub(super) async fn rotation(policy: &Policy) -> Result {
+    title("Rotation", "A new server key");
+    let old = ServerKey::generate(&OsRandom)?;
+    let text = old.to_hex();
+    let again = || ServerKey::from_hex(text.expose_secret());
+    let before = Host::with(MemoryStore::new(), ServerKeys::new(old))?;
+    let secret = before.register_from_profile("nina", policy).await?;
+    before.register_from_profile("oscar", policy).await?;
+    let new = ServerKeys::new(ServerKey::generate(&OsRandom)?).with_retired(again()?);
+    println!("  {new:?}");
+    let host = Host::with(before.store.clone(), new)?;
+    host.clock.advance(Duration::from_secs(60));
+    let _ = host.log_in_by_app("nina", &secret, policy).await?;
+    expect(
+        "a login seals the record anew",
+        host.mfa.key_usage(&user("nina")?).await?.sealed_under != Some(again()?.id()),
+    )?;
+    let users = [user("nina")?, user("oscar")?];
+    let walk = host.mfa.reseal_all(users, |_, _| ControlFlow::Continue(())).await;
+    for line in walk.to_string().lines() {
+        println!("  {line}");
+    }
+    expect("a walk does it for who did not log in", (walk.total.changed, walk.total.current) == (1, 1))?;
+    let needed = walk.total.needed.contains_key(&again()?.id());
+    expect("and the old key is needed no more", walk.failed == 0 && !needed)
+}
+
+/// An administrator who wants to know who is covered.
+pub(super) async fn coverage(policy: &Policy) -> Result {
+    title("Coverage", "Who holds what, and what another policy would do to them");
+    let host = Host::new()?;
+    let off = Policy::off(FirstRegistration::AfterPassword);
+    host.register_from_profile("peggy", &off).await?;
+    let users = ["peggy", "quentin", "rupert"].map(|name| Ok((user(name)?, contact(name)?)));
+    let users: Vec<_> = users.into_iter().collect::<Result<_>>()?;
+    let (preview, mut summary) = (Preview::new(&off, policy), Summary::default());
+    let walk = host.mfa.coverage(users, &off, |covered| {
+        summary.count(&preview.finding(&covered.user, &covered.standing));
+        ControlFlow::Continue(())
+    });
+    let walk = walk.await;
+    for line in walk.to_string().lines() {
+        println!("  {line}");
+    }
+    expect("one of three is covered", (walk.total.users, walk.total.registered()) == (3, 1))?;
+    expect("and two would have to register, were it enforced", summary.must_register == 2)
+}
