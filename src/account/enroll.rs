@@ -10,7 +10,7 @@ use crate::device::{DeviceId, DeviceName};
 use crate::event::{CodeFault, EventKind, Factor};
 use crate::login::{DeniedReason, Refusal};
 use crate::mailer::Notice;
-use crate::otp::Verdict;
+use crate::otp::{Algorithm, Verdict};
 use crate::policy::{Policy, Step};
 
 impl Account {
@@ -72,8 +72,10 @@ impl Account {
         let verdict = pending.totp.check(&pending.secret, code, now, rq.cx.rules.window, None);
         let Verdict::Accepted(step) = verdict else {
             pending.attempts += 1;
+            let refusal = pending.diagnosis(rq, code);
             flow.pending = Some(pending).filter(|pending| pending.attempts < ATTEMPTS_PER_ENROLLMENT);
-            return Decision::changed(self.look(&rq.cx, at, rq.policy, Some(Refusal::WrongCode)))
+            let refusal = if flow.pending.is_some() { refusal } else { Refusal::WrongCode };
+            return Decision::changed(self.look(&rq.cx, at, rq.policy, Some(refusal)))
                 .with_event(refused(CodeFault::Wrong));
         };
         self.last_device = self.last_device.saturating_add(1);
@@ -105,5 +107,20 @@ impl Account {
         };
         self.flows.push(OpenFlow { epoch: self.epoch, ..own });
         self.advance_with(rq, fresh, 0, event).with_mail(notice)
+    }
+}
+
+impl Pending {
+    /// Why the code that should confirm a registration does not. Whoever confirms was shown the secret a moment ago, and
+    /// learns nothing by it that helps to guess.
+    fn diagnosis(&self, rq: &Request<'_>, code: &Code) -> Refusal {
+        if let Some(skew) = self.totp.diagnose(&self.secret, code, rq.cx.now) {
+            return Refusal::ClockOff { skew };
+        }
+        let plain = self.totp.with_algorithm(Algorithm::Sha1);
+        match plain.check(&self.secret, code, rq.cx.now, rq.cx.rules.window, None) {
+            Verdict::Accepted(_) if plain != self.totp => Refusal::AlgorithmIgnored,
+            _ => Refusal::WrongCode,
+        }
     }
 }

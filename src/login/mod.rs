@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::event::Event;
+use crate::otp::ClockSkew;
 use crate::otpauth::KeyUri;
 use crate::policy::{Denial, Path, Policy, Step};
 use crate::recovery::RecoveryCodesLeft;
@@ -390,6 +391,15 @@ impl<R: fmt::Debug> fmt::Debug for Enroll<R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// The code confirms no registration, for the app has computed it with SHA-1, whatever the Key URI says. Told at the
+    /// confirmation only.
+    AlgorithmIgnored,
+    /// The code confirms no registration, for it is that of another time: the clock of the device is off. Told at the
+    /// confirmation only, to whoever was shown the secret.
+    ClockOff {
+        /// How far off, and which way.
+        skew: ClockSkew,
+    },
     /// The device that was named is disabled by consecutive wrong codes. Nothing was spent.
     DeviceDisabled,
     /// The user holds as many devices as are allowed: one has to be removed first.
@@ -414,6 +424,10 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AlgorithmIgnored => "this app ignores a part of the settings and shows wrong codes; use another app",
+            Self::ClockOff { .. } => {
+                "the clock of the device is off; set it to the network's time, and enter a new code"
+            }
             Self::DeviceDisabled => "this device was disabled after too many wrong codes; use another one",
             Self::DeviceLimit => "no more devices can be registered; remove one first",
             Self::Malformed => "the code has the wrong number of digits",

@@ -44,7 +44,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// Begins the registration of a device, or of a factor that the host checks ([`Mfa::register_external`]), from the
     /// profile of a user who is signed in.
     ///
-    /// Who holds a device proves it by a code first, or uses a recovery code in its place; who holds a factor of the
+    /// Who holds a device proves it by a code first, or proves a phishing-resistant factor of the host, or uses a
+    /// recovery code in place of the device; who holds a factor of the
     /// host alone proves that; who holds neither proves what the policy asks before a first registration. A device is
     /// registered when a code of it has confirmed it, and until then nothing changes.
     ///

@@ -53,6 +53,12 @@ impl Totp {
         self.hotp.digits()
     }
 
+    /// The same with another hash function, as an app shows it that ignores this one.
+    #[cfg(feature = "std")]
+    pub(crate) const fn with_algorithm(self, algorithm: Algorithm) -> Self {
+        Self { hotp: Hotp::new(algorithm, self.hotp.digits()), ..self }
+    }
+
     pub(super) const fn hotp(&self) -> Hotp {
         self.hotp
     }

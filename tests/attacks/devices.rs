@@ -73,6 +73,34 @@ async fn d09_a_registration_is_not_confirmed_without_its_code() {
 }
 
 #[tokio::test]
+async fn d19_a_clock_that_is_off_is_told_at_the_confirmation_and_never_at_a_login() {
+    let host = Host::new();
+    let enroll = host.enroll().await;
+    let secret = secret_of(&enroll);
+    let off_by =
+        |secs| Totp::default().generate(&secret, Timestamp::from_secs(host.clock.time().as_secs() - secs)).unwrap();
+    let refused = refusal(&host.confirm(&enroll, &off_by(420)).await);
+    let Some(Refusal::ClockOff { skew }) = refused else { panic!("{refused:?}") };
+    assert_eq!(skew.to_string(), "about 7 minutes behind");
+    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty(), "told, and not accepted");
+    assert_eq!(refusal(&host.confirm(&enroll, &off_by(2 * 60 * 60)).await), Some(Refusal::WrongCode));
+    assert!(passed(&host.confirm(&enroll, &host.code(&secret)).await));
+    // At a login the same code is wrong, and no more is said.
+    let asked = host.challenge(&app()).await;
+    assert_eq!(refusal(&host.app(asked.flow(), &off_by(420), &app()).await), Some(Refusal::WrongCode));
+}
+
+#[tokio::test]
+async fn d19_an_app_that_ignores_the_algorithm_is_told_apart_from_a_wrong_code() {
+    let host = Host::with(|builder| builder.totp(Totp::builder().algorithm(Algorithm::Sha256).build().unwrap()));
+    let enroll = host.enroll().await;
+    // What `Totp::default` shows is computed with SHA-1.
+    let login = host.confirm(&enroll, &host.code(&secret_of(&enroll))).await;
+    assert_eq!(refusal(&login), Some(Refusal::AlgorithmIgnored));
+    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn d10_the_first_registration_is_proved_as_the_administrator_says() {
     let (host, policy) = (Host::new(), Policy::any_of([App], AfterEmailCode).unwrap());
     let asked = host.challenge(&policy).await;

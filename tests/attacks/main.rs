@@ -13,15 +13,16 @@ mod sessions;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use factorgate::otp::Totp;
+use factorgate::otp::{Algorithm, Totp};
 use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, RemovalRefused, Step};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
     Administrator, Alternative, Assurance, Challenge, Change, ChangeRefused, Code, CodeFault, Contact, DeniedReason,
     DeviceId, DeviceName, EmailAddress, Enroll, Event, EventKind, Factor, Flow, IssuanceBudget, Login, LoginRef, Mfa,
-    Notice, OsRandom, PrimaryVerified, RecoveryCode, RecoveryCodes, RecoveryCodesLeft, Refusal, Registration,
-    RegistrationRef, Removable, Removal, RemovalReason, Secret, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
+    MfaBuilder, Notice, OsRandom, PrimaryVerified, RecoveryCode, RecoveryCodes, RecoveryCodesLeft, Refusal,
+    Registration, RegistrationRef, Removable, Removal, RemovalReason, Secret, ServerKey, ServerKeys, SignedIn,
+    Timestamp, UserId,
 };
 
 use Channel::{App, Email};
@@ -37,15 +38,18 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(settings: impl FnOnce(MfaBuilder<MemoryStore, Outbox>) -> MfaBuilder<MemoryStore, Outbox>) -> Self {
         let (clock, outbox, store) = (FixedClock::at(1_900_000_000), Outbox::new(), MemoryStore::new());
         let log: Arc<Mutex<Vec<Event>>> = Arc::default();
         let seen = Arc::clone(&log);
         let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-        let mfa = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
+        let builder = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
             .clock(clock.clone())
-            .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()))
-            .build()
-            .unwrap();
+            .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()));
+        let mfa = settings(builder).build().unwrap();
         Self { clock, log, mfa, outbox, store }
     }
 

@@ -8,7 +8,12 @@ use super::*;
 impl Host {
     /// Reports failed checks of a factor, on logins of their own, until it is disabled.
     pub(super) async fn wear_out(&self, factor: ExternalFactor, policy: &Policy) {
-        for _ in 0..FailureBudget::CONSECUTIVE_CAP {
+        self.fail_often(FailureBudget::CONSECUTIVE_CAP, factor, policy).await;
+        assert_eq!(self.events(|kind| *kind == EventKind::ExternalDisabled { factor }), 1);
+    }
+
+    async fn fail_often(&self, count: u32, factor: ExternalFactor, policy: &Policy) {
+        for _ in 0..count {
             let asked = loop {
                 match self.begin(policy).await {
                     Login::Challenge(asked) => break asked,
@@ -21,7 +26,6 @@ impl Host {
             let _ = self.fail(asked.flow(), factor, policy).await;
         }
         self.wait(3600);
-        assert_eq!(self.events(|kind| *kind == EventKind::ExternalDisabled { factor }), 1);
     }
 
     async fn wear_out_app(&self, secret: &Secret, policy: &Policy) {
@@ -191,6 +195,17 @@ async fn b09_failed_checks_and_wrong_codes_spend_one_budget() {
     host.wait(60);
     let _ = passed(host.assert(asked.flow(), passkey(), &policy).await);
     assert_eq!(host.challenge(&policy).await.attempts_left(), 5);
+}
+
+#[tokio::test]
+async fn n20_a_check_that_succeeds_disregards_the_failures_before_it() {
+    let host = Host::new();
+    host.bind(passkey()).await;
+    for _ in 0..2 {
+        host.fail_often(FailureBudget::CONSECUTIVE_CAP - 1, passkey(), &off()).await;
+        assert!(!host.status().await.external[0].disabled);
+        let _ = host.by_external(passkey(), &off()).await;
+    }
 }
 
 #[tokio::test]
