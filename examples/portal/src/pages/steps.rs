@@ -5,13 +5,15 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
 use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Denial, DenyReason};
-use factorgate::{Challenge, Clock as _, DeniedReason, EmailStatus, Refusal, SystemClock, Timestamp};
+use factorgate::{Challenge, DeniedReason, DeviceInfo, EmailStatus, Refusal, Timestamp};
 
-use super::journey::{Journey, Opened, Place, places};
+use super::journey::{Journey, Opened, Place, everyday, places};
 use super::{Page, Shell, sentence};
 use crate::app::App;
 use crate::error::Failure;
 use crate::session::Visitor;
+use crate::settings::Settings;
+use crate::{db, mfa};
 
 /// What became of the form that was posted; nothing, if none was.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub(super) struct Attempt {
     /// The name that was typed for the smartphone.
     pub(super) name: Option<String>,
     pub(super) name_error: Option<String>,
+    /// The device whose code it was said to be.
+    pub(super) device: Option<u64>,
 }
 
 impl Attempt {
@@ -29,30 +33,32 @@ impl Attempt {
         Self { error: Some(sentence(&invalid)), ..Self::default() }
     }
 
-    /// The code was not accepted.
-    pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> Self {
-        let text = match (refusal, place) {
-            (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
-            (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
-            (Refusal::WrongCode, _) => {
-                "That code is not right, or was used before. Enter the one that the app shows now."
-            }
-            (_, Place::Email) => "A code from the mail has 8 digits.",
-            (_, _) => "A code from the app has 6 digits.",
-        };
-        // A registration is not guessed at: its secret is on the screen.
-        let left = match (refusal, place, challenge.attempts_left()) {
-            (Refusal::WrongCode, Place::App | Place::Email | Place::Ticket, 1) => " One try is left before a pause.",
-            (Refusal::WrongCode, Place::App | Place::Email | Place::Ticket, 2) => " Two tries are left before a pause.",
-            _ => "",
-        };
-        Self { error: Some(format!("{text}{left}")), ..Self::default() }
-    }
-
     fn status(&self) -> StatusCode {
         let wrong = self.error.is_some() || self.name_error.is_some();
         if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
     }
+}
+
+/// Why the code was not accepted.
+pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> String {
+    let text = match (refusal, place) {
+        (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
+        (Refusal::WrongCode, Place::Recovery) => "That recovery code is not right, or was used before.",
+        (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
+        (Refusal::WrongCode, _) => "That code is not right, or was used before. Enter the one that the app shows now.",
+        (Refusal::DeviceDisabled | Refusal::UnknownDevice, _) => "That device takes no codes. Choose another one.",
+        (Refusal::Malformed, Place::Email) => "A code from the mail has 8 digits.",
+        (Refusal::Malformed, _) => "A code from the app has 6 digits.",
+        (other, _) => return sentence(&other),
+    };
+    // A registration is not guessed at: its secret is on the screen.
+    let left = match (refusal, place, challenge.attempts_left()) {
+        (_, Place::Register, _) => "",
+        (Refusal::WrongCode, _, 1) => " One try is left before a pause.",
+        (Refusal::WrongCode, _, 2) => " Two tries are left before a pause.",
+        _ => "",
+    };
+    format!("{text}{left}")
 }
 
 /// What every page of a flow has.
@@ -62,6 +68,8 @@ struct Frame {
     cancel: &'static str,
     /// There is another way.
     others: bool,
+    /// A recovery code will do as well.
+    recovery: bool,
 }
 
 /// Which of several ways to take.
@@ -99,6 +107,19 @@ struct CodePage {
     /// The code consists of digits.
     numeric: bool,
     resend: Option<Resend>,
+    /// The browser may be trusted, and whether the user wishes it.
+    trust: Option<bool>,
+    trust_days: u64,
+    /// Why a code is asked for, where the user could wonder.
+    reason: &'static str,
+    /// The devices to choose from.
+    devices: Vec<DeviceOption>,
+}
+
+struct DeviceOption {
+    id: u64,
+    name: String,
+    chosen: bool,
 }
 
 /// Another code by mail.
@@ -137,7 +158,7 @@ struct DeniedPage {
 }
 
 /// The page at `place`, which is open.
-pub(super) fn draw<R: Journey>(
+pub(super) async fn draw<R: Journey>(
     app: &App,
     visitor: &Visitor,
     opened: &Opened<'_, R>,
@@ -146,16 +167,41 @@ pub(super) fn draw<R: Journey>(
 ) -> Page {
     let shell = Shell::new(app, visitor, R::TITLE, R::ENTRY);
     let challenge = opened.challenge();
-    let others = place != Place::Choose && places(challenge).len() > 1;
     let status = attempt.status();
-    let frame = Frame { at: R::AT, cancel: R::CANCEL, others };
+    let frame = Frame {
+        at: R::AT,
+        cancel: R::CANCEL,
+        others: place != Place::Choose && (place == Place::Recovery || everyday(challenge).len() > 1),
+        recovery: place != Place::Recovery && places(challenge).contains(&Place::Recovery),
+    };
     let page = match place {
         Place::Choose => choose::<R>(shell, frame, challenge).render(),
         Place::Register => match opened {
             Opened::Enroll(enroll) => register(shell, frame, enroll.key_uri(), attempt)?.render(),
             Opened::Challenge(_) => return Err(Failure::NotFound),
         },
-        place => code(shell, frame, place, challenge, attempt)?.render(),
+        place => {
+            let chosen = attempt.device;
+            let page = code(shell, frame, place, challenge, attempt)?;
+            let offered =
+                R::TRUSTS && place == Place::App && Settings::policy(&app.db).await?.allows_trusted_browsers();
+            let devices = match place {
+                Place::App => app.mfa.devices(challenge.flow().owner()).await?,
+                _ => Vec::new(),
+            };
+            let option = |held: DeviceInfo| DeviceOption {
+                id: held.id.get(),
+                chosen: chosen == Some(held.id.get()),
+                name: held.name.as_str().to_owned(),
+            };
+            CodePage {
+                trust: offered.then_some(visitor.trusts),
+                reason: R::reason(visitor),
+                devices: devices.into_iter().filter(|held| !held.disabled).map(option).collect(),
+                ..page
+            }
+            .render()
+        }
     }?;
     Ok((status, Html(page)).into_response())
 }
@@ -200,7 +246,8 @@ fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
             title: "Ticket",
             detail: "Enter the ticket that your administrator gave you.".to_owned(),
         }),
-        Place::Choose => None,
+        // It has a link of its own.
+        Place::Choose | Place::Recovery => None,
     }
 }
 
@@ -222,6 +269,10 @@ fn code<R: Journey>(
         action: place.path::<R>(),
         numeric: false,
         resend: None,
+        trust: None,
+        trust_days: mfa::TRUST_DAYS,
+        reason: "",
+        devices: Vec::new(),
     };
     Ok(match (place, challenge.email()) {
         (Place::App, _) => CodePage {
@@ -232,8 +283,16 @@ fn code<R: Journey>(
             numeric: true,
             ..page
         },
+        (Place::Recovery, _) => CodePage {
+            heading: "Use a recovery code",
+            lead: "Take one of the codes that you printed or wrote down. It stands in for your smartphone, once."
+                .to_owned(),
+            label: "Recovery code",
+            hint: "16 letters and digits. Spaces, hyphens and case make no difference.".to_owned(),
+            ..page
+        },
         (Place::Email, Some(email)) => {
-            let now = now()?;
+            let now = db::time()?;
             CodePage {
                 heading: "Check your mail",
                 lead: match email.sent {
@@ -276,12 +335,13 @@ fn register(shell: Shell, frame: Frame, key_uri: &KeyUri, attempt: Attempt) -> R
 pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedReason) -> Page {
     let (text, remedy) = match reason {
         DeniedReason::Locked { until } => (
-            format!("Too many wrong codes. You can go on in {}.", minutes(until, now()?)),
+            format!("Too many wrong codes. You can go on in {}.", minutes(until, db::time()?)),
             "Until then a right code is not taken either. If it was not you who entered them, change your password: somebody knows it.",
         ),
-        DeniedReason::DevicesDisabled => {
-            ("Your smartphone was disabled after very many wrong codes.".to_owned(), "Ask your administrator for help.")
-        }
+        DeniedReason::DevicesDisabled => (
+            "Your smartphone was disabled after very many wrong codes.".to_owned(),
+            "Ask your administrator to reset your sign-in. You will be given a ticket.",
+        ),
         DeniedReason::Policy(Denial { reason: DenyReason::NoFirstEnrollmentProof, .. }) => (
             "A smartphone must be registered first, and for that you need a ticket.".to_owned(),
             "Ask your administrator for a ticket, then come back.",
@@ -294,10 +354,6 @@ pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedRea
     };
     let page = DeniedPage { shell: Shell::new(app, visitor, R::TITLE, R::ENTRY), text, remedy, start: R::START };
     Ok((StatusCode::FORBIDDEN, Html(page.render()?)).into_response())
-}
-
-fn now() -> Result<Timestamp, Failure> {
-    SystemClock.now().ok_or_else(|| Failure::internal("the clock stands before 1970"))
 }
 
 /// How long it is until then, rounded up.

@@ -1,9 +1,6 @@
 //! A portal, a browser, an authenticator app.
 
-use std::net::TcpListener;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::error::CmdError;
@@ -12,14 +9,19 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use portal::{Config, Database, Running};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::authenticator::Authenticator;
+use crate::driver::Driver;
 
 pub(crate) const ADMIN: &str = "admin@larkfield.example";
 pub(crate) const ADMIN_PASSWORD: &str = "the administrator's own";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-const PATIENCE: Duration = Duration::from_secs(15);
-const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
                       apt-get install -y chromium chromium-driver oathtool";
 
 /// Browsers are heavy: a few at a time.
@@ -28,6 +30,7 @@ static TURNS: Semaphore = Semaphore::const_new(3);
 /// A portal of its own, with a browser in front of it.
 pub(crate) struct World {
     pub(crate) browser: Browser,
+    database: Option<PathBuf>,
     /// A failed test stops the portal, by dropping it, as well as a passed one.
     _portal: Running,
     pub(crate) url: String,
@@ -36,11 +39,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start(name: &'static str) -> Self {
+        Self::start_on(name, None).await
+    }
+
+    /// On a database that the test can look into.
+    pub(crate) async fn on_disk(name: &'static str) -> Self {
+        let folder = std::env::temp_dir().join(format!("portal-db-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self::start_on(name, Some(folder.join("portal.db"))).await
+    }
+
+    async fn start_on(name: &'static str, database: Option<PathBuf>) -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let portal = portal::serve(Config {
             admin_email: ADMIN.parse_address(),
             admin_password: Some(ADMIN_PASSWORD.to_owned()),
-            database: Database::Memory,
+            database: database.clone().map_or(Database::Memory, Database::File),
             mail_from: "Larkfield <no-reply@larkfield.example>".to_owned(),
             port: 0,
             server_key: None,
@@ -50,13 +64,52 @@ impl World {
         .unwrap();
         let url = portal.url().trim_end_matches('/').to_owned();
         let browser = Browser::start(name, url.clone()).await;
-        Self { browser, _portal: portal, url, _turn: turn }
+        Self { browser, database, _portal: portal, url, _turn: turn }
+    }
+
+    /// Lets every proof of every session be this much older.
+    pub(crate) async fn age_proofs(&self, seconds: u64) {
+        let options = SqliteConnectOptions::new().filename(self.database.as_ref().unwrap());
+        let mut db = SqliteConnection::connect_with(&options).await.unwrap();
+        let sessions: Vec<(Vec<u8>, String)> =
+            sqlx::query_as("SELECT digest, claims FROM sessions").fetch_all(&mut db).await.unwrap();
+        for (digest, claims) in sessions {
+            let update = sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?");
+            update.bind(older(&claims, seconds)).bind(digest).execute(&mut db).await.unwrap();
+        }
+    }
+
+    /// A second browser, before the same portal.
+    pub(crate) async fn second_browser(&self, name: &'static str) -> Browser {
+        Browser::start(name, self.url.clone()).await
     }
 
     /// Everything is well: closes the browser.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(&self) {
         self.browser.client.clone().close().await.unwrap();
     }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(folder) = self.database.as_deref().and_then(Path::parent) {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// The claims of a session as if everything in them had been proved earlier.
+fn older(claims: &str, seconds: u64) -> String {
+    let earlier = |time: &str| (time.parse::<u64>().unwrap() - seconds).to_string();
+    let field = |field: &str| match field.split_once('=') {
+        Some((key @ ("epoch" | "user"), value)) => format!("{key}={value}"),
+        Some((key, value)) => match value.split_once('@') {
+            Some((id, time)) => format!("{key}={id}@{}", earlier(time)),
+            None => format!("{key}={}", earlier(value)),
+        },
+        None => field.to_owned(),
+    };
+    claims.split(';').map(field).collect::<Vec<_>>().join(";")
 }
 
 trait ParseAddress {
@@ -167,6 +220,36 @@ impl Browser {
         self.arrives_at("/sign-in").await;
     }
 
+    /// A user with a smartphone, registered at the first sign-in on the password alone. The user is signed in.
+    pub(crate) async fn with_a_smartphone(&self, name: &str, email: &str) -> Authenticator {
+        self.sign_up(name, email).await;
+        self.sign_in(email, PASSWORD).await;
+        self.arrives_at("/sign-in/register").await;
+        let mut app = Authenticator::typed(&self.text("#secret").await);
+        self.enter_code(&app.code().await).await;
+        self.arrives_at("/sign-in/all-set").await;
+        self.click("#continue").await;
+        self.arrives_at("/dashboard").await;
+        app
+    }
+
+    /// Makes recovery codes, and confirms them by the first.
+    pub(crate) async fn make_recovery_codes(&self) -> Vec<String> {
+        self.open("/profile/recovery-codes").await;
+        self.click("#make").await;
+        let codes = self.client.find_all(Locator::Css(".codes code")).await.unwrap();
+        let mut texts = Vec::new();
+        for code in codes {
+            texts.push(code.text().await.unwrap());
+        }
+        assert_eq!(texts.len(), 10, "{}", self.page_text().await);
+        self.whole_picture("recovery-codes").await;
+        self.enter_code(&texts[0].to_lowercase()).await;
+        self.arrives_at("/profile").await;
+        assert_eq!(self.text("#codes-left").await, "10 left");
+        texts
+    }
+
     /// The password, and whatever page follows.
     pub(crate) async fn sign_in(&self, email: &str, password: &str) {
         self.open("/sign-in").await;
@@ -215,9 +298,29 @@ impl Browser {
         assert!(self.text("#notice").await.contains("saved"));
     }
 
+    /// Ticks a box, if it is not ticked.
+    pub(crate) async fn tick(&self, css: &str) {
+        if !self.is_ticked(css).await {
+            self.click_in_place(css).await;
+        }
+    }
+
+    /// Clicks what leads to no other page.
+    pub(crate) async fn click_in_place(&self, css: &str) {
+        self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    }
+
+    pub(crate) async fn is_ticked(&self, css: &str) -> bool {
+        self.client.find(Locator::Css(css)).await.unwrap().is_selected().await.unwrap()
+    }
+
+    /// What the browser holds under this name.
+    pub(crate) async fn cookie(&self, name: &str) -> String {
+        self.client.get_named_cookie(name).await.unwrap().value().to_owned()
+    }
+
     async fn pick(&self, name: &str, value: &str) {
-        let css = format!("input[name={name}][value={value}]");
-        self.client.find(Locator::Css(&css)).await.unwrap().click().await.unwrap();
+        self.click_in_place(&format!("input[name={name}][value={value}]")).await;
     }
 
     /// The newest mail, read in a second tab as a person would.
@@ -277,9 +380,9 @@ impl Browser {
 
     /// A picture of the whole page, however long it is.
     pub(crate) async fn whole_picture(&self, what: &str) {
-        let script = "return document.documentElement.scrollHeight";
-        let height = self.client.execute(script, Vec::new()).await.unwrap();
-        let size = json!({"width": 1000, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let script = "return [Math.min(innerWidth, 1000), document.documentElement.scrollHeight]";
+        let size = self.client.execute(script, Vec::new()).await.unwrap();
+        let size = json!({"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
         self.picture(what).await;
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
@@ -294,6 +397,12 @@ impl Browser {
     pub(crate) async fn as_phone(&self) {
         let phone = json!({"width": 360, "height": 800, "deviceScaleFactor": 2, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", phone).await;
+    }
+
+    /// A window as wide as before, in light.
+    pub(crate) async fn as_ever(&self) {
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": []})).await;
     }
 
     pub(crate) async fn in_dark(&self) {
@@ -332,49 +441,6 @@ impl WebDriverCompatibleCommand for DevTools {
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
-    }
-}
-
-struct Driver {
-    process: Child,
-    port: u16,
-    profile: PathBuf,
-}
-
-impl Driver {
-    fn start(name: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let profile = std::env::temp_dir().join(format!("portal-{name}-{}-{port}", std::process::id()));
-        let process = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect(NEEDED);
-        let driver = Self { process, port, profile };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "chromedriver does not listen");
-            std::thread::sleep(Duration::from_millis(30));
-        }
-        driver
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Best effort, in a destructor. Chromium stays behind when its driver alone is killed: both are in one group.
-        let group = format!("-{}", self.process.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        for _ in 0..20 {
-            if std::fs::remove_dir_all(&self.profile).is_ok() || !self.profile.exists() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 }
 
