@@ -79,9 +79,9 @@
 //!
 //! To check the password; to say the truth in [`PrimaryVerified::assertion`], [`SignedIn::assertion`] and
 //! [`Contact`]; to lead every way into a session through [`Mfa::begin_login`]; to give the session a new id when
-//! it opens; to keep [`SessionClaims`] where nobody else writes them, and to check them; to protect forms from forgery, and the server from floods; never to give a user's id to a second
-//! person; and a store that tells the truth, which `testing::check_store` tries out. `SECURITY.md` in the
-//! repository says what is promised, and what is not.
+//! it opens; to keep [`SessionClaims`] where nobody else writes them, and to check them; to protect forms from forgery,
+//! and the server from floods; never to give a user's id to a second person; and a store that tells the truth, which
+//! `testing::check_store` tries out. `SECURITY.md` in the repository says what is promised, and what is not.
 //!
 //! # Features
 //!

@@ -425,8 +425,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AlgorithmIgnored => "this app ignores a part of the settings and shows wrong codes; use another app",
-            Self::ClockOff { .. } => {
-                "the clock of the device is off; set it to the network's time, and enter a new code"
+            Self::ClockOff { skew } => {
+                return write!(
+                    f,
+                    "the clock of the device is {skew}; set it to the network's time, and enter a new code"
+                );
             }
             Self::DeviceDisabled => "this device was disabled after too many wrong codes; use another one",
             Self::DeviceLimit => "no more devices can be registered; remove one first",
