@@ -1,11 +1,11 @@
 //! Who has an account.
 
-use factorgate::EmailAddress;
+use factorgate::{AddressPermit, EmailAddress};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqlitePool};
 
-use crate::db;
 use crate::error::Failure;
+use crate::{db, mfa};
 
 /// An account, without its password.
 #[derive(Clone, Debug)]
@@ -76,6 +76,23 @@ pub(crate) async fn has_admin(db: &SqlitePool) -> Result<bool, Failure> {
 
 pub(crate) async fn set_password(db: &SqlitePool, id: i64, hash: &str) -> Result<(), Failure> {
     sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?").bind(hash).bind(id).execute(db).await?;
+    Ok(())
+}
+
+/// Whether another account has the address.
+pub(crate) async fn is_taken(db: &SqlitePool, email: &EmailAddress, but: i64) -> Result<bool, Failure> {
+    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE email_key = ? AND id <> ?)");
+    Ok(found.bind(key(email)).bind(but).fetch_one(db).await?)
+}
+
+/// Puts another address on record, which nobody has verified yet. The engine's permit says whose.
+pub(crate) async fn set_email(db: &SqlitePool, permit: AddressPermit, email: &EmailAddress) -> Result<(), Failure> {
+    sqlx::query("UPDATE users SET email = ?, email_key = ?, email_verified = 0 WHERE id = ?")
+        .bind(email.as_str())
+        .bind(key(email))
+        .bind(mfa::row_id(permit.user())?)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

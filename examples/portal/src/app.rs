@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::mail::Outbox;
 use crate::mfa::{self, Engine};
 use crate::password::Passwords;
-use crate::{db, headers, pages, session};
+use crate::{audit, db, headers, pages, session};
 
 /// No form of the portal is longer.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -59,7 +59,8 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
     if let Some(password) = db::first_admin(&db, &passwords, &config).await? {
         println!("First administrator: {}  password: {password}", config.admin_email.as_str());
     }
-    let mfa = mfa::engine(&db, outbox.clone(), key).await?;
+    let (log, writer) = audit::log(db.clone());
+    let mfa = mfa::engine(&db, outbox.clone(), key, log).await?;
     let app = App(Arc::new(Parts { db: db.clone(), mfa, outbox, passwords }));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
@@ -68,7 +69,7 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
         // A sender that is gone stops the server too.
         let _ = stopped.await;
     });
-    Ok(Running { addr, db, stop, handle: tokio::spawn(async move { server.await }) })
+    Ok(Running { addr, db, stop, handle: tokio::spawn(async move { server.await }), writer })
 }
 
 fn router(app: App) -> Router {
@@ -88,6 +89,7 @@ pub struct Running {
     db: SqlitePool,
     stop: oneshot::Sender<()>,
     handle: JoinHandle<std::io::Result<()>>,
+    writer: JoinHandle<()>,
 }
 
 impl Running {
@@ -102,6 +104,8 @@ impl Running {
         // A server that has ended by itself can be told nothing.
         let _ = self.stop.send(());
         let _ = self.handle.await;
+        // It ends with the engine, when the last request is answered.
+        let _ = self.writer.await;
         self.db.close().await;
     }
 }

@@ -12,6 +12,13 @@ pub(crate) const SESSION: &str = "__Host-session";
 pub(crate) const LOGIN: &str = "__Host-login";
 /// The registration of a smartphone that has not been finished.
 pub(crate) const REGISTRATION: &str = "__Host-registration";
+/// The step-up that has not been finished, and what it is for.
+pub(crate) const STEP_UP: &str = "__Host-step-up";
+pub(crate) const INTENT: &str = "__Host-intent";
+/// What a trusted browser holds. Each sign-in replaces it.
+pub(crate) const BROWSER: &str = "__Host-browser";
+/// The wish to trust this browser, until the sign-in is finished.
+pub(crate) const TRUST: &str = "__Host-trust";
 /// What the next page is to say.
 pub(crate) const NOTICE: &str = "__Host-notice";
 

@@ -4,7 +4,7 @@
 //! passwords, sessions, pages, mail. The joint between the two is `mfa.rs` and `pages/journey.rs`.
 //!
 //! It is a demonstration on the loopback interface, and leaves out what has nothing to do with a second factor:
-//! a limit on guesses of the password, a way back to a password that was forgotten, a change of the address.
+//! a limit on guesses of the password, and a way back to a password that was forgotten.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,6 +18,7 @@
 
 mod accounts;
 mod app;
+mod audit;
 mod config;
 mod cookie;
 mod db;

@@ -1,5 +1,7 @@
 //! The joint between the portal and the library: the engine, and what it is told of a user.
 
+use std::time::Duration;
+
 use factorgate::otpauth::Issuer;
 use factorgate::{Contact, DeviceInfo, Mfa, MfaError, ServerKey, ServerKeys, UserId, UserStatus};
 use factorgate_sqlx::SqliteStore;
@@ -7,21 +9,25 @@ use sqlx::SqlitePool;
 
 use crate::accounts::User;
 use crate::app::{App, StartError};
+use crate::audit::Log;
 use crate::error::Failure;
 use crate::mail::Outbox;
+
+/// For how many days a browser can be trusted.
+pub(crate) const TRUST_DAYS: u64 = 30;
 
 /// The engine on the portal's database and mail.
 pub(crate) type Engine = Mfa<SqliteStore, Outbox>;
 pub(crate) type EngineError = MfaError<SqliteStore, Outbox>;
 
 /// Makes the engine, and its table.
-pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, key: ServerKey) -> Result<Engine, StartError> {
+pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, key: ServerKey, log: Log) -> Result<Engine, StartError> {
     let store = SqliteStore::new(db.clone());
     store.migrate().await.map_err(StartError::Store)?;
     let issuer = Issuer::new("Larkfield").map_err(|error| StartError::Internal(error.to_string()))?;
     Mfa::builder(store, outbox, ServerKeys::new(key), issuer)
-        // The audit log. It holds no secret and no address.
-        .observer(|event| println!("audit: {event}"))
+        .trust_lifetime(Duration::from_secs(TRUST_DAYS * 24 * 60 * 60))
+        .observer(move |event| log.note(event))
         .build()
         .map_err(|error| StartError::Internal(error.to_string()))
 }

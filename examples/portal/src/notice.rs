@@ -26,22 +26,43 @@ macro_rules! notices {
 notices! {
     AccountReady = "account", good,
         "Thank you. If this address had no account, it has one now, and you can sign in. If it had one, we have sent a message there.";
+    AddressChanged = "address", good,
+        "Your address is changed, and your other sessions are ended. The next code that is sent there verifies it.";
+    BrowserCopied = "copied", bad,
+        "This browser is not trusted any more: its cookie was used somewhere else, or an answer got lost on the way. If that was not you, change your password.";
+    BrowserRevoked = "revoked", good, "The browser is not trusted any more. A code is asked for there.";
+    BrowsersRevoked = "revoked-all", good, "No browser is trusted any more. A code is asked for everywhere.";
     CodeSent = "sent", good, "A new code is on its way. Only the newest code is good.";
+    CodesInForce = "codes", good, "Your new recovery codes are in force. The ones before are not taken any more.";
+    CodesOver = "codes-over", bad, "Those recovery codes were not confirmed in time, and are void. Please make new ones.";
+    CodesUntold = "codes-untold", warn,
+        "Your new recovery codes are in force. The mail that tells you so could not be delivered.";
     DeviceLimit = "limit", bad, "You have registered as many devices as are allowed. Remove one first.";
     DeviceRemoved = "removed", good, "The device is removed, and your other sessions are ended.";
     DeviceRemovedUntold = "removed-untold", warn,
-        "The device is removed, and your other sessions are ended. The mail that tells you so could not be delivered.";
+        "The device is removed, and your sessions are ended. The mail that tells you so could not be delivered.";
+    DeviceRenamed = "renamed", good, "The device has its new name.";
+    DeviceReplaced = "replaced", good,
+        "Codes of the old device are not taken any more, and your other sessions are ended.";
     LoginOver = "over", bad, "Your sign-in has expired or was ended. Please start again.";
     MailFailed = "mail", bad, "The mail with the code could not be sent. Please ask for it again.";
     MailFailedAtOnce = "mail-begin", bad,
         "The mail with the code could not be sent. Please try again in a moment.";
     MailUnsure = "mail-unsure", warn,
         "We do not know whether the mail with the code has left us. If it does not arrive, ask for a new one.";
-    PasswordChanged = "password", good, "Your password is changed, and your other sessions are ended.";
+    NotTrusted = "not-trusted", warn, "You are signed in, but this browser could not be trusted.";
+    PasswordChanged = "password", good, "Your password is changed, and all your sessions are ended. Sign in with the new one.";
+    ProofOver = "proof-over", bad, "The proof has expired. Please start again.";
+    Proved = "proved", good, "Thank you. You can go on.";
+    RecoveryUntold = "recovery-untold", bad,
+        "The recovery code is used up, and the mail that tells of it could not be delivered. Please sign in again, with the next one.";
     RegisteredUntold = "registered-untold", warn,
         "Your smartphone is registered. The mail that tells you so could not be delivered. Sign in with a code of the smartphone.";
     RegistrationOver = "registration-over", bad, "The registration has expired or was ended. Please start again.";
+    ResetUntold = "reset-untold", warn,
+        "The factors are reset, but the mail that tells the user could not be delivered. Issue a ticket now.";
     SecretDiscarded = "discarded", bad, "After too many wrong codes the secret key was discarded. Please start the registration again.";
+    SessionOver = "session-over", bad, "Your session was ended. Please sign in again.";
     SettingsSaved = "saved", good, "The settings are saved, and in force at once, also for sign-ins that have begun.";
     SignedOut = "out", good, "You are signed out.";
     TooSoon = "soon", warn, "A code was sent a moment ago. Please wait before you ask for another one.";

@@ -1,6 +1,6 @@
 //! What the administrator has decided for the company.
 
-use factorgate::policy::{Channel, FirstRegistration, InvalidPolicy, Policy};
+use factorgate::policy::{Channel, FirstRegistration, GraceDays, InvalidPolicy, Policy, Saveable};
 use serde::Deserialize;
 use sqlx::{Row as _, SqlitePool};
 
@@ -14,6 +14,9 @@ pub(crate) struct Settings {
     pub(crate) email: bool,
     pub(crate) combine: Combine,
     pub(crate) email_fallback: bool,
+    pub(crate) trusted_browsers: bool,
+    /// For how many days a first registration may be put off; 0 for none.
+    pub(crate) grace_days: u8,
     /// `None` until the administrator has decided: there is no default for it.
     pub(crate) first: Option<FirstRegistration>,
 }
@@ -36,7 +39,18 @@ pub(crate) struct Fields {
     #[serde(default)]
     combine: Combine,
     email_fallback: Option<String>,
+    trusted_browsers: Option<String>,
+    #[serde(default)]
+    grace_days: String,
     first: Option<First>,
+    accept_lockout: Option<String>,
+}
+
+impl Fields {
+    /// The administrator has decided to lock out every administrator all the same.
+    pub(crate) fn accepts_lockout(&self) -> bool {
+        self.accept_lockout.is_some()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -58,14 +72,23 @@ enum First {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Objection {
     FallbackWithoutEmail,
+    Grace,
     NoChannel,
     NoFirstRegistration,
 }
 
 impl Settings {
     /// Before the administrator has decided anything.
-    const UNDECIDED: Self =
-        Self { enforce: false, app: true, email: true, combine: Combine::Any, email_fallback: false, first: None };
+    const UNDECIDED: Self = Self {
+        enforce: false,
+        app: true,
+        email: true,
+        combine: Combine::Any,
+        email_fallback: false,
+        trusted_browsers: false,
+        grace_days: 0,
+        first: None,
+    };
 
     pub(crate) async fn load(db: &SqlitePool) -> Result<Self, Failure> {
         let Some(row) = sqlx::query("SELECT * FROM settings WHERE id = 1").fetch_optional(db).await? else {
@@ -79,6 +102,8 @@ impl Settings {
             email: row.try_get("email")?,
             combine: if combine == "any" { Combine::Any } else { Combine::All },
             email_fallback: row.try_get("email_fallback")?,
+            trusted_browsers: row.try_get("trusted_browsers")?,
+            grace_days: row.try_get::<Option<u8>, _>("grace_days")?.unwrap_or_default(),
             // The table takes these three and nothing else; the strictest stands last.
             first: Some(match first {
                 "after_password" => FirstRegistration::AfterPassword,
@@ -88,12 +113,18 @@ impl Settings {
         })
     }
 
-    pub(crate) async fn save(&self, db: &SqlitePool) -> Result<(), Failure> {
+    /// Saves what makes `policy`, which leaves an administrator a way in, or was taken by name all the same.
+    pub(crate) async fn save(&self, db: &SqlitePool, policy: &Saveable) -> Result<(), Failure> {
+        if self.to_policy().as_ref() != Ok(policy.policy()) {
+            return Err(Failure::internal("the settings are not those of the policy that was looked at"));
+        }
         sqlx::query(
-            "INSERT INTO settings (id, enforce, app, email, combine, email_fallback, first_registration)
-             VALUES (1, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO settings (id, enforce, app, email, combine, email_fallback, trusted_browsers, grace_days,
+                 first_registration)
+             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET enforce = excluded.enforce, app = excluded.app, email = excluded.email,
                  combine = excluded.combine, email_fallback = excluded.email_fallback,
+                 trusted_browsers = excluded.trusted_browsers, grace_days = excluded.grace_days,
                  first_registration = excluded.first_registration",
         )
         .bind(self.enforce)
@@ -101,6 +132,8 @@ impl Settings {
         .bind(self.email)
         .bind(self.combine())
         .bind(self.email_fallback)
+        .bind(self.trusted_browsers)
+        .bind(Some(self.grace_days).filter(|days| *days > 0))
         .bind(self.first())
         .execute(db)
         .await?;
@@ -110,17 +143,20 @@ impl Settings {
     /// The policy that these settings are.
     pub(crate) fn to_policy(self) -> Result<Policy, Objection> {
         let first = self.first.ok_or(Objection::NoFirstRegistration)?;
-        if !self.enforce {
-            return Ok(Policy::off(first));
-        }
         let channels = [(self.app, Channel::App), (self.email, Channel::Email)];
         let enabled = channels.into_iter().filter_map(|(on, channel)| on.then_some(channel));
-        let policy = match self.combine {
-            Combine::Any => Policy::any_of(enabled, first),
-            Combine::All => Policy::all_of(enabled, first),
+        let mut policy = match (self.enforce, self.combine) {
+            (false, _) => Policy::off(first),
+            (true, Combine::Any) => Policy::any_of(enabled, first)?,
+            (true, Combine::All) => Policy::all_of(enabled, first)?,
         };
-        let policy = policy.map_err(Objection::from)?;
-        if self.email_fallback { policy.with_email_fallback().map_err(Objection::from) } else { Ok(policy) }
+        if self.enforce && self.email_fallback {
+            policy = policy.with_email_fallback()?;
+        }
+        if self.grace_days > 0 {
+            policy = policy.with_grace(GraceDays::new(self.grace_days).map_err(|_| Objection::Grace)?);
+        }
+        Ok(if self.trusted_browsers { policy.with_trusted_browsers() } else { policy })
     }
 
     /// The policy in force. Before the administrator has decided, nothing is enforced, and who registers a
@@ -158,6 +194,12 @@ impl From<Fields> for Settings {
             email: fields.email.is_some(),
             combine: fields.combine,
             email_fallback: fields.email_fallback.is_some(),
+            trusted_browsers: fields.trusted_browsers.is_some(),
+            // What is no number of days is none that will do.
+            grace_days: match fields.grace_days.trim() {
+                "" => 0,
+                days => days.parse().unwrap_or(u8::MAX),
+            },
             first: fields.first.map(|first| match first {
                 First::AfterPassword => FirstRegistration::AfterPassword,
                 First::AfterEmailCode => FirstRegistration::AfterEmailCode,
@@ -178,6 +220,8 @@ impl From<InvalidPolicy> for Objection {
 
 #[cfg(test)]
 mod tests {
+    use factorgate::policy::{Preview, Standing};
+
     use super::*;
     use crate::config::Database;
 
@@ -197,6 +241,10 @@ mod tests {
         assert_eq!(fields("enforce=yes&first=with_ticket").to_policy(), Err(Objection::NoChannel));
         let fallback = "enforce=yes&app=on&email_fallback=on&first=with_ticket";
         assert_eq!(fields(fallback).to_policy(), Err(Objection::FallbackWithoutEmail));
+        for days in ["91", "-1", "999", "soon"] {
+            let grace = format!("enforce=yes&app=on&grace_days={days}&first=with_ticket");
+            assert_eq!(fields(&grace).to_policy(), Err(Objection::Grace), "{days}");
+        }
     }
 
     #[tokio::test]
@@ -207,9 +255,15 @@ mod tests {
             "enforce=yes&app=on&email=on&combine=all&email_fallback=on&first=with_ticket",
             "enforce=no&app=on&first=after_password",
             "enforce=yes&email=on&combine=any&first=after_email_code",
+            "enforce=yes&app=on&trusted_browsers=on&grace_days=14&first=after_email_code",
         ] {
             let settings = fields(form);
-            settings.save(&db).await.unwrap();
+            let policy = settings.to_policy().unwrap();
+            let user = Standing::new();
+            let saveable = Preview::new(&policy, &policy)
+                .check_administrators([user])
+                .unwrap_or_else(|refused| refused.accept_lockout());
+            settings.save(&db, &saveable).await.unwrap();
             assert_eq!(Settings::load(&db).await.unwrap(), settings, "{form}");
         }
     }

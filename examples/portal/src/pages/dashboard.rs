@@ -4,6 +4,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use factorgate::RecoveryCodesLeft;
 use factorgate::policy::Channel;
 
 use super::{Page, Shell, date_time, show};
@@ -25,6 +26,8 @@ struct DashboardPage {
     proved: String,
     since: String,
     devices: usize,
+    /// What should be done about the recovery codes.
+    codes: Option<String>,
     is_admin: bool,
     decided: bool,
     company: String,
@@ -32,18 +35,29 @@ struct DashboardPage {
 
 async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
     let settings = Settings::load(&app.db).await?;
-    let devices = mfa::devices(&app, &session.user).await?.len();
+    let status = mfa::status(&app, &session.user).await?;
     show(&DashboardPage {
         shell: Shell::new(&app, &visitor, "Dashboard", "dashboard"),
         name: session.user.name.clone(),
         email: session.user.email.as_str().to_owned(),
-        proved: session.proved,
+        proved: session.proved(),
         since: date_time(session.created_at),
-        devices,
+        devices: status.devices.len(),
+        codes: status.recovery_codes.and_then(reminder),
         is_admin: session.user.is_admin,
         decided: settings.first.is_some(),
         company: summary(settings),
     })
+}
+
+/// What to do where few recovery codes are left.
+fn reminder(left: RecoveryCodesLeft) -> Option<String> {
+    match left {
+        RecoveryCodesLeft::Enough(_) => None,
+        RecoveryCodesLeft::Few(1) => Some("One recovery code is left.".to_owned()),
+        RecoveryCodesLeft::Few(left) => Some(format!("Only {left} recovery codes are left.")),
+        RecoveryCodesLeft::None => Some("No recovery code is left.".to_owned()),
+    }
 }
 
 fn summary(settings: Settings) -> String {

@@ -3,29 +3,27 @@
 //! A page is shown for a look at the flow, which spends nothing. A form is one operation of the engine; its outcome
 //! says which page comes next.
 
+mod forms;
+
 use axum::Router;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
-use factorgate::policy::{Policy, Step};
-use factorgate::{
-    Challenge, Code, DeniedReason, DeviceName, Enroll, Error, Flow, Refusal, SecretText, Ticket, Undelivered,
-};
-use serde::Deserialize;
+use factorgate::policy::Step;
+use factorgate::{Challenge, DeniedReason, Enroll, Error, EventKind, Flow, Refusal, SecretText, TrustEnd, Undelivered};
 
 use super::steps::{self, Attempt};
-use super::{Page, go, go_and_say, sentence};
+use super::{Page, go, go_and_say};
 use crate::app::App;
 use crate::cookie;
 use crate::error::chain;
-use crate::forms::{Empty, Posted};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
 use crate::session::Visitor;
 use crate::settings::Settings;
 
-/// In what sign-in and the registration from the profile differ.
+/// In what sign-in, the registration from the profile and the step-up of a session differ.
 pub(super) trait Journey: Flow + 'static {
     /// Where the browser keeps the reference. It is no session, and opens none.
     const COOKIE: &'static str;
@@ -41,6 +39,10 @@ pub(super) trait Journey: Flow + 'static {
     const QUESTION: &'static str;
     /// The flow has ended before it was finished.
     const OVER: Notice;
+    /// Why something is asked for, where the user could wonder.
+    const REASON: &'static str = "";
+    /// At the end of the flow the browser may be trusted, where the policy allows it.
+    const TRUSTS: bool = false;
 
     /// What the engine gives when everything is proved.
     type Done: Send;
@@ -70,6 +72,7 @@ pub(super) enum Place {
     App,
     Choose,
     Email,
+    Recovery,
     Register,
     Ticket,
 }
@@ -80,6 +83,7 @@ impl Place {
             Self::App => "app",
             Self::Choose => "choose",
             Self::Email => "email",
+            Self::Recovery => "recovery",
             Self::Register => "register",
             Self::Ticket => "ticket",
         };
@@ -91,8 +95,9 @@ impl Place {
             Step::AppCode => Some(Self::App),
             Step::EmailCode | Step::VerifyEmail => Some(Self::Email),
             Step::EnrollApp => Some(Self::Register),
+            Step::RecoveryCode => Some(Self::Recovery),
             Step::Ticket => Some(Self::Ticket),
-            // There are no recovery codes in this portal.
+            // The portal checks no factor of its own.
             _ => None,
         }
     }
@@ -103,6 +108,13 @@ pub(super) fn places<R>(challenge: &Challenge<R>) -> Vec<Place> {
     let mut places: Vec<Place> = challenge.next().into_iter().filter_map(Place::of).collect();
     places.dedup();
     places
+}
+
+/// The same without the recovery code, which is for the day on which the device is lost. It has a link of its own.
+pub(super) fn everyday<R>(challenge: &Challenge<R>) -> Vec<Place> {
+    let places = places(challenge);
+    let everyday: Vec<Place> = places.iter().copied().filter(|place| *place != Place::Recovery).collect();
+    if everyday.is_empty() { places } else { everyday }
 }
 
 /// A flow that is open, and the secret if one is to be registered.
@@ -121,7 +133,7 @@ impl<R: Journey> Opened<'_, R> {
 
     /// Where one who asks for no page in particular is led.
     fn home(&self) -> Place {
-        match (self, places(self.challenge())[..].as_ref()) {
+        match (self, everyday(self.challenge())[..].as_ref()) {
             (Self::Enroll(_), _) => Place::Register,
             // The secret is made when the user asks for it.
             (Self::Challenge(_), [Place::Register]) => Place::Choose,
@@ -133,7 +145,7 @@ impl<R: Journey> Opened<'_, R> {
     fn has(&self, place: Place) -> bool {
         let places = places(self.challenge());
         match place {
-            Place::Choose => places.len() > 1 || self.home() == Place::Choose,
+            Place::Choose => everyday(self.challenge()).len() > 1 || self.home() == Place::Choose,
             Place::Register => matches!(self, Self::Enroll(_)),
             place => places.contains(&place),
         }
@@ -147,6 +159,20 @@ impl<R: Journey> Stage<R> {
             Self::Enroll(enroll) => Some(Opened::Enroll(enroll)),
             Self::Denied(_) | Self::Done(_) => None,
         }
+    }
+
+    fn flow(&self) -> Option<&R> {
+        match self {
+            Self::Challenge(challenge) => Some(challenge.flow()),
+            Self::Enroll(enroll) => Some(enroll.flow()),
+            Self::Denied(_) | Self::Done(_) => None,
+        }
+    }
+
+    /// Whether the browser came with a token that was used up before: somebody has a copy of its cookie.
+    fn tells_of_a_copy(&self) -> bool {
+        let is_copy = |kind: &EventKind| matches!(kind, EventKind::BrowserTrustEnded { cause: TrustEnd::Reused, .. });
+        self.opened().is_some_and(|opened| opened.challenge().events().iter().any(|event| is_copy(&event.kind)))
     }
 }
 
@@ -174,14 +200,15 @@ pub(super) fn router<R: Journey>() -> Router<App> {
         get(move |State(app): State<App>, underway: Underway<R>| look(app, underway, place))
     }
     Router::new()
-        .route(&Place::App.path::<R>(), page::<R>(Place::App).post(verify_app_code::<R>))
+        .route(&Place::App.path::<R>(), page::<R>(Place::App).post(forms::verify_app_code::<R>))
         .route(&Place::Choose.path::<R>(), page::<R>(Place::Choose))
-        .route(&Place::Email.path::<R>(), page::<R>(Place::Email).post(verify_email_code::<R>))
-        .route(&Place::Register.path::<R>(), page::<R>(Place::Register).post(confirm_enrollment::<R>))
-        .route(&Place::Ticket.path::<R>(), page::<R>(Place::Ticket).post(redeem_ticket::<R>))
-        .route(&format!("{}/email/send", R::AT), post(send_email_code::<R>))
-        .route(&format!("{}/register/begin", R::AT), post(begin_enrollment::<R>))
-        .route(&format!("{}/cancel", R::AT), post(cancel::<R>))
+        .route(&Place::Email.path::<R>(), page::<R>(Place::Email).post(forms::verify_email_code::<R>))
+        .route(&Place::Recovery.path::<R>(), page::<R>(Place::Recovery).post(forms::verify_recovery_code::<R>))
+        .route(&Place::Register.path::<R>(), page::<R>(Place::Register).post(forms::confirm_enrollment::<R>))
+        .route(&Place::Ticket.path::<R>(), page::<R>(Place::Ticket).post(forms::redeem_ticket::<R>))
+        .route(&format!("{}/email/send", R::AT), post(forms::send_email_code::<R>))
+        .route(&format!("{}/register/begin", R::AT), post(forms::begin_enrollment::<R>))
+        .route(&format!("{}/cancel", R::AT), post(forms::cancel::<R>))
 }
 
 /// Hands out the reference of a flow that has just begun, and leads to its first page.
@@ -195,23 +222,16 @@ pub(super) async fn begun<R: Journey>(app: &App, visitor: &Visitor, outcome: Res
         }
         Err(error) => return Err(error.into()),
     };
-    let reference = stage.opened().map(|opened| opened.challenge().flow().text());
+    let reference = stage.flow().map(Journey::text);
+    let copied = stage.tells_of_a_copy();
     let mut response = settle(app, visitor, stage, None).await?;
+    if copied {
+        cookie::set(response.headers_mut(), cookie::NOTICE, Notice::BrowserCopied.word(), Some(60))?;
+    }
     if let Some(text) = reference {
         cookie::set(response.headers_mut(), R::COOKIE, text.expose_secret(), None)?;
     }
     Ok(response)
-}
-
-#[derive(Deserialize)]
-struct Typed {
-    code: String,
-}
-
-#[derive(Deserialize)]
-struct Confirmation {
-    code: String,
-    name: String,
 }
 
 /// Shows a page, if it is one of those that are open; otherwise the one that is.
@@ -219,150 +239,8 @@ async fn look<R: Journey>(app: App, Underway { visitor, flow }: Underway<R>, pla
     let policy = Settings::policy(&app.db).await?;
     let stage = R::stage(app.mfa.resume(&flow, &policy).await?);
     match stage.opened() {
-        Some(opened) if opened.has(place) => steps::draw(&app, &visitor, &opened, place, Attempt::default()),
+        Some(opened) if opened.has(place) => steps::draw(&app, &visitor, &opened, place, Attempt::default()).await,
         _ => settle(&app, &visitor, stage, None).await,
-    }
-}
-
-async fn verify_app_code<R: Journey>(
-    State(app): State<App>,
-    underway: Underway<R>,
-    Posted(Typed { code }): Posted<Typed>,
-) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let code = match Code::parse(&code) {
-        Ok(code) => code,
-        Err(invalid) => return refused(&app, underway, &policy, Place::App, Attempt::malformed(invalid)).await,
-    };
-    let outcome = app.mfa.verify_app_code(&underway.flow, &code, &policy).await;
-    judged(&app, underway, outcome, Place::App).await
-}
-
-async fn verify_email_code<R: Journey>(
-    State(app): State<App>,
-    underway: Underway<R>,
-    Posted(Typed { code }): Posted<Typed>,
-) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let code = match Code::parse(&code) {
-        Ok(code) => code,
-        Err(invalid) => return refused(&app, underway, &policy, Place::Email, Attempt::malformed(invalid)).await,
-    };
-    let outcome = app.mfa.verify_email_code(&underway.flow, &code, &policy).await;
-    judged(&app, underway, outcome, Place::Email).await
-}
-
-async fn redeem_ticket<R: Journey>(
-    State(app): State<App>,
-    underway: Underway<R>,
-    Posted(Typed { code }): Posted<Typed>,
-) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let ticket = match Ticket::parse(&code) {
-        Ok(ticket) => ticket,
-        Err(invalid) => return refused(&app, underway, &policy, Place::Ticket, Attempt::malformed(invalid)).await,
-    };
-    let outcome = app.mfa.redeem_ticket(&underway.flow, &ticket, &policy).await;
-    judged(&app, underway, outcome, Place::Ticket).await
-}
-
-async fn send_email_code<R: Journey>(
-    State(app): State<App>,
-    Underway { visitor, flow }: Underway<R>,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let at = Place::Email.path::<R>();
-    let stage = match app.mfa.send_email_code(&flow, &policy).await {
-        Ok(outcome) => R::stage(outcome),
-        Err(error) => return undelivered(error, &at),
-    };
-    match stage.opened().map(|opened| opened.challenge().refusal()) {
-        Some(None) => go_and_say(&at, Notice::CodeSent),
-        Some(Some(Refusal::TooSoon { .. })) => go_and_say(&at, Notice::TooSoon),
-        _ => settle(&app, &visitor, stage, None).await,
-    }
-}
-
-async fn begin_enrollment<R: Journey>(
-    State(app): State<App>,
-    Underway { visitor, flow }: Underway<R>,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let stage = R::stage(app.mfa.begin_app_enrollment(&flow, &policy).await?);
-    settle(&app, &visitor, stage, None).await
-}
-
-async fn confirm_enrollment<R: Journey>(
-    State(app): State<App>,
-    underway: Underway<R>,
-    Posted(form): Posted<Confirmation>,
-) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let (code, name) = match (Code::parse(&form.code), DeviceName::new(&form.name)) {
-        (Ok(code), Ok(name)) => (code, name),
-        (code, name) => {
-            let attempt = Attempt {
-                error: code.err().map(|invalid| sentence(&invalid)),
-                name: Some(form.name),
-                name_error: name.err().map(|invalid| sentence(&invalid)),
-            };
-            return refused(&app, underway, &policy, Place::Register, attempt).await;
-        }
-    };
-    match app.mfa.confirm_app_enrollment(&underway.flow, &code, &name, &policy).await {
-        Ok(outcome) => {
-            let from = (Place::Register, Some(form.name));
-            settle(&app, &underway.visitor, R::stage(outcome), Some(from)).await
-        }
-        // The smartphone is registered all the same, and the flow has ended.
-        Err(Error::Mailer(undelivered)) => {
-            eprintln!("portal: {}", chain(&undelivered));
-            let mut response = R::finish_untold(&app, &underway.visitor).await?;
-            cookie::clear(response.headers_mut(), R::COOKIE)?;
-            Ok(response)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn cancel<R: Journey>(
-    State(app): State<App>,
-    Underway { flow, .. }: Underway<R>,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    app.mfa.cancel(&flow).await?;
-    let mut response = go(R::START);
-    cookie::clear(response.headers_mut(), R::COOKIE)?;
-    Ok(response)
-}
-
-/// What was typed is no code at all: the engine is not asked, and nothing is spent.
-async fn refused<R: Journey>(
-    app: &App,
-    Underway { visitor, flow }: Underway<R>,
-    policy: &Policy,
-    place: Place,
-    attempt: Attempt,
-) -> Page {
-    let stage = R::stage(app.mfa.resume(&flow, policy).await?);
-    match stage.opened() {
-        Some(opened) if opened.has(place) => steps::draw(app, &visitor, &opened, place, attempt),
-        _ => settle(app, &visitor, stage, None).await,
-    }
-}
-
-async fn judged<R: Journey>(
-    app: &App,
-    underway: Underway<R>,
-    outcome: Result<R::Outcome, EngineError>,
-    place: Place,
-) -> Page {
-    match outcome {
-        Ok(outcome) => settle(app, &underway.visitor, R::stage(outcome), Some((place, None))).await,
-        // The code was right, and the mail for the next step was not sent.
-        Err(error) => undelivered(error, &Place::Choose.path::<R>()),
     }
 }
 
@@ -384,6 +262,11 @@ async fn settle<R: Journey>(
             cookie::clear(response.headers_mut(), R::COOKIE)?;
             return Ok(response);
         }
+        Stage::Denied(DeniedReason::SessionEnded) => {
+            let mut response = go_and_say("/sign-in", Notice::SessionOver)?;
+            cookie::clear(response.headers_mut(), R::COOKIE)?;
+            return Ok(response);
+        }
         Stage::Denied(reason) => return steps::denied::<R>(app, visitor, reason),
         Stage::Challenge(ref challenge) => Opened::Challenge(challenge),
         Stage::Enroll(ref enroll) => Opened::Enroll(enroll),
@@ -393,7 +276,7 @@ async fn settle<R: Journey>(
         (Some(Refusal::DeviceLimit), _) => go_and_say(R::START, Notice::DeviceLimit),
         (Some(refusal @ (Refusal::Malformed | Refusal::WrongCode)), Some((place, name))) if opened.has(place) => {
             let attempt = Attempt { name, ..Attempt::refused(refusal, place, opened.challenge()) };
-            steps::draw(app, visitor, &opened, place, attempt)
+            steps::draw(app, visitor, &opened, place, attempt).await
         }
         (Some(Refusal::WrongCode), Some((Place::Register, _))) => go_and_say(&home, Notice::SecretDiscarded),
         _ => Ok(go(&home)),

@@ -1,16 +1,25 @@
 //! The pages, and what all of them share.
 
+mod address;
+mod audit;
+mod browsers;
 mod dashboard;
 mod devices;
 mod entry;
 mod journey;
 mod mailbox;
+mod odds;
 mod password;
 mod preview;
 mod profile;
+mod recovered;
+mod recovery_codes;
 mod registration;
+mod replacement;
+mod reset;
 mod security;
 mod sign_in;
+mod step_up;
 mod steps;
 mod users;
 
@@ -34,13 +43,21 @@ pub(crate) fn router() -> Router<App> {
     Router::new()
         .merge(entry::router())
         .merge(sign_in::router())
+        .merge(recovered::router())
         .merge(registration::router())
+        .merge(step_up::router())
         .merge(dashboard::router())
         .merge(profile::router())
         .merge(devices::router())
+        .merge(replacement::router())
+        .merge(recovery_codes::router())
+        .merge(browsers::router())
+        .merge(address::router())
         .merge(password::router())
         .merge(security::router())
         .merge(users::router())
+        .merge(reset::router())
+        .merge(audit::router())
         .merge(mailbox::router())
         .fallback(async || Failure::NotFound)
 }

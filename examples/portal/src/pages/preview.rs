@@ -1,8 +1,11 @@
 //! What a policy asks of users, in the administrator's words.
 
 use factorgate::policy::{
-    DenyReason, DeviceStanding, EmailStanding, FirstRegistration, Path, Plan, Policy, Standing, Step,
+    DenyReason, DeviceStanding, EmailStanding, FirstRegistration, Path, Plan, Policy, Preview, Remedy, Standing, Step,
+    Summary,
 };
+
+use super::sentence;
 
 /// What is asked for after the password.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,8 +23,8 @@ pub(super) struct Row {
     pub(super) asked: Asked,
 }
 
-/// What each kind of user is asked for.
-pub(super) fn kinds(policy: &Policy) -> Vec<Row> {
+/// The kinds of users that differ by what they hold.
+pub(super) fn kinds() -> [(&'static str, Standing); 6] {
     let user = |device, verified, ticket| {
         let mut standing = Standing::new();
         standing.device = device;
@@ -29,17 +32,78 @@ pub(super) fn kinds(policy: &Policy) -> Vec<Row> {
         standing.ticket = ticket;
         standing
     };
-    let registered = DeviceStanding::Confirmed { recovery_codes: false };
+    let registered = |recovery_codes| DeviceStanding::Confirmed { recovery_codes };
     [
         ("New, nothing registered yet", user(DeviceStanding::Never, false, false)),
         ("Without a smartphone, address verified", user(DeviceStanding::Never, true, false)),
         ("Without a smartphone, with a ticket of yours", user(DeviceStanding::Never, true, true)),
-        ("With a registered smartphone", user(registered, true, false)),
+        ("With a registered smartphone", user(registered(false), true, false)),
+        ("With a smartphone and recovery codes", user(registered(true), true, false)),
         ("Had a smartphone, and removed it", user(DeviceStanding::Formerly, true, false)),
     ]
-    .into_iter()
-    .map(|(who, standing)| Row { who: who.to_owned(), asked: asked(&policy.evaluate(&standing)) })
-    .collect()
+}
+
+/// What each kind of user is asked for.
+pub(super) fn asked_of_kinds(policy: &Policy) -> Vec<Row> {
+    let row = |(who, user): (&str, Standing)| Row { who: who.to_owned(), asked: asked(&policy.evaluate(&user)) };
+    kinds().into_iter().map(row).collect()
+}
+
+/// What a change does to some of the users.
+pub(super) struct Effect {
+    pub(super) title: &'static str,
+    pub(super) who: String,
+    /// What helps, or what is new.
+    pub(super) detail: String,
+    /// The class of its look.
+    pub(super) tone: &'static str,
+}
+
+/// What a change of the settings does to the users whom there are.
+pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Effect>, Summary) {
+    let mut effects: Vec<(&'static str, &'static str, String, Vec<&str>)> = Vec::new();
+    let mut summary = Summary::default();
+    for (name, standing) in users {
+        let finding = change.finding(name.as_str(), standing);
+        summary.count(&finding);
+        let mut found = Vec::new();
+        if let Some(denial) = finding.newly_locked_out() {
+            found.push(("Locked out", "bad", remedy_in_words(denial.remedy)));
+        } else if finding.must_register() {
+            found.push(("Must register a smartphone", "warn", "At the next sign-in.".to_owned()));
+        } else if finding.password_alone() && !matches!(finding.before, Plan::Allow { .. }) {
+            found.push(("Not asked for anything any more", "warn", "The password is enough.".to_owned()));
+        } else {
+            let (gained, lost) = (finding.gained(), finding.lost());
+            if !gained.is_empty() {
+                found.push(("New for them", "", sentence_of(&gained)));
+            }
+            if !lost.is_empty() {
+                found.push(("No longer for them", "", sentence_of(&lost)));
+            }
+        }
+        for (title, tone, detail) in found {
+            match effects.iter_mut().find(|(known, _, more, _)| *known == title && *more == detail) {
+                Some((_, _, _, names)) => names.push(name),
+                None => effects.push((title, tone, detail, vec![name])),
+            }
+        }
+    }
+    let effect =
+        |(title, tone, detail, names): (_, _, _, Vec<&str>)| Effect { title, tone, detail, who: listed(&names) };
+    (effects.into_iter().map(effect).collect(), summary)
+}
+
+fn remedy_in_words(remedy: Remedy) -> String {
+    match remedy {
+        Remedy::IssueTicket => "Issue a ticket for each of them, on the users page.".to_owned(),
+        Remedy::FixEmailAddress => "Put an address on record that is known to be the user’s.".to_owned(),
+        other => sentence(&other),
+    }
+}
+
+fn sentence_of(steps: &[Step]) -> String {
+    capital(&steps.iter().copied().map(step_in_words).collect::<Vec<_>>().join("; or ")) + "."
 }
 
 /// What the users whom there are would be asked for, those who are asked for the same in one row.
@@ -74,25 +138,30 @@ pub(super) fn asked(plan: &Plan) -> Asked {
             DenyReason::NoUsableEmail => "Cannot sign in: there is no address to send a code to".to_owned(),
             _ => denial.to_string(),
         },
-        Plan::Paths { paths, .. } => {
-            let text = paths.iter().map(path_in_words).collect::<Vec<_>>().join("; or ");
-            let mut letters = text.chars();
-            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-        }
+        Plan::Paths { paths, .. } => capital(&paths.iter().map(path_in_words).collect::<Vec<_>>().join("; or ")),
         _ => plan.to_string(),
     };
     Asked { text, denied: matches!(plan, Plan::Deny(_)), open: matches!(plan, Plan::Allow { .. }) }
 }
 
 fn path_in_words(path: &Path) -> String {
-    let steps = path.steps().iter().map(|step| match step {
+    path.steps().iter().copied().map(step_in_words).collect::<Vec<_>>().join(", then ")
+}
+
+fn step_in_words(step: Step) -> String {
+    match step {
         Step::AppCode => "a code from the smartphone".to_owned(),
         Step::EmailCode | Step::VerifyEmail => "a code sent by e-mail".to_owned(),
         Step::EnrollApp => "register a smartphone".to_owned(),
+        Step::RecoveryCode => "a recovery code".to_owned(),
         Step::Ticket => "your ticket".to_owned(),
         other => other.to_string(),
-    });
-    steps.collect::<Vec<_>>().join(", then ")
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// What an administrator should know before saving.
@@ -110,6 +179,9 @@ pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
     if policy.allows_email_fallback() {
         found.push("Whoever can read a user’s mail gets around the smartphone.");
     }
+    if policy.allows_trusted_browsers() {
+        found.push("At a browser that a user trusts, whoever knows the password is in without a code.");
+    }
     found
 }
 
@@ -119,7 +191,7 @@ mod tests {
     use factorgate::policy::Channel;
 
     fn asked_of(policy: &Policy, who: &str) -> String {
-        kinds(policy).into_iter().find(|row| row.who.starts_with(who)).unwrap().asked.text
+        asked_of_kinds(policy).into_iter().find(|row| row.who.starts_with(who)).unwrap().asked.text
     }
 
     #[test]
@@ -147,6 +219,22 @@ mod tests {
             ("Ada", "A code from the smartphone"),
         ];
         assert_eq!(rows, expected.map(|(who, text)| (who.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn a_change_is_told_by_whom_it_concerns() {
+        let off = Policy::off(FirstRegistration::WithTicket);
+        let app = Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap();
+        let (mut with_device, mut with_ticket) = (Standing::new(), Standing::new());
+        with_device.device = DeviceStanding::Confirmed { recovery_codes: false };
+        with_ticket.ticket = true;
+        let users = [("Ada", Standing::new()), ("Bo", with_device), ("Cy", with_ticket), ("Di", Standing::new())];
+        let users = users.map(|(name, standing)| (name.to_owned(), standing));
+        let (effects, summary) = effects(&Preview::new(&off, &app), &users);
+        let told: Vec<_> = effects.iter().map(|effect| (effect.title, effect.who.as_str())).collect();
+        assert_eq!(told, [("Locked out", "Ada, Di"), ("Must register a smartphone", "Cy")]);
+        assert!(effects[0].detail.contains("ticket"));
+        assert_eq!((summary.password_alone_before, summary.password_alone_after), (3, 0));
     }
 
     #[test]

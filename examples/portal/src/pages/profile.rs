@@ -4,12 +4,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use factorgate::DeviceInfo;
+use factorgate::{BrowserId, BrowserInfo, DeviceInfo, RecoveryCodesLeft};
 
 use super::{Page, Shell, moment, show};
 use crate::app::App;
 use crate::mfa;
 use crate::session::SignedIn;
+use crate::settings::Settings;
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile", get(profile))
@@ -23,6 +24,11 @@ struct ProfilePage {
     email: String,
     email_verified: bool,
     devices: Vec<Device>,
+    /// `None` where there are none, and never were.
+    codes: Option<RecoveryCodesLeft>,
+    browsers: Vec<Browser>,
+    /// Whether the company lets a browser be trusted.
+    trust: bool,
 }
 
 struct Device {
@@ -33,11 +39,25 @@ struct Device {
     disabled: bool,
 }
 
+struct Browser {
+    id: u64,
+    name: String,
+    since: String,
+    until: String,
+    used: Option<String>,
+    /// The session rests on it: this is where the user sits.
+    here: bool,
+}
+
 async fn profile(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
-    let devices = mfa::devices(&app, &session.user).await?;
+    let status = mfa::status(&app, &session.user).await?;
+    let here = session.claims.evidence().trusted_browser.map(|(browser, _)| browser);
     show(&ProfilePage {
         shell: Shell::new(&app, &visitor, "Profile", "profile"),
-        devices: devices.into_iter().map(Device::from).collect(),
+        devices: status.devices.into_iter().map(Device::from).collect(),
+        codes: status.recovery_codes,
+        browsers: status.browsers.into_iter().map(|browser| Browser::new(browser, here)).collect(),
+        trust: Settings::policy(&app.db).await?.allows_trusted_browsers(),
         name: session.user.name,
         email: session.user.email.as_str().to_owned(),
         email_verified: session.user.email_verified,
@@ -52,6 +72,19 @@ impl From<DeviceInfo> for Device {
             since: moment(device.added_at),
             used: device.last_used_at.map(moment),
             disabled: device.disabled,
+        }
+    }
+}
+
+impl Browser {
+    fn new(browser: BrowserInfo, here: Option<BrowserId>) -> Self {
+        Self {
+            id: browser.id.get(),
+            name: browser.name.as_str().to_owned(),
+            since: moment(browser.since),
+            until: moment(browser.until),
+            used: browser.last_used_at.map(moment),
+            here: here == Some(browser.id),
         }
     }
 }

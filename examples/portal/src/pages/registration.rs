@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::{Registered, Registration, RegistrationRef, SecretText};
+use factorgate::policy::Policy;
+use factorgate::{Event, EventKind, Registered, Registration, RegistrationRef, SecretText};
 
 use super::journey::{self, Journey, Stage};
 use super::sign_in::show_all_set;
@@ -11,6 +12,7 @@ use super::{Page, go, go_and_say};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::{Empty, Posted};
+use crate::mfa::EngineError;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
 use crate::settings::Settings;
@@ -23,11 +25,14 @@ pub(super) fn router() -> Router<App> {
 }
 
 async fn begin(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
-    let SignedIn { visitor, session } = signed_in;
     let policy = Settings::policy(&app.db).await?;
-    let asserted = factorgate::SignedIn::assertion(mfa::user_id(&session.user)?);
-    let outcome = app.mfa.begin_registration(&asserted, mfa::contact(&session.user), &policy).await;
-    journey::begun::<RegistrationRef>(&app, &visitor, outcome).await
+    let outcome = begun(&app, &signed_in, &policy).await;
+    journey::begun::<RegistrationRef>(&app, &signed_in.visitor, outcome).await
+}
+
+pub(super) async fn begun(app: &App, signed_in: &SignedIn, policy: &Policy) -> Result<Registration, EngineError> {
+    let session = &signed_in.session;
+    app.mfa.begin_registration(&session.valid, mfa::contact(&session.user), policy).await
 }
 
 async fn all_set(State(app): State<App>, signed_in: SignedIn) -> Page {
@@ -56,8 +61,7 @@ impl Journey for RegistrationRef {
 
     /// The user who is signed in: another one may have used this browser before.
     fn is_of(&self, visitor: &Visitor) -> bool {
-        let user = visitor.session.as_ref().and_then(|session| mfa::user_id(&session.user).ok());
-        user.as_ref() == Some(self.user())
+        visitor.session.as_ref().is_some_and(|session| session.claims.user() == self.user())
     }
 
     fn stage(outcome: Registration) -> Stage<Self> {
@@ -70,18 +74,22 @@ impl Journey for RegistrationRef {
     }
 
     async fn finish(app: &App, visitor: &Visitor, registered: Registered) -> Page {
-        let session = visitor.session.as_ref().ok_or(Failure::NotFound)?;
+        let session = visitor.session.clone().ok_or(Failure::NotFound)?;
         if registered.evidence.email_code.is_some() {
             accounts::mark_email_verified(&app.db, session.user.id).await?;
         }
         // What was opened without the smartphone was opened by less than is asked for now.
-        session::close_others(&app.db, session.user.id, Some(&visitor.token)).await?;
-        Ok(go("/profile/devices/all-set"))
+        let signed_in = SignedIn { visitor: visitor.clone(), session };
+        session::go_on(&app.db, &signed_in, &registered.change).await?;
+        let replaced = |event: &Event| matches!(event.kind, EventKind::DeviceReplaced { .. });
+        match registered.events.iter().any(replaced) {
+            true => go_and_say("/profile/devices/all-set", Notice::DeviceReplaced),
+            false => Ok(go("/profile/devices/all-set")),
+        }
     }
 
-    async fn finish_untold(app: &App, visitor: &Visitor) -> Page {
-        let session = visitor.session.as_ref().ok_or(Failure::NotFound)?;
-        session::close_others(&app.db, session.user.id, Some(&visitor.token)).await?;
-        go_and_say("/profile", Notice::RegisteredUntold)
+    /// The claims of this session do not hold any more, and there is no word of the change to go on with.
+    async fn finish_untold(_: &App, _: &Visitor) -> Page {
+        go_and_say("/sign-in", Notice::RegisteredUntold)
     }
 }

@@ -4,11 +4,12 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::policy::{Plan, Standing};
+use factorgate::policy::{LocksOutAdministrators, Plan, Policy, Saveable, Summary};
 
-use super::preview::{self, Row};
+use super::odds::{self, Chance};
+use super::preview::{self, Effect, Row};
 use super::{Page, Shell, go_and_say, show, show_again};
-use crate::accounts::{self, User};
+use crate::accounts;
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::Posted;
@@ -31,73 +32,113 @@ struct SecurityPage {
     saved: bool,
 }
 
+/// What settings come to.
 struct Preview {
     kinds: Vec<Row>,
     people: Vec<Row>,
     warnings: Vec<&'static str>,
+    odds: Vec<Chance>,
+    effects: Vec<Effect>,
+    summary: Summary,
+    /// No administrator could take the settings back.
+    locks_out: bool,
 }
 
 async fn page(State(app): State<App>, Admin(admin): Admin) -> Page {
     let settings = Settings::load(&app.db).await?;
-    show(&drawn(&app, &admin, settings, true).await?)
+    let preview = match settings.to_policy() {
+        Ok(policy) => Some(looked_at(&app, &admin, &policy).await?.0),
+        // On the first visit nothing has been decided, and nothing is wrong.
+        Err(_) => None,
+    };
+    show(&drawn(&app, &admin, settings, preview, None, true))
 }
 
 async fn preview(State(app): State<App>, Admin(admin): Admin, Posted(fields): Posted<Fields>) -> Page {
-    let page = drawn(&app, &admin, fields.into(), false).await?;
-    if page.error.is_some() { show_again(&page) } else { show(&page) }
+    let settings = Settings::from(fields);
+    match settings.to_policy() {
+        Ok(policy) => {
+            let (preview, _) = looked_at(&app, &admin, &policy).await?;
+            let error = preview.locks_out.then_some(LOCKS_OUT);
+            let page = drawn(&app, &admin, settings, Some(preview), error, false);
+            if error.is_some() { show_again(&page) } else { show(&page) }
+        }
+        Err(objection) => show_again(&drawn(&app, &admin, settings, None, Some(in_words(objection)), false)),
+    }
 }
 
 async fn save(State(app): State<App>, Admin(admin): Admin, Posted(fields): Posted<Fields>) -> Page {
+    let accepts_lockout = fields.accepts_lockout();
     let settings = Settings::from(fields);
-    let page = drawn(&app, &admin, settings, false).await?;
-    if page.error.is_some() {
-        return show_again(&page);
-    }
-    settings.save(&app.db).await?;
+    let policy = match settings.to_policy() {
+        Ok(policy) => policy,
+        Err(objection) => return show_again(&drawn(&app, &admin, settings, None, Some(in_words(objection)), false)),
+    };
+    let (preview, checked) = looked_at(&app, &admin, &policy).await?;
+    let saveable = match checked {
+        Ok(saveable) => saveable,
+        Err(refused) if accepts_lockout => refused.accept_lockout(),
+        Err(_) => return show_again(&drawn(&app, &admin, settings, Some(preview), Some(LOCKS_OUT), false)),
+    };
+    settings.save(&app.db, &saveable).await?;
     go_and_say("/admin/security", Notice::SettingsSaved)
 }
 
-async fn drawn(app: &App, admin: &SignedIn, settings: Settings, saved: bool) -> Result<SecurityPage, Failure> {
-    let shell = Shell::new(app, &admin.visitor, "Security", "security");
-    Ok(match settings.to_policy() {
-        Ok(policy) => {
-            let preview = Preview {
-                kinds: preview::kinds(&policy),
-                people: preview::people(&policy, &standings(app).await?),
-                warnings: preview::warnings(&policy),
-            };
-            let own = standing(app, &admin.session.user).await?;
-            let locked_out = !saved && matches!(policy.evaluate(&own), Plan::Deny(_));
-            let error = locked_out.then_some(
-                "With these settings you could not sign in again yourself. Register a smartphone from your profile, or \
-                 issue yourself a ticket, before you save them.",
-            );
-            SecurityPage { shell, settings, error, preview: Some(preview), saved }
-        }
-        Err(objection) => {
-            // On the first visit nothing has been decided, and nothing is wrong.
-            let error = (!saved).then_some(match objection {
-                Objection::FallbackWithoutEmail => {
-                    "An e-mail code can stand in for the smartphone only where the e-mail channel is enabled."
-                }
-                Objection::NoChannel => "To enforce MFA, enable at least one channel.",
-                Objection::NoFirstRegistration => "Decide who may register the first smartphone.",
-            });
-            SecurityPage { shell, settings, error, preview: None, saved }
-        }
-    })
-}
+const LOCKS_OUT: &str = "With these settings no administrator could sign in again, and nobody could take them back. \
+                         Register a smartphone from your profile, or issue yourself a ticket, before you save them.";
 
-/// Every user as the policy sees them.
-async fn standings(app: &App) -> Result<Vec<(String, Standing)>, Failure> {
-    let mut found = Vec::new();
-    for user in accounts::all(&app.db).await? {
-        let standing = standing(app, &user).await?;
-        found.push((user.name, standing));
+fn in_words(objection: Objection) -> &'static str {
+    match objection {
+        Objection::FallbackWithoutEmail => {
+            "An e-mail code can stand in for the smartphone only where the e-mail channel is enabled."
+        }
+        Objection::Grace => "The time to register must be 1 to 90 days, or empty.",
+        Objection::NoChannel => "To enforce MFA, enable at least one channel.",
+        Objection::NoFirstRegistration => "Decide who may register the first smartphone.",
     }
-    Ok(found)
 }
 
-async fn standing(app: &App, user: &User) -> Result<Standing, Failure> {
-    Ok(mfa::status(app, user).await?.standing(&mfa::contact(user)))
+/// Holds the policy against the one in force, for the users whom there are.
+async fn looked_at(
+    app: &App,
+    admin: &SignedIn,
+    policy: &Policy,
+) -> Result<(Preview, Result<Saveable, LocksOutAdministrators>), Failure> {
+    let change = factorgate::policy::Preview::new(&Settings::policy(&app.db).await?, policy);
+    let (mut users, mut administrators) = (Vec::new(), Vec::new());
+    let mut warnings = preview::warnings(policy);
+    for user in accounts::all(&app.db).await? {
+        let standing = mfa::status(app, &user).await?.standing(&mfa::contact(&user));
+        if user.id == admin.session.user.id && matches!(policy.evaluate(&standing), Plan::Deny(_)) {
+            warnings.insert(0, "You yourself could not sign in again without help.");
+        }
+        if user.is_admin {
+            administrators.push(standing.clone());
+        }
+        users.push((user.name, standing));
+    }
+    let (effects, summary) = preview::effects(&change, &users);
+    let checked = change.check_administrators(administrators);
+    let preview = Preview {
+        kinds: preview::asked_of_kinds(policy),
+        people: preview::people(policy, &users),
+        warnings,
+        odds: odds::chances(policy, preview::kinds()),
+        effects,
+        summary,
+        locks_out: checked.is_err(),
+    };
+    Ok((preview, checked))
+}
+
+fn drawn(
+    app: &App,
+    admin: &SignedIn,
+    settings: Settings,
+    preview: Option<Preview>,
+    error: Option<&'static str>,
+    saved: bool,
+) -> SecurityPage {
+    let shell = Shell::new(app, &admin.visitor, "Security", "security");
+    SecurityPage { shell, settings, error, preview, saved }
 }

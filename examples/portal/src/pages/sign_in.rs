@@ -3,13 +3,15 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::get;
-use factorgate::{Authenticated, Login, LoginRef, PrimaryVerified, SecretText};
+use factorgate::{Authenticated, BrowserToken, Login, LoginRef, PrimaryVerified, SecretText, Trust};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, Shell, go, go_and_say, show};
+use super::{Page, Shell, browsers, go, go_and_say, recovered, show};
 use crate::accounts::{self, User};
 use crate::app::App;
+use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
 use crate::settings::Settings;
@@ -22,8 +24,12 @@ pub(super) fn router() -> Router<App> {
 /// The password of `user` was right.
 pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
     let policy = Settings::policy(&app.db).await?;
-    let primary = PrimaryVerified::assertion(mfa::user_id(user)?);
-    let outcome = app.mfa.begin_login(primary, mfa::contact(user), &policy).await;
+    let id = mfa::user_id(user)?;
+    // Another user of this browser may have trusted it: that says nothing of this one.
+    let token = visitor.cookie(cookie::BROWSER).and_then(|text| BrowserToken::from_cookie(text).ok());
+    let token = token.filter(|token| *token.user() == id);
+    let primary = PrimaryVerified::assertion(id);
+    let outcome = app.mfa.begin_login_from(primary, mfa::contact(user), &policy, token.as_ref()).await;
     journey::begun::<LoginRef>(app, visitor, outcome).await
 }
 
@@ -36,6 +42,7 @@ impl Journey for LoginRef {
     const CANCEL: &'static str = "Cancel sign-in";
     const QUESTION: &'static str = "How do you want to prove that it is you?";
     const OVER: Notice = Notice::LoginOver;
+    const TRUSTS: bool = true;
 
     type Done = Authenticated;
 
@@ -73,6 +80,12 @@ impl Journey for LoginRef {
             session::close_others(&app.db, user, None).await?;
             response = go("/sign-in/all-set");
         }
+        if let Some(recovery) = passed.recovery() {
+            response = go(recovered::PATH);
+            let registration = recovery.registration().to_cookie();
+            cookie::set(response.headers_mut(), cookie::REGISTRATION, registration.expose_secret(), None)?;
+        }
+        browser_cookie(app, visitor, &passed, response.headers_mut()).await?;
         session::open(app, visitor, &passed, response.headers_mut()).await?;
         Ok(response)
     }
@@ -80,6 +93,35 @@ impl Journey for LoginRef {
     async fn finish_untold(_: &App, _: &Visitor) -> Page {
         go_and_say("/sign-in", Notice::RegisteredUntold)
     }
+}
+
+/// The next token of a browser that is trusted, or the first one of a browser that shall be.
+async fn browser_cookie(
+    app: &App,
+    visitor: &Visitor,
+    passed: &Authenticated,
+    headers: &mut HeaderMap,
+) -> Result<(), Failure> {
+    if let (Some(token), Some((id, _))) = (passed.browser_token(), passed.evidence().trusted_browser) {
+        let trusted = app.mfa.browsers(passed.user()).await?;
+        if let Some(browser) = trusted.into_iter().find(|browser| browser.id == id) {
+            let left = browser.until.saturating_since(passed.at()).as_secs();
+            cookie::set(headers, cookie::BROWSER, token.to_cookie().expose_secret(), Some(left))?;
+        }
+    }
+    if visitor.trusts {
+        cookie::clear(headers, cookie::TRUST)?;
+        let policy = Settings::policy(&app.db).await?;
+        let name = browsers::name(visitor.user_agent())?;
+        match app.mfa.trust_browser(passed, &name, &policy).await? {
+            Trust::Trusted { token, browser, .. } => {
+                let left = browser.until.saturating_since(browser.since).as_secs();
+                cookie::set(headers, cookie::BROWSER, token.to_cookie().expose_secret(), Some(left))?;
+            }
+            Trust::Refused { .. } => cookie::set(headers, cookie::NOTICE, Notice::NotTrusted.word(), Some(60))?,
+        }
+    }
+    Ok(())
 }
 
 /// The smartphone is registered.

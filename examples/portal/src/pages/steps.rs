@@ -7,11 +7,13 @@ use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Denial, DenyReason};
 use factorgate::{Challenge, Clock as _, DeniedReason, EmailStatus, Refusal, SystemClock, Timestamp};
 
-use super::journey::{Journey, Opened, Place, places};
+use super::journey::{Journey, Opened, Place, everyday, places};
 use super::{Page, Shell, sentence};
 use crate::app::App;
 use crate::error::Failure;
+use crate::mfa;
 use crate::session::Visitor;
+use crate::settings::Settings;
 
 /// What became of the form that was posted; nothing, if none was.
 #[derive(Default)]
@@ -33,6 +35,7 @@ impl Attempt {
     pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> Self {
         let text = match (refusal, place) {
             (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
+            (Refusal::WrongCode, Place::Recovery) => "That recovery code is not right, or was used before.",
             (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
             (Refusal::WrongCode, _) => {
                 "That code is not right, or was used before. Enter the one that the app shows now."
@@ -42,8 +45,9 @@ impl Attempt {
         };
         // A registration is not guessed at: its secret is on the screen.
         let left = match (refusal, place, challenge.attempts_left()) {
-            (Refusal::WrongCode, Place::App | Place::Email | Place::Ticket, 1) => " One try is left before a pause.",
-            (Refusal::WrongCode, Place::App | Place::Email | Place::Ticket, 2) => " Two tries are left before a pause.",
+            (_, Place::Register, _) => "",
+            (Refusal::WrongCode, _, 1) => " One try is left before a pause.",
+            (Refusal::WrongCode, _, 2) => " Two tries are left before a pause.",
             _ => "",
         };
         Self { error: Some(format!("{text}{left}")), ..Self::default() }
@@ -62,6 +66,8 @@ struct Frame {
     cancel: &'static str,
     /// There is another way.
     others: bool,
+    /// A recovery code will do as well.
+    recovery: bool,
 }
 
 /// Which of several ways to take.
@@ -99,6 +105,11 @@ struct CodePage {
     /// The code consists of digits.
     numeric: bool,
     resend: Option<Resend>,
+    /// The browser may be trusted, and whether the user wishes it.
+    trust: Option<bool>,
+    trust_days: u64,
+    /// Why a code is asked for, where the user could wonder.
+    reason: &'static str,
 }
 
 /// Another code by mail.
@@ -137,7 +148,7 @@ struct DeniedPage {
 }
 
 /// The page at `place`, which is open.
-pub(super) fn draw<R: Journey>(
+pub(super) async fn draw<R: Journey>(
     app: &App,
     visitor: &Visitor,
     opened: &Opened<'_, R>,
@@ -146,16 +157,25 @@ pub(super) fn draw<R: Journey>(
 ) -> Page {
     let shell = Shell::new(app, visitor, R::TITLE, R::ENTRY);
     let challenge = opened.challenge();
-    let others = place != Place::Choose && places(challenge).len() > 1;
     let status = attempt.status();
-    let frame = Frame { at: R::AT, cancel: R::CANCEL, others };
+    let frame = Frame {
+        at: R::AT,
+        cancel: R::CANCEL,
+        others: place != Place::Choose && (place == Place::Recovery || everyday(challenge).len() > 1),
+        recovery: place != Place::Recovery && places(challenge).contains(&Place::Recovery),
+    };
     let page = match place {
         Place::Choose => choose::<R>(shell, frame, challenge).render(),
         Place::Register => match opened {
             Opened::Enroll(enroll) => register(shell, frame, enroll.key_uri(), attempt)?.render(),
             Opened::Challenge(_) => return Err(Failure::NotFound),
         },
-        place => code(shell, frame, place, challenge, attempt)?.render(),
+        place => {
+            let page = code(shell, frame, place, challenge, attempt)?;
+            let offered =
+                R::TRUSTS && place == Place::App && Settings::policy(&app.db).await?.allows_trusted_browsers();
+            CodePage { trust: offered.then_some(visitor.trusts), ..page }.render()
+        }
     }?;
     Ok((status, Html(page)).into_response())
 }
@@ -200,7 +220,8 @@ fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
             title: "Ticket",
             detail: "Enter the ticket that your administrator gave you.".to_owned(),
         }),
-        Place::Choose => None,
+        // It has a link of its own.
+        Place::Choose | Place::Recovery => None,
     }
 }
 
@@ -222,6 +243,9 @@ fn code<R: Journey>(
         action: place.path::<R>(),
         numeric: false,
         resend: None,
+        trust: None,
+        trust_days: mfa::TRUST_DAYS,
+        reason: R::REASON,
     };
     Ok(match (place, challenge.email()) {
         (Place::App, _) => CodePage {
@@ -230,6 +254,14 @@ fn code<R: Journey>(
             label: "6-digit code",
             hint: "It changes every 30 seconds, and is good once.".to_owned(),
             numeric: true,
+            ..page
+        },
+        (Place::Recovery, _) => CodePage {
+            heading: "Use a recovery code",
+            lead: "Take one of the codes that you printed or wrote down. It stands in for your smartphone, once."
+                .to_owned(),
+            label: "Recovery code",
+            hint: "16 letters and digits. Spaces, hyphens and case make no difference.".to_owned(),
             ..page
         },
         (Place::Email, Some(email)) => {
@@ -279,9 +311,10 @@ pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedRea
             format!("Too many wrong codes. You can go on in {}.", minutes(until, now()?)),
             "Until then a right code is not taken either. If it was not you who entered them, change your password: somebody knows it.",
         ),
-        DeniedReason::DevicesDisabled => {
-            ("Your smartphone was disabled after very many wrong codes.".to_owned(), "Ask your administrator for help.")
-        }
+        DeniedReason::DevicesDisabled => (
+            "Your smartphone was disabled after very many wrong codes.".to_owned(),
+            "Ask your administrator to reset your sign-in. You will be given a ticket.",
+        ),
         DeniedReason::Policy(Denial { reason: DenyReason::NoFirstEnrollmentProof, .. }) => (
             "A smartphone must be registered first, and for that you need a ticket.".to_owned(),
             "Ask your administrator for a ticket, then come back.",

@@ -4,8 +4,8 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use factorgate::policy::Policy;
-use factorgate::{Administrator, UserStatus};
+use factorgate::policy::{Policy, Preview, Summary};
+use factorgate::{Administrator, RecoveryCodesLeft, UserStatus};
 
 use super::preview::{Asked, asked};
 use super::{Page, Shell, moment, show};
@@ -26,7 +26,21 @@ pub(super) fn router() -> Router<App> {
 struct UsersPage {
     shell: Shell,
     users: Vec<Person>,
+    coverage: Coverage,
     ticket: Option<Ticket>,
+}
+
+/// How far the company is.
+#[derive(Default)]
+struct Coverage {
+    enforced: bool,
+    /// What the policy in force comes to.
+    summary: Summary,
+    with_device: usize,
+    with_codes: usize,
+    with_trust: usize,
+    /// Who has a smartphone and no recovery code that could stand in for it.
+    without_codes: usize,
 }
 
 struct Person {
@@ -35,7 +49,12 @@ struct Person {
     email: String,
     is_admin: bool,
     devices: String,
+    codes: String,
+    browsers: usize,
     locked: bool,
+    disabled: bool,
+    /// Whether there is anything to take away.
+    can_reset: bool,
     /// A ticket stands before a first registration, and is nothing to one who has a smartphone.
     can_use_ticket: bool,
     /// Until when a ticket is good.
@@ -47,10 +66,12 @@ struct Person {
 }
 
 /// Shown once.
-struct Ticket {
-    name: String,
-    text: String,
-    until: String,
+pub(super) struct Ticket {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) until: String,
+    /// The user's factors were taken away for it.
+    pub(super) reset: bool,
 }
 
 async fn list(State(app): State<App>, Admin(admin): Admin) -> Page {
@@ -68,17 +89,32 @@ async fn issue_ticket(
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
     let issued = app.mfa.issue_ticket(&mfa::user_id(&user)?, &by).await?;
     let text = issued.ticket.expose_secret().expose_secret().to_owned();
-    drawn(&app, &admin, Some(Ticket { name: user.name, text, until: moment(issued.expires_at) })).await
+    let until = moment(issued.expires_at);
+    drawn(&app, &admin, Some(Ticket { name: user.name, text, until, reset: false })).await
 }
 
-async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {
+pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {
     let policy = Settings::policy(&app.db).await?;
+    let now = Preview::new(&policy, &policy);
+    let mut coverage = Coverage { enforced: policy.is_enforced(), ..Coverage::default() };
     let mut users = Vec::new();
     for user in accounts::all(&app.db).await? {
         let status = mfa::status(app, &user).await?;
+        coverage.summary.count(&now.finding(user.id, &status.standing(&mfa::contact(&user))));
+        coverage.count(&status);
         users.push(person(user, &status, &policy));
     }
-    show(&UsersPage { shell: Shell::new(app, &admin.visitor, "Users", "users"), users, ticket })
+    show(&UsersPage { shell: Shell::new(app, &admin.visitor, "Users", "users"), users, coverage, ticket })
+}
+
+impl Coverage {
+    fn count(&mut self, status: &UserStatus) {
+        let codes = status.recovery_codes.is_some_and(|left| left.get() > 0);
+        self.with_device += usize::from(!status.devices.is_empty());
+        self.with_codes += usize::from(codes);
+        self.with_trust += usize::from(!status.browsers.is_empty());
+        self.without_codes += usize::from(!status.devices.is_empty() && !codes);
+    }
 }
 
 fn person(user: User, status: &UserStatus, policy: &Policy) -> Person {
@@ -93,8 +129,16 @@ fn person(user: User, status: &UserStatus, policy: &Policy) -> Person {
             (1, _) => "1 smartphone".to_owned(),
             (devices, _) => format!("{devices} smartphones"),
         },
+        codes: match status.recovery_codes.map(RecoveryCodesLeft::get) {
+            None => "no recovery codes".to_owned(),
+            Some(1) => "1 recovery code".to_owned(),
+            Some(left) => format!("{left} recovery codes"),
+        },
+        browsers: status.browsers.len(),
         can_use_ticket: status.devices.is_empty(),
+        can_reset: !status.devices.is_empty() || status.recovery_codes.is_some(),
         locked: status.locked_until.is_some(),
+        disabled: status.devices.iter().any(|device| device.disabled),
         ticket: status.ticket_until.map(moment),
         next: asked(explained.plan()),
         why: explained.to_string(),

@@ -5,7 +5,11 @@
 
 mod accounts;
 mod authenticator;
+mod preview;
 mod reachable;
+mod recovery;
+mod replacement;
+mod reset;
 mod s1_company_enforces;
 mod s2_channels;
 mod s3_registration_whatever_the_channels;
@@ -13,5 +17,7 @@ mod s4_enrollment_at_login;
 mod s5_email_code_at_login;
 mod s6_device_from_profile;
 mod s7_password_alone_never_enters;
+mod step_up;
 mod support;
 mod tickets;
+mod trust;

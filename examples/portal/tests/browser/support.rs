@@ -12,7 +12,11 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use portal::{Config, Database, Running};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::authenticator::Authenticator;
 
 pub(crate) const ADMIN: &str = "admin@larkfield.example";
 pub(crate) const ADMIN_PASSWORD: &str = "the administrator's own";
@@ -28,6 +32,7 @@ static TURNS: Semaphore = Semaphore::const_new(3);
 /// A portal of its own, with a browser in front of it.
 pub(crate) struct World {
     pub(crate) browser: Browser,
+    database: Option<PathBuf>,
     /// A failed test stops the portal, by dropping it, as well as a passed one.
     _portal: Running,
     pub(crate) url: String,
@@ -36,11 +41,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start(name: &'static str) -> Self {
+        Self::start_on(name, None).await
+    }
+
+    /// On a database that the test can look into.
+    pub(crate) async fn on_disk(name: &'static str) -> Self {
+        let folder = std::env::temp_dir().join(format!("portal-db-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self::start_on(name, Some(folder.join("portal.db"))).await
+    }
+
+    async fn start_on(name: &'static str, database: Option<PathBuf>) -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let portal = portal::serve(Config {
             admin_email: ADMIN.parse_address(),
             admin_password: Some(ADMIN_PASSWORD.to_owned()),
-            database: Database::Memory,
+            database: database.clone().map_or(Database::Memory, Database::File),
             mail_from: "Larkfield <no-reply@larkfield.example>".to_owned(),
             port: 0,
             server_key: None,
@@ -50,13 +66,52 @@ impl World {
         .unwrap();
         let url = portal.url().trim_end_matches('/').to_owned();
         let browser = Browser::start(name, url.clone()).await;
-        Self { browser, _portal: portal, url, _turn: turn }
+        Self { browser, database, _portal: portal, url, _turn: turn }
+    }
+
+    /// Lets every proof of every session be this much older.
+    pub(crate) async fn age_proofs(&self, seconds: u64) {
+        let options = SqliteConnectOptions::new().filename(self.database.as_ref().unwrap());
+        let mut db = SqliteConnection::connect_with(&options).await.unwrap();
+        let sessions: Vec<(Vec<u8>, String)> =
+            sqlx::query_as("SELECT digest, claims FROM sessions").fetch_all(&mut db).await.unwrap();
+        for (digest, claims) in sessions {
+            let update = sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?");
+            update.bind(older(&claims, seconds)).bind(digest).execute(&mut db).await.unwrap();
+        }
+    }
+
+    /// A second browser, before the same portal.
+    pub(crate) async fn second_browser(&self, name: &'static str) -> Browser {
+        Browser::start(name, self.url.clone()).await
     }
 
     /// Everything is well: closes the browser.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(&self) {
         self.browser.client.clone().close().await.unwrap();
     }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(folder) = self.database.as_deref().and_then(Path::parent) {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// The claims of a session as if everything in them had been proved earlier.
+fn older(claims: &str, seconds: u64) -> String {
+    let earlier = |time: &str| (time.parse::<u64>().unwrap() - seconds).to_string();
+    let field = |field: &str| match field.split_once('=') {
+        Some((key @ ("epoch" | "user"), value)) => format!("{key}={value}"),
+        Some((key, value)) => match value.split_once('@') {
+            Some((id, time)) => format!("{key}={id}@{}", earlier(time)),
+            None => format!("{key}={}", earlier(value)),
+        },
+        None => field.to_owned(),
+    };
+    claims.split(';').map(field).collect::<Vec<_>>().join(";")
 }
 
 trait ParseAddress {
@@ -167,6 +222,36 @@ impl Browser {
         self.arrives_at("/sign-in").await;
     }
 
+    /// A user with a smartphone, registered at the first sign-in on the password alone. The user is signed in.
+    pub(crate) async fn with_a_smartphone(&self, name: &str, email: &str) -> Authenticator {
+        self.sign_up(name, email).await;
+        self.sign_in(email, PASSWORD).await;
+        self.arrives_at("/sign-in/register").await;
+        let mut app = Authenticator::typed(&self.text("#secret").await);
+        self.enter_code(&app.code().await).await;
+        self.arrives_at("/sign-in/all-set").await;
+        self.click("#continue").await;
+        self.arrives_at("/dashboard").await;
+        app
+    }
+
+    /// Makes recovery codes, and confirms them by the first.
+    pub(crate) async fn make_recovery_codes(&self) -> Vec<String> {
+        self.open("/profile/recovery-codes").await;
+        self.click("#make").await;
+        let codes = self.client.find_all(Locator::Css(".codes code")).await.unwrap();
+        let mut texts = Vec::new();
+        for code in codes {
+            texts.push(code.text().await.unwrap());
+        }
+        assert_eq!(texts.len(), 10, "{}", self.page_text().await);
+        self.whole_picture("recovery-codes").await;
+        self.enter_code(&texts[0].to_lowercase()).await;
+        self.arrives_at("/profile").await;
+        assert_eq!(self.text("#codes-left").await, "10 left");
+        texts
+    }
+
     /// The password, and whatever page follows.
     pub(crate) async fn sign_in(&self, email: &str, password: &str) {
         self.open("/sign-in").await;
@@ -213,6 +298,22 @@ impl Browser {
     pub(crate) async fn save(&self) {
         self.click("#save").await;
         assert!(self.text("#notice").await.contains("saved"));
+    }
+
+    /// Ticks a box, if it is not ticked.
+    pub(crate) async fn tick(&self, css: &str) {
+        if !self.is_ticked(css).await {
+            self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+        }
+    }
+
+    pub(crate) async fn is_ticked(&self, css: &str) -> bool {
+        self.client.find(Locator::Css(css)).await.unwrap().is_selected().await.unwrap()
+    }
+
+    /// What the browser holds under this name.
+    pub(crate) async fn cookie(&self, name: &str) -> String {
+        self.client.get_named_cookie(name).await.unwrap().value().to_owned()
     }
 
     async fn pick(&self, name: &str, value: &str) {

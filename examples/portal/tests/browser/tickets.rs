@@ -12,10 +12,10 @@ async fn a_ticket_stands_before_the_first_registration() {
     let browser = &world.browser;
     browser.sign_up("Ada Reyes", ADA).await;
 
-    // Whoever would lock themselves out is told, and cannot save.
+    // Whoever would lock every administrator out is told, and cannot save.
     browser.sign_in(ADMIN, ADMIN_PASSWORD).await;
     browser.preview(STRICT).await;
-    assert!(browser.text("#settings-error").await.contains("could not sign in again yourself"));
+    assert!(browser.text("#settings-error").await.contains("no administrator could sign in again"));
     assert!(browser.text("#preview-result").await.contains("Locked out"));
     assert!(!browser.has("#save").await);
 

@@ -54,9 +54,9 @@ async fn a_new_password_ends_every_session_and_every_sign_in_that_is_under_way()
     let wrong = post(&portal, "/profile/password", &here.cookie, &form("wrong")).await;
     assert!(wrong.status == 422 && wrong.body.contains("not your password"), "{}", wrong.body);
     let changed = post(&portal, "/profile/password", &here.cookie, &form("the+administrator%27s+own")).await;
-    assert_eq!((changed.status, changed.header("location")), (303, Some("/profile")));
+    assert_eq!((changed.status, changed.header("location")), (303, Some("/sign-in")));
 
-    assert_eq!(get(&portal, "/dashboard", &here.cookie).await.status, 200);
+    assert_eq!(get(&portal, "/dashboard", &here.cookie).await.status, 303, "this session ends, too");
     assert_eq!(get(&portal, "/dashboard", &elsewhere.cookie).await.status, 303);
     let code = mailed_code(&portal).await;
     let late = post(&portal, "/sign-in/email", &cookies, &format!("csrf={}&code={code}", thief.csrf)).await;

@@ -84,14 +84,15 @@ async fn cookies_are_closed_to_scripts_neighbors_and_other_sites() {
 async fn only_administrators_reach_the_administrators_pages() {
     let portal = start(Database::Memory).await.unwrap();
     let nobody = Visit::begin(&portal).await;
-    for path in ["/admin/security", "/admin/users"] {
+    let pages = ["/admin/security", "/admin/users", "/admin/users/1/reset", "/admin/audit"];
+    for path in pages {
         assert_eq!(get(&portal, path, &nobody.cookie).await.header("location"), Some("/sign-in"), "{path}");
     }
     let fields = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
     assert_eq!(post(&portal, "/sign-up", &nobody.cookie, &fields).await.status, 303);
     let fields = format!("email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
     let user = nobody.entered(&portal, post(&portal, "/sign-in", &nobody.cookie, &fields).await).await;
-    for path in ["/admin/security", "/admin/users"] {
+    for path in pages {
         assert_eq!(get(&portal, path, &user.cookie).await.status, 404, "{path}");
     }
     let settings = format!("enforce=no&first=after_password&csrf={}", user.csrf);

@@ -1,0 +1,147 @@
+//! The audit log: what the engine's observer sees, kept in the database.
+
+use factorgate::{Event, EventKind, Factor, TrustEnd};
+use sqlx::SqlitePool;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use crate::error::Failure;
+
+/// Takes events without waiting, as an observer must: it runs within the request.
+#[derive(Clone)]
+pub(crate) struct Log(UnboundedSender<Event>);
+
+impl Log {
+    pub(crate) fn note(&self, event: &Event) {
+        println!("audit: {event}");
+        // The writer ends after the last sender: this one is still here.
+        let _ = self.0.send(event.clone());
+    }
+}
+
+/// A log, and the task that writes it until the log is dropped.
+pub(crate) fn log(db: SqlitePool) -> (Log, JoinHandle<()>) {
+    let (sender, mut receiver) = unbounded_channel();
+    let writer = tokio::spawn(async move {
+        while let Some(event) = receiver.recv().await {
+            if let Err(error) = keep(&db, &event).await {
+                eprintln!("portal: an event was not written: {error}");
+            }
+        }
+    });
+    (Log(sender), writer)
+}
+
+async fn keep(db: &SqlitePool, event: &Event) -> Result<(), sqlx::Error> {
+    let at = i64::try_from(event.at.as_secs()).unwrap_or(i64::MAX);
+    sqlx::query("INSERT INTO events (user_id, at, kind, words) VALUES (?, ?, ?, ?)")
+        .bind(event.user.as_str())
+        .bind(at)
+        .bind(kind(&event.kind))
+        .bind(in_words(&event.kind))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// An event, as the page shows it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Entry {
+    pub(crate) at: i64,
+    pub(crate) who: String,
+    pub(crate) words: String,
+    /// The class of its look.
+    pub(crate) kind: String,
+}
+
+/// The newest events first.
+pub(crate) async fn newest(db: &SqlitePool) -> Result<Vec<Entry>, Failure> {
+    Ok(sqlx::query_as(
+        "SELECT events.at, events.words, events.kind, COALESCE(users.name, 'User ' || events.user_id) AS who
+         FROM events LEFT JOIN users ON users.id = CAST(events.user_id AS INTEGER)
+         ORDER BY events.id DESC LIMIT 200",
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// What an administrator should look at, what went as it should, and the rest.
+fn kind(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::BrowserTrustEnded { cause: TrustEnd::Reused, .. }
+        | EventKind::DeviceDisabled { .. }
+        | EventKind::EmailDisabled
+        | EventKind::Locked { .. }
+        | EventKind::RecoveryCodesDisabled
+        | EventKind::StepNotOpen { .. } => "bad",
+        EventKind::BrowserNotTrusted
+        | EventKind::CodeRefused { .. }
+        | EventKind::DeviceRemovalRefused { .. }
+        | EventKind::FactorsReset { .. }
+        | EventKind::LoginDenied { .. }
+        | EventKind::MailUndelivered
+        | EventKind::RecoveryCodeUsed { .. }
+        | EventKind::RefusedWhileLocked { .. } => "warn",
+        _ => "",
+    }
+}
+
+fn in_words(kind: &EventKind) -> String {
+    let text = match kind {
+        EventKind::AddressChangePermitted => "The e-mail address may be changed",
+        EventKind::BrowserAccepted { .. } => "Signed in from a trusted browser, without a code",
+        EventKind::BrowserNotTrusted => "Came from a browser that is not trusted any more",
+        EventKind::BrowserTrustEnded { cause, .. } => match cause {
+            TrustEnd::Displaced => "A newer browser took the place of the oldest trusted one",
+            TrustEnd::Reused => "A used-up cookie of a trusted browser came back: somebody has a copy. The trust ended",
+            TrustEnd::StricterPolicy => "The trust in a browser ended: the settings ask for more now",
+            _ => "The trust in a browser was withdrawn",
+        },
+        EventKind::BrowserTrusted { .. } => "Trusted a browser",
+        EventKind::CodeAccepted { factor } => return format!("Proved by {}", factor_in_words(*factor)),
+        EventKind::CodeIssued => "A code was sent by e-mail",
+        EventKind::CodeRefused { factor, .. } => return format!("Refused: {}", factor_in_words(*factor)),
+        EventKind::DeviceAdded { device } => return format!("Registered device {device}"),
+        EventKind::DeviceDisabled { device } => {
+            return format!("Device {device} was disabled after very many wrong codes");
+        }
+        EventKind::DeviceRemoved { device } => return format!("Device {device} was removed"),
+        EventKind::DeviceRenamed { device } => return format!("Renamed device {device}"),
+        EventKind::DeviceReplaced { device, by } => return format!("Device {by} took the place of device {device}"),
+        EventKind::DeviceRemovalRefused { device } => {
+            return format!("Device {device} was not removed: it is still needed");
+        }
+        EventKind::EmailDisabled => "Codes by e-mail were stopped after very many wrong ones",
+        EventKind::EnrollmentBegun => "Began to register a device",
+        EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
+        EventKind::Locked { .. } => "Locked for a while after wrong codes",
+        EventKind::LoginBegun => "Began to sign in",
+        EventKind::LoginCompleted => "Completed what was asked for",
+        EventKind::LoginDenied { reason } => return format!("Turned away: {reason}"),
+        EventKind::LoginsRevoked => "All sessions and open sign-ins were ended",
+        EventKind::MailUndelivered => "A mail could not be delivered",
+        EventKind::RecoveryCodeUsed { left } => return format!("Used a recovery code; {left} are left"),
+        EventKind::RecoveryCodesDisabled => "The recovery codes were disabled after very many wrong ones",
+        EventKind::RecoveryCodesRenewed => "New recovery codes are in force",
+        EventKind::RecoveryCodesShown => "New recovery codes were shown",
+        EventKind::RefusedWhileLocked { .. } => "Tried to go on while locked",
+        EventKind::StepNotOpen { .. } => "Tried a step that was not open",
+        EventKind::StepUpBegun => "Was asked to prove it anew",
+        EventKind::StepUpCompleted => "Proved it anew",
+        EventKind::TicketIssued { by } => return format!("A ticket was issued by administrator {by}"),
+        other => return format!("{other:?}"),
+    };
+    text.to_owned()
+}
+
+fn factor_in_words(factor: Factor) -> &'static str {
+    match factor {
+        Factor::App => "a code of the smartphone",
+        Factor::Email => "a code by e-mail",
+        Factor::Enrollment => "the first code of a new device",
+        Factor::Recovery => "a recovery code",
+        Factor::RecoveryConfirmation => "a recovery code, to confirm new ones",
+        Factor::Ticket => "a ticket",
+        _ => "another factor",
+    }
+}

@@ -1,0 +1,93 @@
+//! Another e-mail address, on a fresh proof: whoever has an old session must not lead the codes to another mailbox.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use factorgate::{AddressChange, EmailAddress};
+use serde::Deserialize;
+
+use super::step_up::{self, Intent, Proof};
+use super::{Page, Shell, go_and_say, show, show_again};
+use crate::accounts;
+use crate::app::App;
+use crate::forms::{Empty, Posted};
+use crate::mail::Letter;
+use crate::notice::Notice;
+use crate::session::{self, SignedIn};
+
+pub(super) const PATH: &str = "/profile/address";
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route(PATH, get(page).post(change)).route("/profile/address/begin", post(begin))
+}
+
+#[derive(Template)]
+#[template(path = "address.html")]
+struct AddressPage {
+    shell: Shell,
+    old: String,
+    email: String,
+    error: Option<&'static str>,
+}
+
+#[derive(Deserialize)]
+struct NewAddress {
+    email: String,
+}
+
+/// The proof comes first: what is typed after it need not be typed twice.
+async fn begin(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
+    step_up::go_on(&app, &signed_in, Intent::ChangeAddress).await
+}
+
+async fn page(State(app): State<App>, signed_in: SignedIn) -> Page {
+    show(&drawn(&app, &signed_in, String::new(), None))
+}
+
+async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Posted<NewAddress>) -> Page {
+    let user = &signed_in.session.user;
+    let Ok(email) = EmailAddress::new(form.email.trim()) else {
+        let error = "Enter an address like name@company.example.";
+        return show_again(&drawn(&app, &signed_in, form.email, Some(error)));
+    };
+    if email == user.email {
+        return show_again(&drawn(&app, &signed_in, form.email, Some("That is your address already.")));
+    }
+    if accounts::is_taken(&app.db, &email, user.id).await? {
+        return show_again(&drawn(&app, &signed_in, form.email, Some("This address cannot be used.")));
+    }
+    let elevated = match step_up::prove(&app, &signed_in, Intent::ChangeAddress).await? {
+        Proof::Asked(response) => return Ok(response),
+        Proof::Fresh(elevated) => elevated,
+    };
+    let AddressChange::Permitted { permit, change, .. } = app.mfa.permit_address_change(&elevated).await? else {
+        return go_and_say("/profile", Notice::ProofOver);
+    };
+    accounts::set_email(&app.db, permit, &email).await?;
+    session::go_on(&app.db, &signed_in, &change).await?;
+    tell_old_address(app, user.email.clone());
+    go_and_say("/profile", Notice::AddressChanged)
+}
+
+/// In the background: the change is made, whether or not the mail arrives.
+fn tell_old_address(app: App, old: EmailAddress) {
+    tokio::spawn(async move {
+        let sent = app.outbox.post(Letter {
+            to: old.as_str(),
+            subject: "The address of your Larkfield account was changed",
+            text: "Mail of your Larkfield account goes to another address from now on.\n\nIf this was not you, call \
+                   the administrators of Larkfield at once.\n",
+            html: "<p>Mail of your Larkfield account goes to another address from now on.</p><p>If this was not you, \
+                   call the administrators of Larkfield at once.</p>",
+        });
+        if let Err(error) = sent.await {
+            eprintln!("portal: {error}");
+        }
+    });
+}
+
+fn drawn(app: &App, signed_in: &SignedIn, email: String, error: Option<&'static str>) -> AddressPage {
+    let shell = Shell::new(app, &signed_in.visitor, "New e-mail address", "profile");
+    AddressPage { shell, old: signed_in.session.user.email.as_str().to_owned(), email, error }
+}

@@ -1,0 +1,214 @@
+//! The forms of a flow: each is one operation of the engine.
+
+use axum::extract::State;
+use factorgate::policy::Policy;
+use factorgate::{Code, DeviceName, Error, RecoveryCode, Refusal, Ticket};
+use serde::Deserialize;
+
+use super::{Journey, Place, Underway, settle, undelivered};
+use crate::app::App;
+use crate::cookie;
+use crate::error::chain;
+use crate::forms::{Empty, Posted};
+use crate::mfa::EngineError;
+use crate::notice::Notice;
+use crate::pages::steps::{self, Attempt};
+use crate::pages::{Page, go, go_and_say, sentence};
+use crate::settings::Settings;
+
+#[derive(Deserialize)]
+pub(super) struct Typed {
+    code: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AppCode {
+    code: String,
+    trust: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Confirmation {
+    code: String,
+    name: String,
+}
+
+pub(super) async fn verify_app_code<R: Journey>(
+    State(app): State<App>,
+    mut underway: Underway<R>,
+    Posted(AppCode { code, trust }): Posted<AppCode>,
+) -> Page {
+    let trusts = R::TRUSTS && trust.is_some();
+    let (before, after) = (underway.visitor.trusts, trusts);
+    underway.visitor.trusts = trusts;
+    let mut response = app_code(&app, underway, &code).await?;
+    // The wish waits for the end of the sign-in, if another step is owed.
+    if before != after && !cookie::is_set(response.headers(), cookie::TRUST) {
+        let headers = response.headers_mut();
+        if after {
+            cookie::set(headers, cookie::TRUST, "yes", Some(600))?
+        } else {
+            cookie::clear(headers, cookie::TRUST)?
+        }
+    }
+    Ok(response)
+}
+
+async fn app_code<R: Journey>(app: &App, underway: Underway<R>, code: &str) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let code = match Code::parse(code) {
+        Ok(code) => code,
+        Err(invalid) => return refused(app, underway, &policy, Place::App, Attempt::malformed(invalid)).await,
+    };
+    let outcome = app.mfa.verify_app_code(&underway.flow, &code, &policy).await;
+    judged(app, underway, outcome, Place::App).await
+}
+
+pub(super) async fn verify_email_code<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Typed { code }): Posted<Typed>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let code = match Code::parse(&code) {
+        Ok(code) => code,
+        Err(invalid) => return refused(&app, underway, &policy, Place::Email, Attempt::malformed(invalid)).await,
+    };
+    let outcome = app.mfa.verify_email_code(&underway.flow, &code, &policy).await;
+    judged(&app, underway, outcome, Place::Email).await
+}
+
+pub(super) async fn verify_recovery_code<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Typed { code }): Posted<Typed>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let code = match RecoveryCode::parse(&code) {
+        Ok(code) => code,
+        Err(invalid) => return refused(&app, underway, &policy, Place::Recovery, Attempt::malformed(invalid)).await,
+    };
+    match app.mfa.verify_recovery_code(&underway.flow, &code, &policy).await {
+        Ok(outcome) => settle(&app, &underway.visitor, R::stage(outcome), Some((Place::Recovery, None))).await,
+        // The code is spent, and the mail that tells of it was not sent: the next one is taken in a new sign-in.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            go_and_say(R::START, Notice::RecoveryUntold)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn redeem_ticket<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Typed { code }): Posted<Typed>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let ticket = match Ticket::parse(&code) {
+        Ok(ticket) => ticket,
+        Err(invalid) => return refused(&app, underway, &policy, Place::Ticket, Attempt::malformed(invalid)).await,
+    };
+    let outcome = app.mfa.redeem_ticket(&underway.flow, &ticket, &policy).await;
+    judged(&app, underway, outcome, Place::Ticket).await
+}
+
+pub(super) async fn send_email_code<R: Journey>(
+    State(app): State<App>,
+    Underway { visitor, flow }: Underway<R>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let at = Place::Email.path::<R>();
+    let stage = match app.mfa.send_email_code(&flow, &policy).await {
+        Ok(outcome) => R::stage(outcome),
+        Err(error) => return undelivered(error, &at),
+    };
+    match stage.opened().map(|opened| opened.challenge().refusal()) {
+        Some(None) => go_and_say(&at, Notice::CodeSent),
+        Some(Some(Refusal::TooSoon { .. })) => go_and_say(&at, Notice::TooSoon),
+        _ => settle(&app, &visitor, stage, None).await,
+    }
+}
+
+pub(super) async fn begin_enrollment<R: Journey>(
+    State(app): State<App>,
+    Underway { visitor, flow }: Underway<R>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let stage = R::stage(app.mfa.begin_app_enrollment(&flow, &policy).await?);
+    settle(&app, &visitor, stage, None).await
+}
+
+pub(super) async fn confirm_enrollment<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(form): Posted<Confirmation>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let (code, name) = match (Code::parse(&form.code), DeviceName::new(&form.name)) {
+        (Ok(code), Ok(name)) => (code, name),
+        (code, name) => {
+            let attempt = Attempt {
+                error: code.err().map(|invalid| sentence(&invalid)),
+                name: Some(form.name),
+                name_error: name.err().map(|invalid| sentence(&invalid)),
+            };
+            return refused(&app, underway, &policy, Place::Register, attempt).await;
+        }
+    };
+    match app.mfa.confirm_app_enrollment(&underway.flow, &code, &name, &policy).await {
+        Ok(outcome) => {
+            let from = (Place::Register, Some(form.name));
+            settle(&app, &underway.visitor, R::stage(outcome), Some(from)).await
+        }
+        // The smartphone is registered all the same, and the flow has ended.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            let mut response = R::finish_untold(&app, &underway.visitor).await?;
+            cookie::clear(response.headers_mut(), R::COOKIE)?;
+            Ok(response)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn cancel<R: Journey>(
+    State(app): State<App>,
+    Underway { flow, .. }: Underway<R>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    app.mfa.cancel(&flow).await?;
+    let mut response = go(R::START);
+    cookie::clear(response.headers_mut(), R::COOKIE)?;
+    Ok(response)
+}
+
+/// What was typed is no code at all: the engine is not asked, and nothing is spent.
+async fn refused<R: Journey>(
+    app: &App,
+    Underway { visitor, flow }: Underway<R>,
+    policy: &Policy,
+    place: Place,
+    attempt: Attempt,
+) -> Page {
+    let stage = R::stage(app.mfa.resume(&flow, policy).await?);
+    match stage.opened() {
+        Some(opened) if opened.has(place) => steps::draw(app, &visitor, &opened, place, attempt).await,
+        _ => settle(app, &visitor, stage, None).await,
+    }
+}
+
+async fn judged<R: Journey>(
+    app: &App,
+    underway: Underway<R>,
+    outcome: Result<R::Outcome, EngineError>,
+    place: Place,
+) -> Page {
+    match outcome {
+        Ok(outcome) => settle(app, &underway.visitor, R::stage(outcome), Some((place, None))).await,
+        // The code was right, and the mail for the next step was not sent.
+        Err(error) => undelivered(error, &Place::Choose.path::<R>()),
+    }
+}

@@ -1,0 +1,73 @@
+//! A user who has nothing left to prove: the administrator takes all factors away, and gives a ticket.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use factorgate::{Administrator, Error};
+
+use super::users::{self, Ticket};
+use super::{Page, Shell, go_and_say, moment, show};
+use crate::accounts;
+use crate::app::App;
+use crate::error::{Failure, chain};
+use crate::forms::{Empty, Posted};
+use crate::mfa;
+use crate::notice::Notice;
+use crate::session::{self, Admin};
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/admin/users/{id}/reset", get(ask).post(reset))
+}
+
+#[derive(Template)]
+#[template(path = "reset.html")]
+struct ResetPage {
+    shell: Shell,
+    id: i64,
+    name: String,
+    email: String,
+    devices: Vec<String>,
+    codes: u32,
+    browsers: usize,
+}
+
+async fn ask(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -> Page {
+    let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    let status = mfa::status(&app, &user).await?;
+    show(&ResetPage {
+        shell: Shell::new(&app, &admin.visitor, "Reset a sign-in", "users"),
+        id,
+        devices: status.devices.iter().map(|device| device.name.as_str().to_owned()).collect(),
+        codes: status.recovery_codes.map_or(0, |left| left.get()),
+        browsers: status.browsers.len(),
+        email: user.email.as_str().to_owned(),
+        name: user.name,
+    })
+}
+
+/// The answer is the page itself, as it is for a ticket.
+async fn reset(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<i64>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
+    let outcome = app.mfa.reset_by_admin(&mfa::user_id(&user)?, &by, mfa::contact(&user)).await;
+    session::close_others(&app.db, id, None).await?;
+    match outcome {
+        Ok(issued) => {
+            let text = issued.ticket.expose_secret().expose_secret().to_owned();
+            let ticket = Ticket { name: user.name, text, until: moment(issued.expires_at), reset: true };
+            users::drawn(&app, &admin, Some(ticket)).await
+        }
+        // They are reset all the same, and the ticket is lost.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            go_and_say("/admin/users", Notice::ResetUntold)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
