@@ -116,7 +116,7 @@ fn in_words(kind: &EventKind) -> String {
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",
-        EventKind::LoginCompleted => "Completed what was asked for",
+        EventKind::LoginCompleted => "Completed a sign-in or a registration",
         EventKind::LoginDenied { reason } => return format!("Turned away: {reason}"),
         EventKind::LoginsRevoked => "All sessions and open sign-ins were ended",
         EventKind::MailUndelivered => "A mail could not be delivered",

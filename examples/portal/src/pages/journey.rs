@@ -11,7 +11,9 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use factorgate::policy::Step;
-use factorgate::{Challenge, DeniedReason, Enroll, Error, EventKind, Flow, Refusal, SecretText, TrustEnd, Undelivered};
+use factorgate::{
+    Challenge, DeniedReason, Enroll, Error, EventKind, Flow, Refusal, SecretText, TrustEnd, Undelivered, UserId,
+};
 
 use super::steps::{self, Attempt};
 use super::{Page, go, go_and_say};
@@ -39,8 +41,6 @@ pub(super) trait Journey: Flow + 'static {
     const QUESTION: &'static str;
     /// The flow has ended before it was finished.
     const OVER: Notice;
-    /// Why something is asked for, where the user could wonder.
-    const REASON: &'static str = "";
     /// At the end of the flow the browser may be trusted, where the policy allows it.
     const TRUSTS: bool = false;
 
@@ -49,6 +49,12 @@ pub(super) trait Journey: Flow + 'static {
 
     fn read(cookie: &str) -> Option<Self>;
     fn text(&self) -> SecretText;
+    /// Whose flow it is, as the reference says.
+    fn owner(&self) -> &UserId;
+    /// Why something is asked for, where the user could wonder.
+    fn reason(_: &Visitor) -> &'static str {
+        ""
+    }
     /// Whether this visitor may go on with the flow.
     fn is_of(&self, visitor: &Visitor) -> bool;
     fn stage(outcome: Self::Outcome) -> Stage<Self>;
@@ -245,12 +251,7 @@ async fn look<R: Journey>(app: App, Underway { visitor, flow }: Underway<R>, pla
 }
 
 /// Leads on from an outcome: to the end, to the next page, or back to the page that the form was on.
-async fn settle<R: Journey>(
-    app: &App,
-    visitor: &Visitor,
-    stage: Stage<R>,
-    from: Option<(Place, Option<String>)>,
-) -> Page {
+async fn settle<R: Journey>(app: &App, visitor: &Visitor, stage: Stage<R>, from: Option<(Place, Attempt)>) -> Page {
     let opened = match stage {
         Stage::Done(done) => {
             let mut response = R::finish(app, visitor, done).await?;
@@ -274,8 +275,8 @@ async fn settle<R: Journey>(
     let home = opened.home().path::<R>();
     match (opened.challenge().refusal(), from) {
         (Some(Refusal::DeviceLimit), _) => go_and_say(R::START, Notice::DeviceLimit),
-        (Some(refusal @ (Refusal::Malformed | Refusal::WrongCode)), Some((place, name))) if opened.has(place) => {
-            let attempt = Attempt { name, ..Attempt::refused(refusal, place, opened.challenge()) };
+        (Some(refusal), Some((place, typed))) if refusal != Refusal::NotOpen && opened.has(place) => {
+            let attempt = Attempt { error: Some(steps::refused(refusal, place, opened.challenge())), ..typed };
             steps::draw(app, visitor, &opened, place, attempt).await
         }
         (Some(Refusal::WrongCode), Some((Place::Register, _))) => go_and_say(&home, Notice::SecretDiscarded),

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use factorgate::policy::Policy;
-use factorgate::{Event, EventKind, Registered, Registration, RegistrationRef, SecretText};
+use factorgate::{Event, EventKind, Registered, Registration, RegistrationRef, SecretText, UserId};
 
 use super::journey::{self, Journey, Stage};
 use super::sign_in::show_all_set;
@@ -57,6 +57,10 @@ impl Journey for RegistrationRef {
 
     fn text(&self) -> SecretText {
         self.to_cookie()
+    }
+
+    fn owner(&self) -> &UserId {
+        self.user()
     }
 
     /// The user who is signed in: another one may have used this browser before.

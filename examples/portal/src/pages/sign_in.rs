@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::get;
-use factorgate::{Authenticated, BrowserToken, Login, LoginRef, PrimaryVerified, SecretText, Trust};
+use factorgate::{Authenticated, BrowserToken, Login, LoginRef, PrimaryVerified, SecretText, Trust, UserId};
 
 use super::journey::{self, Journey, Stage};
 use super::{Page, Shell, browsers, go, go_and_say, recovered, show};
@@ -52,6 +52,10 @@ impl Journey for LoginRef {
 
     fn text(&self) -> SecretText {
         self.to_cookie()
+    }
+
+    fn owner(&self) -> &UserId {
+        self.user()
     }
 
     /// Whoever has the reference: there is no session yet.

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::response::Response;
-use factorgate::{Elevated, SecretText, StepUp, StepUpRef};
+use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
 
 use super::journey::{self, Journey, Stage};
 use super::{Page, address, devices, go, recovery_codes};
@@ -89,8 +89,6 @@ impl Journey for StepUpRef {
     const CANCEL: &'static str = "Leave it as it is";
     const QUESTION: &'static str = "How do you want to prove that it is you?";
     const OVER: Notice = Notice::ProofOver;
-    const REASON: &'static str =
-        "You are signed in. For what you are about to do, a fresh code is asked for once more.";
 
     type Done = Elevated;
 
@@ -100,6 +98,19 @@ impl Journey for StepUpRef {
 
     fn text(&self) -> SecretText {
         self.to_cookie()
+    }
+
+    fn reason(visitor: &Visitor) -> &'static str {
+        match visitor.cookie(cookie::INTENT).and_then(Intent::parse) {
+            Some(Intent::ChangeAddress) => "Before your address is changed, a fresh code is asked for.",
+            Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh code is asked for.",
+            Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh code is asked for.",
+            None => "",
+        }
+    }
+
+    fn owner(&self) -> &UserId {
+        self.user()
     }
 
     /// The user who is signed in: another one may have used this browser before.

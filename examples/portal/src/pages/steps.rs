@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
 use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Denial, DenyReason};
-use factorgate::{Challenge, Clock as _, DeniedReason, EmailStatus, Refusal, SystemClock, Timestamp};
+use factorgate::{Challenge, Clock as _, DeniedReason, DeviceInfo, EmailStatus, Refusal, SystemClock, Timestamp};
 
 use super::journey::{Journey, Opened, Place, everyday, places};
 use super::{Page, Shell, sentence};
@@ -23,6 +23,8 @@ pub(super) struct Attempt {
     /// The name that was typed for the smartphone.
     pub(super) name: Option<String>,
     pub(super) name_error: Option<String>,
+    /// The device whose code it was said to be.
+    pub(super) device: Option<u64>,
 }
 
 impl Attempt {
@@ -31,32 +33,31 @@ impl Attempt {
         Self { error: Some(sentence(&invalid)), ..Self::default() }
     }
 
-    /// The code was not accepted.
-    pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> Self {
-        let text = match (refusal, place) {
-            (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
-            (Refusal::WrongCode, Place::Recovery) => "That recovery code is not right, or was used before.",
-            (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
-            (Refusal::WrongCode, _) => {
-                "That code is not right, or was used before. Enter the one that the app shows now."
-            }
-            (_, Place::Email) => "A code from the mail has 8 digits.",
-            (_, _) => "A code from the app has 6 digits.",
-        };
-        // A registration is not guessed at: its secret is on the screen.
-        let left = match (refusal, place, challenge.attempts_left()) {
-            (_, Place::Register, _) => "",
-            (Refusal::WrongCode, _, 1) => " One try is left before a pause.",
-            (Refusal::WrongCode, _, 2) => " Two tries are left before a pause.",
-            _ => "",
-        };
-        Self { error: Some(format!("{text}{left}")), ..Self::default() }
-    }
-
     fn status(&self) -> StatusCode {
         let wrong = self.error.is_some() || self.name_error.is_some();
         if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
     }
+}
+
+/// Why the code was not accepted.
+pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> String {
+    let text = match (refusal, place) {
+        (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
+        (Refusal::WrongCode, Place::Recovery) => "That recovery code is not right, or was used before.",
+        (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
+        (Refusal::WrongCode, _) => "That code is not right, or was used before. Enter the one that the app shows now.",
+        (Refusal::DeviceDisabled | Refusal::UnknownDevice, _) => "That device takes no codes. Choose another one.",
+        (_, Place::Email) => "A code from the mail has 8 digits.",
+        (_, _) => "A code from the app has 6 digits.",
+    };
+    // A registration is not guessed at: its secret is on the screen.
+    let left = match (refusal, place, challenge.attempts_left()) {
+        (_, Place::Register, _) => "",
+        (Refusal::WrongCode, _, 1) => " One try is left before a pause.",
+        (Refusal::WrongCode, _, 2) => " Two tries are left before a pause.",
+        _ => "",
+    };
+    format!("{text}{left}")
 }
 
 /// What every page of a flow has.
@@ -110,6 +111,14 @@ struct CodePage {
     trust_days: u64,
     /// Why a code is asked for, where the user could wonder.
     reason: &'static str,
+    /// The devices to choose from.
+    devices: Vec<DeviceOption>,
+}
+
+struct DeviceOption {
+    id: u64,
+    name: String,
+    chosen: bool,
 }
 
 /// Another code by mail.
@@ -171,10 +180,26 @@ pub(super) async fn draw<R: Journey>(
             Opened::Challenge(_) => return Err(Failure::NotFound),
         },
         place => {
+            let chosen = attempt.device;
             let page = code(shell, frame, place, challenge, attempt)?;
             let offered =
                 R::TRUSTS && place == Place::App && Settings::policy(&app.db).await?.allows_trusted_browsers();
-            CodePage { trust: offered.then_some(visitor.trusts), ..page }.render()
+            let devices = match place {
+                Place::App => app.mfa.devices(challenge.flow().owner()).await?,
+                _ => Vec::new(),
+            };
+            let option = |held: DeviceInfo| DeviceOption {
+                id: held.id.get(),
+                chosen: chosen == Some(held.id.get()),
+                name: held.name.as_str().to_owned(),
+            };
+            CodePage {
+                trust: offered.then_some(visitor.trusts),
+                reason: R::reason(visitor),
+                devices: devices.into_iter().filter(|held| !held.disabled).map(option).collect(),
+                ..page
+            }
+            .render()
         }
     }?;
     Ok((status, Html(page)).into_response())
@@ -245,7 +270,8 @@ fn code<R: Journey>(
         resend: None,
         trust: None,
         trust_days: mfa::TRUST_DAYS,
-        reason: R::REASON,
+        reason: "",
+        devices: Vec::new(),
     };
     Ok(match (place, challenge.email()) {
         (Place::App, _) => CodePage {

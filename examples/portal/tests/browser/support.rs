@@ -378,9 +378,9 @@ impl Browser {
 
     /// A picture of the whole page, however long it is.
     pub(crate) async fn whole_picture(&self, what: &str) {
-        let script = "return document.documentElement.scrollHeight";
-        let height = self.client.execute(script, Vec::new()).await.unwrap();
-        let size = json!({"width": 1000, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let script = "return [Math.min(innerWidth, 1000), document.documentElement.scrollHeight]";
+        let size = self.client.execute(script, Vec::new()).await.unwrap();
+        let size = json!({"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
         self.picture(what).await;
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;

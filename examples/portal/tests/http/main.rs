@@ -2,4 +2,5 @@
 
 mod flows;
 mod frame;
+mod protection;
 mod wire;

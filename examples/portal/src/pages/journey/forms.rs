@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use factorgate::policy::Policy;
-use factorgate::{Code, DeviceName, Error, RecoveryCode, Refusal, Ticket};
+use factorgate::{Code, DeviceId, DeviceName, Error, RecoveryCode, Refusal, Ticket};
 use serde::Deserialize;
 
 use super::{Journey, Place, Underway, settle, undelivered};
@@ -24,6 +24,9 @@ pub(super) struct Typed {
 #[derive(Deserialize)]
 pub(super) struct AppCode {
     code: String,
+    /// The device whose code it is, if the user has named one.
+    #[serde(default)]
+    device: String,
     trust: Option<String>,
 }
 
@@ -36,32 +39,36 @@ pub(super) struct Confirmation {
 pub(super) async fn verify_app_code<R: Journey>(
     State(app): State<App>,
     mut underway: Underway<R>,
-    Posted(AppCode { code, trust }): Posted<AppCode>,
+    Posted(form): Posted<AppCode>,
 ) -> Page {
-    let trusts = R::TRUSTS && trust.is_some();
-    let (before, after) = (underway.visitor.trusts, trusts);
-    underway.visitor.trusts = trusts;
-    let mut response = app_code(&app, underway, &code).await?;
-    // The wish waits for the end of the sign-in, if another step is owed.
-    if before != after && !cookie::is_set(response.headers(), cookie::TRUST) {
-        let headers = response.headers_mut();
-        if after {
-            cookie::set(headers, cookie::TRUST, "yes", Some(600))?
-        } else {
-            cookie::clear(headers, cookie::TRUST)?
+    let wished = std::mem::replace(&mut underway.visitor.trusts, R::TRUSTS && form.trust.is_some());
+    let wishes = underway.visitor.trusts;
+    let mut response = app_code(&app, underway, &form).await?;
+    // If another step is owed, the wish waits for the end of the sign-in. There it was taken back.
+    if wished != wishes && !cookie::is_set(response.headers(), cookie::TRUST) {
+        match wishes {
+            true => cookie::set(response.headers_mut(), cookie::TRUST, "yes", Some(600))?,
+            false => cookie::clear(response.headers_mut(), cookie::TRUST)?,
         }
     }
     Ok(response)
 }
 
-async fn app_code<R: Journey>(app: &App, underway: Underway<R>, code: &str) -> Page {
+async fn app_code<R: Journey>(app: &App, underway: Underway<R>, form: &AppCode) -> Page {
     let policy = Settings::policy(&app.db).await?;
-    let code = match Code::parse(code) {
+    let device = form.device.parse().ok();
+    let code = match Code::parse(&form.code) {
         Ok(code) => code,
-        Err(invalid) => return refused(app, underway, &policy, Place::App, Attempt::malformed(invalid)).await,
+        Err(invalid) => {
+            let attempt = Attempt { device, ..Attempt::malformed(invalid) };
+            return refused(app, underway, &policy, Place::App, attempt).await;
+        }
     };
-    let outcome = app.mfa.verify_app_code(&underway.flow, &code, &policy).await;
-    judged(app, underway, outcome, Place::App).await
+    let outcome = match device {
+        Some(id) => app.mfa.verify_app_code_of(&underway.flow, DeviceId::new(id), &code, &policy).await,
+        None => app.mfa.verify_app_code(&underway.flow, &code, &policy).await,
+    };
+    judged(app, underway, outcome, Place::App, Attempt { device, ..Attempt::default() }).await
 }
 
 pub(super) async fn verify_email_code<R: Journey>(
@@ -75,7 +82,7 @@ pub(super) async fn verify_email_code<R: Journey>(
         Err(invalid) => return refused(&app, underway, &policy, Place::Email, Attempt::malformed(invalid)).await,
     };
     let outcome = app.mfa.verify_email_code(&underway.flow, &code, &policy).await;
-    judged(&app, underway, outcome, Place::Email).await
+    judged(&app, underway, outcome, Place::Email, Attempt::default()).await
 }
 
 pub(super) async fn verify_recovery_code<R: Journey>(
@@ -89,7 +96,9 @@ pub(super) async fn verify_recovery_code<R: Journey>(
         Err(invalid) => return refused(&app, underway, &policy, Place::Recovery, Attempt::malformed(invalid)).await,
     };
     match app.mfa.verify_recovery_code(&underway.flow, &code, &policy).await {
-        Ok(outcome) => settle(&app, &underway.visitor, R::stage(outcome), Some((Place::Recovery, None))).await,
+        Ok(outcome) => {
+            settle(&app, &underway.visitor, R::stage(outcome), Some((Place::Recovery, Attempt::default()))).await
+        }
         // The code is spent, and the mail that tells of it was not sent: the next one is taken in a new sign-in.
         Err(Error::Mailer(undelivered)) => {
             eprintln!("portal: {}", chain(&undelivered));
@@ -110,7 +119,7 @@ pub(super) async fn redeem_ticket<R: Journey>(
         Err(invalid) => return refused(&app, underway, &policy, Place::Ticket, Attempt::malformed(invalid)).await,
     };
     let outcome = app.mfa.redeem_ticket(&underway.flow, &ticket, &policy).await;
-    judged(&app, underway, outcome, Place::Ticket).await
+    judged(&app, underway, outcome, Place::Ticket, Attempt::default()).await
 }
 
 pub(super) async fn send_email_code<R: Journey>(
@@ -154,13 +163,14 @@ pub(super) async fn confirm_enrollment<R: Journey>(
                 error: code.err().map(|invalid| sentence(&invalid)),
                 name: Some(form.name),
                 name_error: name.err().map(|invalid| sentence(&invalid)),
+                ..Attempt::default()
             };
             return refused(&app, underway, &policy, Place::Register, attempt).await;
         }
     };
     match app.mfa.confirm_app_enrollment(&underway.flow, &code, &name, &policy).await {
         Ok(outcome) => {
-            let from = (Place::Register, Some(form.name));
+            let from = (Place::Register, Attempt { name: Some(form.name), ..Attempt::default() });
             settle(&app, &underway.visitor, R::stage(outcome), Some(from)).await
         }
         // The smartphone is registered all the same, and the flow has ended.
@@ -205,9 +215,10 @@ async fn judged<R: Journey>(
     underway: Underway<R>,
     outcome: Result<R::Outcome, EngineError>,
     place: Place,
+    typed: Attempt,
 ) -> Page {
     match outcome {
-        Ok(outcome) => settle(app, &underway.visitor, R::stage(outcome), Some((place, None))).await,
+        Ok(outcome) => settle(app, &underway.visitor, R::stage(outcome), Some((place, typed))).await,
         // The code was right, and the mail for the next step was not sent.
         Err(error) => undelivered(error, &Place::Choose.path::<R>()),
     }

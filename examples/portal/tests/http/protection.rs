@@ -1,0 +1,217 @@
+//! Recovery codes, trusted browsers, step-up and reset, as a program sees them that sends what it likes.
+
+use factorgate::otp::Totp;
+use factorgate::{Secret, Timestamp};
+use portal::{Database, Running};
+
+use crate::wire::{Answer, PASSWORD, Visit, credentials, get, post, start};
+
+const OFF: &str = "enforce=no&first=after_password&trusted_browsers=on";
+
+/// A user with a smartphone, and what is on it.
+struct User {
+    visit: Visit,
+    secret: Secret,
+}
+
+impl User {
+    /// Registers a smartphone from the profile, on the code before the one of now: two more are good at once.
+    async fn register(portal: &Running, visit: Visit) -> Self {
+        let begun = post(portal, "/profile/devices", &visit.cookie, &format!("csrf={}", visit.csrf)).await;
+        let cookies = format!("{}; {}", visit.cookie, begun.cookie_of("__Host-registration").unwrap());
+        let page = get(portal, "/profile/devices/register", &cookies).await.body;
+        let (_, shown) = page.split_once("id=\"secret\"").unwrap();
+        let (shown, _) = shown.split_once("</p>").unwrap();
+        let groups = shown.split("<span>").skip(1).map(|group| group.split("</span>").next().unwrap());
+        let user = Self { visit, secret: Secret::from_base32(&groups.collect::<String>()).unwrap() };
+        let body = format!("csrf={}&code={}&name=Phone", user.visit.csrf, user.code(-1));
+        let done = post(portal, "/profile/devices/register", &cookies, &body).await;
+        assert_eq!(done.header("location"), Some("/profile/devices/all-set"), "{}", done.body);
+        user
+    }
+
+    /// The code of a step before or after the one of now.
+    fn code(&self, steps: i64) -> String {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let at = Timestamp::from_secs(now.checked_add_signed(30 * steps).unwrap());
+        Totp::default().generate(&self.secret, at).unwrap().expose_secret().expose_secret().to_owned()
+    }
+
+    async fn post(&self, portal: &Running, path: &str, body: &str) -> Answer {
+        post(portal, path, &self.visit.cookie, &format!("csrf={}&{body}", self.visit.csrf)).await
+    }
+}
+
+async fn admin(portal: &Running) -> Visit {
+    let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
+    let saved = post(portal, "/admin/security", &admin.cookie, &format!("csrf={}&{OFF}", admin.csrf)).await;
+    assert_eq!(saved.status, 303, "{}", saved.body);
+    admin
+}
+
+async fn ada(portal: &Running) -> Visit {
+    let nobody = Visit::begin(portal).await;
+    let fields = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
+    assert_eq!(post(portal, "/sign-up", &nobody.cookie, &fields).await.status, 303);
+    nobody.entered(portal, post(portal, "/sign-in", &nobody.cookie, &fields).await).await
+}
+
+#[tokio::test]
+async fn no_form_does_anything_without_the_token_of_its_browser() {
+    let portal = start(Database::Memory).await.unwrap();
+    let admin = User::register(&portal, admin(&portal).await).await;
+    let other = Visit::begin(&portal).await;
+    for path in [
+        "/admin/security",
+        "/admin/security/preview",
+        "/admin/users/1/reset",
+        "/admin/users/1/ticket",
+        "/profile/address",
+        "/profile/address/begin",
+        "/profile/browsers/1/revoke",
+        "/profile/browsers/revoke",
+        "/profile/devices/1/remove",
+        "/profile/devices/1/rename",
+        "/profile/devices/1/replace",
+        "/profile/recovery-codes",
+        "/profile/recovery-codes/confirm",
+    ] {
+        let fields = format!("{OFF}&email=thief%40example.com&name=x&code={}", admin.code(1));
+        for csrf in ["", &other.csrf] {
+            let answer = post(&portal, path, &admin.visit.cookie, &format!("csrf={csrf}&{fields}")).await;
+            assert_eq!(answer.status, 403, "{path}");
+        }
+    }
+    assert_eq!(get(&portal, "/profile", &admin.visit.cookie).await.status, 200, "and nothing has happened");
+    // The control: with the token the same form is taken, and asks for a proof.
+    let asked = admin.post(&portal, "/profile/recovery-codes", "").await;
+    assert_eq!((asked.status, asked.header("location")), (303, Some("/profile/prove/app")));
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_user_is_not_there() {
+    let portal = start(Database::Memory).await.unwrap();
+    let admin = User::register(&portal, admin(&portal).await).await;
+    let ada = ada(&portal).await;
+    let form = format!("csrf={}&name=Mine&code=123456", ada.csrf);
+    for path in [
+        "/profile/devices/1/remove",
+        "/profile/devices/1/rename",
+        "/profile/devices/1/replace",
+        "/profile/browsers/1/revoke",
+        "/admin/users/1/reset",
+    ] {
+        assert_eq!(post(&portal, path, &ada.cookie, &form).await.status, 404, "{path}");
+    }
+    for path in ["/profile/devices/18446744073709551615/remove", "/admin/users/-1/reset", "/admin/users/99/reset"] {
+        assert_eq!(get(&portal, path, &admin.visit.cookie).await.status, 404, "{path}");
+    }
+
+    // The step-up of one user is none of another's, nor a login or a registration.
+    let asked = admin.post(&portal, "/profile/recovery-codes", "").await;
+    let reference = asked.cookie_of("__Host-step-up").unwrap();
+    let page = "/profile/prove/app";
+    let own = get(&portal, page, &format!("{}; {reference}", admin.visit.cookie)).await;
+    assert_eq!(own.status, 200);
+    let others = get(&portal, page, &format!("{}; {reference}", ada.cookie)).await;
+    assert_eq!(others.header("location"), Some("/profile"));
+    let renamed = reference.replace("__Host-step-up", "__Host-registration");
+    let as_registration = get(&portal, "/profile/devices/app", &format!("{}; {renamed}", admin.visit.cookie)).await;
+    assert_eq!(as_registration.header("location"), Some("/profile"));
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn an_intent_that_was_made_up_does_nothing_and_codes_are_shown_to_a_fresh_proof_alone() {
+    let portal = start(Database::Memory).await.unwrap();
+    let user = User::register(&portal, admin(&portal).await).await;
+    let asked = user.post(&portal, "/profile/recovery-codes", "").await;
+    let reference = asked.cookie_of("__Host-step-up").unwrap();
+    let form = |code: &str| format!("csrf={}&code={code}", user.visit.csrf);
+    let made_up = format!("{}; {reference}; __Host-intent=remove-7", user.visit.cookie);
+    let answer = post(&portal, "/profile/prove/app", &made_up, &form(&user.code(0))).await;
+    assert_eq!(answer.status, 404, "there is no such device");
+
+    let user = User { visit: Visit::begin(&portal).await, ..user };
+    let login =
+        post(&portal, "/sign-in", &user.visit.cookie, &format!("{}&csrf={}", credentials(PASSWORD), user.visit.csrf))
+            .await;
+    let cookies = format!("{}; {}", user.visit.cookie, login.cookie_of("__Host-login").unwrap());
+    let entered =
+        post(&portal, "/sign-in/app", &cookies, &format!("csrf={}&code={}", user.visit.csrf, user.code(1))).await;
+    let user = User { visit: user.visit.entered(&portal, entered).await, ..user };
+    let shown = user.post(&portal, "/profile/recovery-codes", "").await;
+    assert!(shown.status == 200 && shown.body.matches("<code>").count() == 10, "{}", shown.body);
+    assert_eq!(shown.header("cache-control"), Some("no-store"));
+    assert!(!shown.body.contains("<script") && !shown.body.contains(" style="));
+    let (_, rest) = shown.body.split_once("<code>").unwrap();
+    let code = rest.split("</code>").next().unwrap();
+    let wrong = user.post(&portal, "/profile/recovery-codes/confirm", "code=0000-0000-0000-0000").await;
+    assert!(wrong.status == 422 && !wrong.body.contains(code), "they are shown once");
+    let confirmed = user.post(&portal, "/profile/recovery-codes/confirm", &format!("code={code}")).await;
+    assert_eq!(confirmed.header("location"), Some("/profile"));
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn the_cookie_of_a_trusted_browser_is_closed_and_is_one_users() {
+    let portal = start(Database::Memory).await.unwrap();
+    let user = User::register(&portal, admin(&portal).await).await;
+    let ada = ada(&portal).await;
+    let browser = Visit::begin(&portal).await;
+    let password = format!("{}&csrf={}", credentials(PASSWORD), browser.csrf);
+    let login = post(&portal, "/sign-in", &browser.cookie, &password).await;
+    let cookies = format!("{}; {}", browser.cookie, login.cookie_of("__Host-login").unwrap());
+    let form = format!("csrf={}&code={}&trust=on", browser.csrf, user.code(0));
+    let entered = post(&portal, "/sign-in/app", &cookies, &form).await;
+    let line = |answer: &Answer| {
+        let mut lines = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.clone());
+        lines.find(|line| line.starts_with("__Host-browser=")).unwrap()
+    };
+    let set = line(&entered);
+    for part in ["Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=2592000"] {
+        assert!(set.split("; ").any(|held| held == part), "{set}");
+    }
+    assert!(!set.contains("Domain"), "{set}");
+    let inside = browser.entered(&portal, entered).await;
+
+    // Another user at the same browser is asked as ever, and takes nothing away.
+    let trusted = set.split(';').next().unwrap();
+    let fields = format!("email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", browser.csrf);
+    let others = post(&portal, "/sign-in", &format!("{}; {trusted}", browser.cookie), &fields).await;
+    assert_eq!(others.header("location"), Some("/dashboard"));
+    assert!(!others.sets("__Host-browser"));
+    assert!(get(&portal, "/profile", &inside.cookie).await.body.contains("/profile/browsers/1/revoke"));
+    assert_eq!(
+        post(&portal, "/profile/browsers/1/revoke", &ada.cookie, &format!("csrf={}", ada.csrf)).await.status,
+        404
+    );
+
+    // Its own user is not asked; the cookie is replaced, and lives no longer than before.
+    let again = post(&portal, "/sign-in", &format!("{}; {trusted}", browser.cookie), &password).await;
+    assert_eq!(again.header("location"), Some("/dashboard"));
+    let next = line(&again);
+    assert!(!next.contains(trusted) && next.contains("HttpOnly"), "{next}");
+    let age: u64 = next.rsplit_once("Max-Age=").unwrap().1.parse().unwrap();
+    assert!((2_591_000..=2_592_000).contains(&age), "{age}");
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn settings_that_lock_out_every_administrator_are_saved_by_name_alone() {
+    let portal = start(Database::Memory).await.unwrap();
+    let admin = admin(&portal).await;
+    let strict = format!("csrf={}&enforce=yes&app=on&first=with_ticket", admin.csrf);
+    let refused = post(&portal, "/admin/security", &admin.cookie, &strict).await;
+    assert!(refused.status == 422 && refused.body.contains("no administrator could sign in again"));
+    let still = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
+    assert_eq!(get(&portal, "/dashboard", &still.cookie).await.status, 200);
+    let named = post(&portal, "/admin/security", &admin.cookie, &format!("{strict}&accept_lockout=yes")).await;
+    assert_eq!(named.status, 303);
+    let browser = Visit::begin(&portal).await;
+    let out =
+        post(&portal, "/sign-in", &browser.cookie, &format!("{}&csrf={}", credentials(PASSWORD), browser.csrf)).await;
+    assert_eq!(out.status, 403, "{}", out.body);
+    portal.stop().await;
+}
