@@ -1,7 +1,8 @@
 //! What matters takes a fresh proof: the strongest factor is asked for again, unless it was proved just now.
 
 use axum::Router;
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
 
 use super::journey::{self, Journey, Stage};
@@ -135,10 +136,11 @@ impl Journey for StepUpRef {
         let raised =
             session.claims.raised_by(&elevated).ok_or_else(|| Failure::internal("the step-up is another's"))?;
         let signed_in = SignedIn { visitor: visitor.clone(), session };
-        let mut headers = axum::http::HeaderMap::new();
+        let mut headers = HeaderMap::new();
         let signed_in = session::raise(app, &signed_in, raised, &mut headers).await?;
         let mut response = match intent {
-            Some(intent) => intent.act(app, &signed_in, &elevated).await?,
+            // Whatever comes of it, the session has its new id.
+            Some(intent) => intent.act(app, &signed_in, &elevated).await.unwrap_or_else(IntoResponse::into_response),
             None => go("/profile"),
         };
         response.headers_mut().extend(headers);

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod authenticator;
+mod driver;
 mod preview;
 mod reachable;
 mod recovery;

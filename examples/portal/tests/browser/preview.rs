@@ -28,7 +28,7 @@ async fn a_preview_over_the_real_users_and_the_named_override() {
     browser.as_phone().await;
     browser.fits_its_width().await;
     browser.whole_picture("phone").await;
-    browser.devtools("Emulation.clearDeviceMetricsOverride", serde_json::json!({})).await;
+    browser.as_ever().await;
 
     // Nothing was saved so far. By name it is, and then it holds.
     browser.open("/admin/security").await;

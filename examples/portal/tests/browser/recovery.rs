@@ -37,7 +37,7 @@ async fn a_recovery_code_opens_once_and_leads_to_a_new_smartphone() {
     browser.picture("recovered").await;
     browser.as_phone().await;
     browser.fits_its_width().await;
-    browser.devtools("Emulation.clearDeviceMetricsOverride", serde_json::json!({})).await;
+    browser.as_ever().await;
 
     // The new smartphone takes the place of the lost one, without another proof.
     browser.click("#replace-1").await;
@@ -82,7 +82,7 @@ async fn codes_come_into_force_when_one_is_typed_and_few_of_them_warn() {
     browser.as_phone().await;
     browser.fits_its_width().await;
     browser.whole_picture("codes-phone").await;
-    browser.devtools("Emulation.clearDeviceMetricsOverride", serde_json::json!({})).await;
+    browser.as_ever().await;
     browser.enter_code(&old[1]).await;
     assert!(browser.text("#code-error").await.contains("none of your new codes"));
     assert!(!browser.page_text().await.contains(&shown), "they are shown once");

@@ -25,7 +25,7 @@ async fn a_reset_ends_the_session_and_leads_back_by_a_ticket() {
     admins.picture("ask").await;
     admins.as_phone().await;
     admins.fits_its_width().await;
-    admins.devtools("Emulation.clearDeviceMetricsOverride", serde_json::json!({})).await;
+    admins.as_ever().await;
     users.open("/profile").await;
     users.arrives_at("/profile").await;
     admins.click("#submit").await;

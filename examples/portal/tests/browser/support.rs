@@ -1,9 +1,6 @@
 //! A portal, a browser, an authenticator app.
 
-use std::net::TcpListener;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::error::CmdError;
@@ -17,13 +14,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authenticator::Authenticator;
+use crate::driver::Driver;
 
 pub(crate) const ADMIN: &str = "admin@larkfield.example";
 pub(crate) const ADMIN_PASSWORD: &str = "the administrator's own";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-const PATIENCE: Duration = Duration::from_secs(15);
-const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
                       apt-get install -y chromium chromium-driver oathtool";
 
 /// Browsers are heavy: a few at a time.
@@ -303,8 +301,13 @@ impl Browser {
     /// Ticks a box, if it is not ticked.
     pub(crate) async fn tick(&self, css: &str) {
         if !self.is_ticked(css).await {
-            self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+            self.click_in_place(css).await;
         }
+    }
+
+    /// Clicks what leads to no other page.
+    pub(crate) async fn click_in_place(&self, css: &str) {
+        self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
     pub(crate) async fn is_ticked(&self, css: &str) -> bool {
@@ -317,8 +320,7 @@ impl Browser {
     }
 
     async fn pick(&self, name: &str, value: &str) {
-        let css = format!("input[name={name}][value={value}]");
-        self.client.find(Locator::Css(&css)).await.unwrap().click().await.unwrap();
+        self.click_in_place(&format!("input[name={name}][value={value}]")).await;
     }
 
     /// The newest mail, read in a second tab as a person would.
@@ -397,6 +399,12 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", phone).await;
     }
 
+    /// A window as wide as before, in light.
+    pub(crate) async fn as_ever(&self) {
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": []})).await;
+    }
+
     pub(crate) async fn in_dark(&self) {
         let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
         self.devtools("Emulation.setEmulatedMedia", dark).await;
@@ -433,49 +441,6 @@ impl WebDriverCompatibleCommand for DevTools {
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
-    }
-}
-
-struct Driver {
-    process: Child,
-    port: u16,
-    profile: PathBuf,
-}
-
-impl Driver {
-    fn start(name: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let profile = std::env::temp_dir().join(format!("portal-{name}-{}-{port}", std::process::id()));
-        let process = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect(NEEDED);
-        let driver = Self { process, port, profile };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "chromedriver does not listen");
-            std::thread::sleep(Duration::from_millis(30));
-        }
-        driver
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Best effort, in a destructor. Chromium stays behind when its driver alone is killed: both are in one group.
-        let group = format!("-{}", self.process.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        for _ in 0..20 {
-            if std::fs::remove_dir_all(&self.profile).is_ok() || !self.profile.exists() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 }
 

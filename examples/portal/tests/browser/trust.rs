@@ -62,7 +62,7 @@ async fn a_trusted_browser_is_asked_for_no_code_until_it_is_revoked() {
     browser.whole_picture("profile").await;
     browser.as_phone().await;
     browser.fits_its_width().await;
-    browser.devtools("Emulation.clearDeviceMetricsOverride", serde_json::json!({})).await;
+    browser.as_ever().await;
 
     // Whoever has the password alone, in another browser, is asked as ever.
     let other = world.second_browser("trust-other").await;

@@ -132,6 +132,9 @@ async fn an_intent_that_was_made_up_does_nothing_and_codes_are_shown_to_a_fresh_
     let made_up = format!("{}; {reference}; __Host-intent=remove-7", user.visit.cookie);
     let answer = post(&portal, "/profile/prove/app", &made_up, &form(&user.code(0))).await;
     assert_eq!(answer.status, 404, "there is no such device");
+    let raised = answer.cookie().unwrap();
+    assert_eq!(get(&portal, "/profile", &raised).await.status, 200, "the session goes on, under a new id");
+    assert_eq!(get(&portal, "/profile", &user.visit.cookie).await.status, 303);
 
     let user = User { visit: Visit::begin(&portal).await, ..user };
     let login =
