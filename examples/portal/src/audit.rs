@@ -77,6 +77,7 @@ fn kind(kind: &EventKind) -> &'static str {
         EventKind::BrowserNotTrusted
         | EventKind::CodeRefused { .. }
         | EventKind::DeviceRemovalRefused { .. }
+        | EventKind::ExemptionGranted { .. }
         | EventKind::FactorsReset { .. }
         | EventKind::LoginDenied { .. }
         | EventKind::MailUndelivered
@@ -113,6 +114,9 @@ fn in_words(kind: &EventKind) -> String {
         }
         EventKind::EmailDisabled => "Codes by e-mail were stopped after very many wrong ones",
         EventKind::EnrollmentBegun => "Began to register a device",
+        EventKind::ExemptionGranted { by, .. } => return format!("Exempted for a while by administrator {by}"),
+        EventKind::ExemptionWithdrawn { by } => return format!("The exemption was withdrawn by administrator {by}"),
+        EventKind::GraceBegun { .. } => "The time to register a smartphone began",
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",

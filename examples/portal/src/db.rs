@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use factorgate::{Clock as _, OsRandom, ServerKey, SystemClock};
+use factorgate::{Clock as _, OsRandom, ServerKey, SystemClock, Timestamp};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -87,10 +87,14 @@ pub(crate) async fn first_admin(
     }
 }
 
+/// The time, as the engine takes it.
+pub(crate) fn time() -> Result<Timestamp, Failure> {
+    SystemClock.now().ok_or_else(|| Failure::internal("the clock stands before 1970"))
+}
+
 /// Seconds since the Unix epoch.
 pub(crate) fn now() -> Result<i64, Failure> {
-    let now = SystemClock.now().ok_or_else(|| Failure::internal("the clock stands before 1970"))?;
-    i64::try_from(now.as_secs()).map_err(Failure::internal)
+    i64::try_from(time()?.as_secs()).map_err(Failure::internal)
 }
 
 fn holds_data(database: &Path) -> bool {

@@ -44,6 +44,9 @@ notices! {
     DeviceRenamed = "renamed", good, "The device has its new name.";
     DeviceReplaced = "replaced", good,
         "Codes of the old device are not taken any more, and your other sessions are ended.";
+    Exempted = "exempted", good, "The user is exempt until the day that you have named.";
+    ExemptionOver = "exemption-over", good,
+        "The exemption is withdrawn, and the sessions of the user are ended.";
     LoginOver = "over", bad, "Your sign-in has expired or was ended. Please start again.";
     MailFailed = "mail", bad, "The mail with the code could not be sent. Please ask for it again.";
     MailFailedAtOnce = "mail-begin", bad,

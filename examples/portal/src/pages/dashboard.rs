@@ -7,7 +7,7 @@ use axum::routing::get;
 use factorgate::RecoveryCodesLeft;
 use factorgate::policy::Channel;
 
-use super::{Page, Shell, date_time, show};
+use super::{Page, Shell, date_time, moment, show};
 use crate::app::App;
 use crate::mfa;
 use crate::session::SignedIn;
@@ -26,6 +26,8 @@ struct DashboardPage {
     proved: String,
     since: String,
     devices: usize,
+    /// Until when the first registration may be put off.
+    grace: Option<String>,
     /// What should be done about the recovery codes.
     codes: Option<String>,
     is_admin: bool,
@@ -36,6 +38,9 @@ struct DashboardPage {
 async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
     let settings = Settings::load(&app.db).await?;
     let status = mfa::status(&app, &session.user).await?;
+    let policy = Settings::policy(&app.db).await?;
+    let standing = status.standing(&mfa::contact(&session.user));
+    let owed = policy.evaluate(&standing).reminds_enrollment();
     show(&DashboardPage {
         shell: Shell::new(&app, &visitor, "Dashboard", "dashboard"),
         name: session.user.name.clone(),
@@ -43,6 +48,7 @@ async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: Signed
         proved: session.proved(),
         since: date_time(session.created_at),
         devices: status.devices.len(),
+        grace: policy.grace_until(&standing).filter(|_| owed).map(moment),
         codes: status.recovery_codes.and_then(reminder),
         is_admin: session.user.is_admin,
         decided: settings.first.is_some(),

@@ -6,6 +6,7 @@ mod browsers;
 mod dashboard;
 mod devices;
 mod entry;
+mod exemption;
 mod journey;
 mod mailbox;
 mod odds;
@@ -57,6 +58,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(security::router())
         .merge(users::router())
         .merge(reset::router())
+        .merge(exemption::router())
         .merge(audit::router())
         .merge(mailbox::router())
         .fallback(async || Failure::NotFound)

@@ -1,5 +1,6 @@
 //! What a policy asks of users, in the administrator's words.
 
+use factorgate::Timestamp;
 use factorgate::policy::{
     DenyReason, DeviceStanding, EmailStanding, FirstRegistration, Path, Plan, Policy, Preview, Remedy, Standing, Step,
     Summary,
@@ -23,10 +24,10 @@ pub(super) struct Row {
     pub(super) asked: Asked,
 }
 
-/// The kinds of users that differ by what they hold.
-pub(super) fn kinds() -> [(&'static str, Standing); 6] {
+/// The kinds of users that differ by what they hold, at a sign-in `now`.
+pub(super) fn kinds(now: Timestamp) -> [(&'static str, Standing); 6] {
     let user = |device, verified, ticket| {
-        let mut standing = Standing::new();
+        let mut standing = Standing::at(now);
         standing.device = device;
         standing.email = Some(EmailStanding { verified, tainted: false });
         standing.ticket = ticket;
@@ -44,9 +45,9 @@ pub(super) fn kinds() -> [(&'static str, Standing); 6] {
 }
 
 /// What each kind of user is asked for.
-pub(super) fn asked_of_kinds(policy: &Policy) -> Vec<Row> {
+pub(super) fn asked_of_kinds(policy: &Policy, now: Timestamp) -> Vec<Row> {
     let row = |(who, user): (&str, Standing)| Row { who: who.to_owned(), asked: asked(&policy.evaluate(&user)) };
-    kinds().into_iter().map(row).collect()
+    kinds(now).into_iter().map(row).collect()
 }
 
 /// What a change does to some of the users.
@@ -69,6 +70,8 @@ pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Ef
         let mut found = Vec::new();
         if let Some(denial) = finding.newly_locked_out() {
             found.push(("Locked out", "bad", remedy_in_words(denial.remedy)));
+        } else if finding.after.reminds_enrollment() && !finding.before.reminds_enrollment() {
+            found.push(("Reminded to register", "", "From the next sign-in on, until the time is up.".to_owned()));
         } else if finding.must_register() {
             found.push(("Must register a smartphone", "warn", "At the next sign-in.".to_owned()));
         } else if finding.password_alone() && !matches!(finding.before, Plan::Allow { .. }) {
@@ -132,6 +135,7 @@ fn listed(names: &[&str]) -> String {
 
 pub(super) fn asked(plan: &Plan) -> Asked {
     let text = match plan {
+        Plan::Allow { remind_enrollment: true } => "Nothing yet: reminded to register a smartphone".to_owned(),
         Plan::Allow { .. } => "Nothing: the password is enough".to_owned(),
         Plan::Deny(denial) => match denial.reason {
             DenyReason::NoFirstEnrollmentProof => "Cannot sign in before you issue a ticket".to_owned(),
@@ -179,6 +183,9 @@ pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
     if policy.allows_email_fallback() {
         found.push("Whoever can read a user’s mail gets around the smartphone.");
     }
+    if policy.grace().is_some() {
+        found.push("While the time to register runs, a stolen password is enough to get into the account of a user who never had a smartphone.");
+    }
     if policy.allows_trusted_browsers() {
         found.push("At a browser that a user trusts, whoever knows the password is in without a code.");
     }
@@ -191,7 +198,12 @@ mod tests {
     use factorgate::policy::Channel;
 
     fn asked_of(policy: &Policy, who: &str) -> String {
-        asked_of_kinds(policy).into_iter().find(|row| row.who.starts_with(who)).unwrap().asked.text
+        asked_of_kinds(policy, Timestamp::from_secs(1_900_000_000))
+            .into_iter()
+            .find(|row| row.who.starts_with(who))
+            .unwrap()
+            .asked
+            .text
     }
 
     #[test]
@@ -240,6 +252,10 @@ mod tests {
     #[test]
     fn weak_settings_are_named() {
         assert_eq!(warnings(&Policy::off(FirstRegistration::AfterPassword)).len(), 2);
+        let graced = Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap();
+        let graced = graced.with_grace(factorgate::policy::GraceDays::new(14).unwrap());
+        assert_eq!(warnings(&graced).len(), 1);
+        assert_eq!(asked_of(&graced, "New"), "Nothing yet: reminded to register a smartphone");
         let strict = Policy::all_of([Channel::App, Channel::Email], FirstRegistration::WithTicket).unwrap();
         assert!(warnings(&strict).is_empty());
     }

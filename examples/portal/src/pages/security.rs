@@ -9,14 +9,13 @@ use factorgate::policy::{LocksOutAdministrators, Plan, Policy, Saveable, Summary
 use super::odds::{self, Chance};
 use super::preview::{self, Effect, Row};
 use super::{Page, Shell, go_and_say, show, show_again};
-use crate::accounts;
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::Posted;
-use crate::mfa;
 use crate::notice::Notice;
 use crate::session::{Admin, SignedIn};
 use crate::settings::{Fields, Objection, Settings};
+use crate::{accounts, db, mfa};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/admin/security", get(page).post(save)).route("/admin/security/preview", post(preview))
@@ -118,12 +117,13 @@ async fn looked_at(
         users.push((user.name, standing));
     }
     let (effects, summary) = preview::effects(&change, &users);
+    let now = db::time()?;
     let checked = change.check_administrators(administrators);
     let preview = Preview {
-        kinds: preview::asked_of_kinds(policy),
+        kinds: preview::asked_of_kinds(policy, now),
         people: preview::people(policy, &users),
         warnings,
-        odds: odds::chances(policy, preview::kinds()),
+        odds: odds::chances(policy, preview::kinds(now)),
         effects,
         summary,
         locks_out: checked.is_err(),

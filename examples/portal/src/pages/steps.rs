@@ -5,15 +5,15 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
 use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Denial, DenyReason};
-use factorgate::{Challenge, Clock as _, DeniedReason, DeviceInfo, EmailStatus, Refusal, SystemClock, Timestamp};
+use factorgate::{Challenge, DeniedReason, DeviceInfo, EmailStatus, Refusal, Timestamp};
 
 use super::journey::{Journey, Opened, Place, everyday, places};
 use super::{Page, Shell, sentence};
 use crate::app::App;
 use crate::error::Failure;
-use crate::mfa;
 use crate::session::Visitor;
 use crate::settings::Settings;
+use crate::{db, mfa};
 
 /// What became of the form that was posted; nothing, if none was.
 #[derive(Default)]
@@ -47,8 +47,9 @@ pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R
         (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
         (Refusal::WrongCode, _) => "That code is not right, or was used before. Enter the one that the app shows now.",
         (Refusal::DeviceDisabled | Refusal::UnknownDevice, _) => "That device takes no codes. Choose another one.",
-        (_, Place::Email) => "A code from the mail has 8 digits.",
-        (_, _) => "A code from the app has 6 digits.",
+        (Refusal::Malformed, Place::Email) => "A code from the mail has 8 digits.",
+        (Refusal::Malformed, _) => "A code from the app has 6 digits.",
+        (other, _) => return sentence(&other),
     };
     // A registration is not guessed at: its secret is on the screen.
     let left = match (refusal, place, challenge.attempts_left()) {
@@ -291,7 +292,7 @@ fn code<R: Journey>(
             ..page
         },
         (Place::Email, Some(email)) => {
-            let now = now()?;
+            let now = db::time()?;
             CodePage {
                 heading: "Check your mail",
                 lead: match email.sent {
@@ -334,7 +335,7 @@ fn register(shell: Shell, frame: Frame, key_uri: &KeyUri, attempt: Attempt) -> R
 pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedReason) -> Page {
     let (text, remedy) = match reason {
         DeniedReason::Locked { until } => (
-            format!("Too many wrong codes. You can go on in {}.", minutes(until, now()?)),
+            format!("Too many wrong codes. You can go on in {}.", minutes(until, db::time()?)),
             "Until then a right code is not taken either. If it was not you who entered them, change your password: somebody knows it.",
         ),
         DeniedReason::DevicesDisabled => (
@@ -353,10 +354,6 @@ pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedRea
     };
     let page = DeniedPage { shell: Shell::new(app, visitor, R::TITLE, R::ENTRY), text, remedy, start: R::START };
     Ok((StatusCode::FORBIDDEN, Html(page.render()?)).into_response())
-}
-
-fn now() -> Result<Timestamp, Failure> {
-    SystemClock.now().ok_or_else(|| Failure::internal("the clock stands before 1970"))
 }
 
 /// How long it is until then, rounded up.

@@ -49,6 +49,10 @@ struct Person {
     email: String,
     is_admin: bool,
     devices: String,
+    /// By whom, why and until when the user is exempt.
+    exemption: Option<String>,
+    /// Whether an exemption would do anything.
+    can_exempt: bool,
     codes: String,
     browsers: usize,
     locked: bool,
@@ -129,6 +133,11 @@ fn person(user: User, status: &UserStatus, policy: &Policy) -> Person {
             (1, _) => "1 smartphone".to_owned(),
             (devices, _) => format!("{devices} smartphones"),
         },
+        exemption: status.exemption.as_ref().map(|exemption| {
+            let (by, reason, until) = (exemption.granted_by(), exemption.reason(), moment(exemption.until()));
+            format!("Exempt until {until}, by {by}: {reason}")
+        }),
+        can_exempt: policy.is_enforced() && !status.ever_held_factor && status.exemption.is_none(),
         codes: match status.recovery_codes.map(RecoveryCodesLeft::get) {
             None => "no recovery codes".to_owned(),
             Some(1) => "1 recovery code".to_owned(),

@@ -6,6 +6,7 @@
 mod accounts;
 mod authenticator;
 mod driver;
+mod grace;
 mod preview;
 mod reachable;
 mod recovery;

@@ -64,6 +64,8 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
     for path in [
         "/admin/security",
         "/admin/security/preview",
+        "/admin/users/1/exemption",
+        "/admin/users/1/exemption/withdraw",
         "/admin/users/1/reset",
         "/admin/users/1/ticket",
         "/profile/address",
@@ -100,6 +102,8 @@ async fn what_belongs_to_another_user_is_not_there() {
         "/profile/devices/1/rename",
         "/profile/devices/1/replace",
         "/profile/browsers/1/revoke",
+        "/admin/users/1/exemption",
+        "/admin/users/1/exemption/withdraw",
         "/admin/users/1/reset",
     ] {
         assert_eq!(post(&portal, path, &ada.cookie, &form).await.status, 404, "{path}");

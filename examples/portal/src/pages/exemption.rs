@@ -1,0 +1,106 @@
+//! An exemption: one user, for a time, by an administrator, for a reason.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use factorgate::policy::Exemption;
+use factorgate::{Administrator, Change};
+use serde::Deserialize;
+
+use super::{Page, Shell, go_and_say, sentence, show, show_again};
+use crate::accounts::{self, User};
+use crate::app::App;
+use crate::error::Failure;
+use crate::forms::{Empty, Posted};
+use crate::notice::Notice;
+use crate::session::{self, Admin, SignedIn};
+use crate::{db, mfa};
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/admin/users/{id}/exemption", get(page).post(grant))
+        .route("/admin/users/{id}/exemption/withdraw", post(withdraw))
+}
+
+/// No exemption of this portal is longer.
+const LONGEST: u64 = 90;
+
+#[derive(Template)]
+#[template(path = "exemption.html")]
+struct ExemptionPage {
+    shell: Shell,
+    id: i64,
+    name: String,
+    form: Wanted,
+    longest: u64,
+    reason_error: Option<String>,
+    days_error: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Wanted {
+    reason: String,
+    days: String,
+}
+
+async fn page(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -> Page {
+    let user = find(&app, id).await?;
+    let form = Wanted { days: "7".to_owned(), ..Wanted::default() };
+    show(&drawn(&app, &admin, user, form, None, None))
+}
+
+async fn grant(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>, Posted(form): Posted<Wanted>) -> Page {
+    let user = find(&app, id).await?;
+    let days = form.days.trim().parse().ok().filter(|days| (1..=LONGEST).contains(days));
+    let now = db::time()?;
+    // The text is judged also where the days are not: all that is wrong is told at once.
+    let until = now.saturating_add(Duration::from_secs(days.unwrap_or(1) * 24 * 60 * 60));
+    let by = mfa::user_id(&admin.session.user)?;
+    let exemption = Exemption::new(&format!("administrator {by}"), &form.reason, now, until);
+    let exemption = match (exemption, days) {
+        (Ok(exemption), Some(_)) => exemption,
+        (exemption, days) => {
+            let days_error = days.is_none().then(|| format!("Enter a number of days, from 1 to {LONGEST}."));
+            let reason_error = exemption.err().map(|invalid| sentence(&invalid));
+            return show_again(&drawn(&app, &admin, user, form, reason_error, days_error));
+        }
+    };
+    match app.mfa.grant_exemption(&mfa::user_id(&user)?, &exemption, &Administrator::assertion(by)).await? {
+        Change::Made { .. } => go_and_say("/admin/users", Notice::Exempted),
+        Change::Refused { reason, .. } => show_again(&drawn(&app, &admin, user, form, None, Some(sentence(&reason)))),
+    }
+}
+
+/// The next sign-in is asked for what the policy enforces, and it comes at once.
+async fn withdraw(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<i64>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let user = mfa::user_id(&find(&app, id).await?)?;
+    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
+    app.mfa.withdraw_exemption(&user, &by).await?;
+    app.mfa.revoke_logins(&user).await?;
+    session::close_others(&app.db, id, None).await?;
+    go_and_say("/admin/users", Notice::ExemptionOver)
+}
+
+async fn find(app: &App, id: i64) -> Result<User, Failure> {
+    accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)
+}
+
+fn drawn(
+    app: &App,
+    admin: &SignedIn,
+    user: User,
+    form: Wanted,
+    reason_error: Option<String>,
+    days_error: Option<String>,
+) -> ExemptionPage {
+    let shell = Shell::new(app, &admin.visitor, "Exempt a user", "users");
+    ExemptionPage { shell, id: user.id, name: user.name, form, longest: LONGEST, reason_error, days_error }
+}
