@@ -54,13 +54,14 @@ async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Poste
     if email == user.email {
         return show_again(&drawn(&app, &signed_in, form.email, Some("That is your address already.")));
     }
-    if accounts::is_taken(&app.db, &email, user.id).await? {
-        return show_again(&drawn(&app, &signed_in, form.email, Some("This address cannot be used.")));
-    }
     let elevated = match step_up::prove(&app, &signed_in, Intent::ChangeAddress).await? {
         Proof::Asked(response) => return Ok(response),
         Proof::Fresh(elevated) => elevated,
     };
+    // Who has an account is told to nobody who cannot prove to be a user.
+    if accounts::is_taken(&app.db, &email, user.id).await? {
+        return show_again(&drawn(&app, &signed_in, form.email, Some("This address cannot be used.")));
+    }
     let AddressChange::Permitted { permit, change, .. } = app.mfa.permit_address_change(&elevated).await? else {
         return go_and_say("/profile", Notice::ProofOver);
     };

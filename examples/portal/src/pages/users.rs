@@ -135,7 +135,7 @@ fn person(user: User, status: &UserStatus, policy: &Policy) -> Person {
         },
         exemption: status.exemption.as_ref().map(|exemption| {
             let (by, reason, until) = (exemption.granted_by(), exemption.reason(), moment(exemption.until()));
-            format!("Exempt until {until}, by {by}: {reason}")
+            format!("until {until}, by {by}: {reason}")
         }),
         can_exempt: policy.is_enforced() && !status.ever_held_factor && status.exemption.is_none(),
         codes: match status.recovery_codes.map(RecoveryCodesLeft::get) {

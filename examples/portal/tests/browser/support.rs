@@ -286,10 +286,12 @@ impl Browser {
         self.pick("combine", if company.both { "all" } else { "any" }).await;
         self.pick("first", company.first).await;
         self.click("#preview").await;
-        self.whole_picture("settings").await;
+        self.as_tall_as_the_page().await;
+        self.picture("settings").await;
         if let Ok(preview) = self.client.find(Locator::Css("#preview-result")).await {
             self.keep("preview", &preview.screenshot().await.unwrap());
         }
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
     }
 
     /// Saves what was shown.
@@ -380,12 +382,16 @@ impl Browser {
 
     /// A picture of the whole page, however long it is.
     pub(crate) async fn whole_picture(&self, what: &str) {
+        self.as_tall_as_the_page().await;
+        self.picture(what).await;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+    }
+
+    async fn as_tall_as_the_page(&self) {
         let script = "return [Math.min(innerWidth, 1000), document.documentElement.scrollHeight]";
         let size = self.client.execute(script, Vec::new()).await.unwrap();
         let size = json!({"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
-        self.picture(what).await;
-        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
     }
 
     /// A command of Chromium's own protocol.
