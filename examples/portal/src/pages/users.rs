@@ -1,11 +1,13 @@
 //! The administrator's help for a user who cannot get in.
 
+use std::ops::ControlFlow;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use factorgate::policy::{Policy, Preview, Summary};
-use factorgate::{Administrator, RecoveryCodesLeft, UserStatus};
+use factorgate::policy::Policy;
+use factorgate::{Administrator, Coverage, Covered, RecoveryCodesLeft};
 
 use super::preview::{Asked, asked};
 use super::{Page, Shell, moment, show};
@@ -26,21 +28,12 @@ pub(super) fn router() -> Router<App> {
 struct UsersPage {
     shell: Shell,
     users: Vec<Person>,
+    /// How far the company is.
     coverage: Coverage,
-    ticket: Option<Ticket>,
-}
-
-/// How far the company is.
-#[derive(Default)]
-struct Coverage {
     enforced: bool,
-    /// What the policy in force comes to.
-    summary: Summary,
-    with_device: usize,
-    with_codes: usize,
-    with_trust: usize,
-    /// Who has a smartphone and no recovery code that could stand in for it.
-    without_codes: usize,
+    /// How many have no way in.
+    denied: u64,
+    ticket: Option<Ticket>,
 }
 
 struct Person {
@@ -99,30 +92,33 @@ async fn issue_ticket(
 
 pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {
     let policy = Settings::policy(&app.db).await?;
-    let now = Preview::new(&policy, &policy);
-    let mut coverage = Coverage { enforced: policy.is_enforced(), ..Coverage::default() };
-    let mut users = Vec::new();
-    for user in accounts::all(&app.db).await? {
-        let status = mfa::status(app, &user).await?;
-        coverage.summary.count(&now.finding(user.id, &status.standing(&mfa::contact(&user))));
-        coverage.count(&status);
-        users.push(person(user, &status, &policy));
+    let all = accounts::all(&app.db).await?;
+    let asked_for = all.iter().map(|user| Ok((mfa::user_id(user)?, mfa::contact(user))));
+    let asked_for = asked_for.collect::<Result<Vec<_>, Failure>>()?;
+    let (mut rest, mut users) = (all.into_iter(), Vec::new());
+    let walk = app.mfa.coverage(asked_for, &policy, |covered| {
+        // They come in the order given. Whose record cannot be read is left out, and fails the page.
+        let user = rest.find(|user| covered.user.as_str() == user.id.to_string());
+        users.extend(user.map(|user| person(user, covered, &policy)));
+        ControlFlow::Continue(())
+    });
+    let walk = walk.await;
+    if let Some((_, error)) = walk.failures.into_iter().next() {
+        return Err(error.into());
     }
-    show(&UsersPage { shell: Shell::new(app, &admin.visitor, "Users", "users"), users, coverage, ticket })
+    show(&UsersPage {
+        shell: Shell::new(app, &admin.visitor, "Users", "users"),
+        users,
+        denied: walk.total.denied.values().sum(),
+        coverage: walk.total,
+        enforced: policy.is_enforced(),
+        ticket,
+    })
 }
 
-impl Coverage {
-    fn count(&mut self, status: &UserStatus) {
-        let codes = status.recovery_codes.is_some_and(|left| left.get() > 0);
-        self.with_device += usize::from(!status.devices.is_empty());
-        self.with_codes += usize::from(codes);
-        self.with_trust += usize::from(!status.browsers.is_empty());
-        self.without_codes += usize::from(!status.devices.is_empty() && !codes);
-    }
-}
-
-fn person(user: User, status: &UserStatus, policy: &Policy) -> Person {
-    let explained = policy.explain(&status.standing(&mfa::contact(&user)));
+fn person(user: User, covered: &Covered, policy: &Policy) -> Person {
+    let Covered { standing, status, .. } = covered;
+    let explained = policy.explain(standing);
     Person {
         id: user.id,
         email: user.email.as_str().to_owned(),
