@@ -1,8 +1,10 @@
 //! Whatever names a user, a device or a mailbox: refused, or kept as it is.
 #![no_main]
 
+use factorgate::moving::LegacyRecoveryCode;
 use factorgate::otpauth::{AccountName, Issuer};
-use factorgate::{DeviceName, EmailAddress, Ticket, UserId};
+use factorgate::policy::ExternalFactor;
+use factorgate::{BrowserName, DeviceName, EmailAddress, ServerKey, Ticket, UserId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -26,6 +28,16 @@ fuzz_target!(|text: &str| {
             assert!(!name.contains(':') && !name.contains(char::is_control) && name.trim() == name);
         }
     }
+    if let Ok(browser) = BrowserName::new(text) {
+        assert_eq!(BrowserName::new(browser.as_str()), Ok(browser));
+    }
+    for factor in [ExternalFactor::possession(text), ExternalFactor::phishing_resistant(text)].into_iter().flatten() {
+        assert_eq!(factor.name(), text);
+    }
+    if let Ok(key) = ServerKey::from_hex(text) {
+        assert_eq!(key.to_hex().expose_secret(), text.trim().to_ascii_lowercase());
+    }
+    let _ = LegacyRecoveryCode::parse(text);
     if let Ok(ticket) = Ticket::parse(text) {
         let shown = ticket.expose_secret();
         assert!(Ticket::parse(shown.expose_secret()).is_ok());

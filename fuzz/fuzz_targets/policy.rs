@@ -1,10 +1,14 @@
-//! A policy as data: refused, or the same when it is written and read; and every plan of it is sound.
+//! A policy, or an exemption, as data: refused, or the same when it is written and read; and every plan of it is sound.
 #![no_main]
 
-use factorgate::policy::{DeviceStanding, EmailStanding, Plan, Policy, Standing};
+use factorgate::policy::{DeviceStanding, EmailStanding, Exemption, Plan, Policy, Standing};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok(exemption) = serde_json::from_slice::<Exemption>(bytes) {
+        let written = serde_json::to_vec(&exemption).unwrap();
+        assert_eq!(serde_json::from_slice::<Exemption>(&written).unwrap(), exemption);
+    }
     let Ok(policy) = serde_json::from_slice::<Policy>(bytes) else { return };
     let written = serde_json::to_vec(&policy).unwrap();
     assert_eq!(serde_json::from_slice::<Policy>(&written).unwrap(), policy);
