@@ -18,11 +18,10 @@ use core::task::{Context, Poll, Waker};
 use crate::code::Code;
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::error::Error as EngineError;
-use crate::event::Event;
 use crate::keys::ServerKeys;
 use crate::login::{Administrator, Contact, Flow, Login, PrimaryVerified, Registration, SignedIn};
 use crate::mailer::{Mail, Undelivered};
-use crate::mfa::{IssuedTicket, MfaBuilder, Removal, UserStatus};
+use crate::mfa::{IssuedTicket, MfaBuilder, Removal, Revocation, UserStatus};
 use crate::otpauth::Issuer;
 use crate::policy::Policy;
 use crate::store::{Record, Swap, Version};
@@ -258,7 +257,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// As [`crate::Mfa::revoke_logins`].
-    pub fn revoke_logins(&self, user: &UserId) -> Result<Vec<Event>, MfaError<S, M>> {
+    pub fn revoke_logins(&self, user: &UserId) -> Result<Revocation, MfaError<S, M>> {
         run(self.0.revoke_logins(user))
     }
 }

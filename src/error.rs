@@ -22,13 +22,16 @@ pub enum Error<S, M> {
     /// The record cannot be opened. It was left as it is.
     #[error("the record of the user cannot be opened")]
     Corrupt(#[source] CorruptRecord),
-    /// The change was stored, but the mail that tells of it was not sent, or may not have been.
+    /// A mail that a login waits for was not sent, or may not have been. What it tells of is stored.
     ///
     /// A user who waits for a code asks for another one at once: the pause between two mails is lifted, while
-    /// the mail stays counted in its hour. A device that was added or removed stays so; whoever registered it at
-    /// a login logs in again, with a code of the new device. A recovery code that was used stays used; the user takes
-    /// the next one.
-    #[error("the change is stored, but the mail that tells of it was not delivered")]
+    /// the mail stays counted in its hour. And nobody is let in while the owner of the account cannot be told of it:
+    /// whoever registered a device at a login logs in again, with a code of that device; a recovery code that was used
+    /// stays used, and the user takes the next one.
+    ///
+    /// No other notice stops anything: that it was not delivered is among the events of the answer, as
+    /// [`EventKind::MailUndelivered`](crate::EventKind::MailUndelivered).
+    #[error("what was decided is stored, but a mail that the login waits for was not delivered")]
     Mailer(#[source] Undelivered<M>),
     /// The source of randomness failed.
     #[error("no randomness")]

@@ -163,16 +163,16 @@ pub enum EventKind {
     },
     /// A login was begun and owes a step.
     LoginBegun,
-    /// A login was completed, or a registration from the profile.
+    /// A login was completed.
     LoginCompleted,
-    /// A login was refused by the policy.
+    /// A login, a registration or a step-up was refused by the policy.
     LoginDenied {
         /// Why.
         reason: DenyReason,
     },
     /// All open logins of the user were ended, and all sessions.
     LoginsRevoked,
-    /// A mail could not be sent, or may not have been.
+    /// A mail could not be sent, or may not have been. What it tells of has happened.
     MailUndelivered,
     /// A recovery code was used in place of a device.
     RecoveryCodeUsed {
@@ -190,6 +190,10 @@ pub enum EventKind {
         /// Until when.
         until: Timestamp,
     },
+    /// A registration from the profile was begun and owes a step.
+    RegistrationBegun,
+    /// A registration from the profile was completed; what was registered is named before this.
+    RegistrationCompleted,
     /// A step was tried that is not open: a sign of a forged request or of a changed policy
     /// (OWASP ASVS 5.0, 16.3.3).
     StepNotOpen {

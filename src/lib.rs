@@ -179,7 +179,8 @@ pub use crate::{
     mailer::{AnyMailer, CodeMail, Mail, Mailer, Notice, NoticeMail, Undelivered},
     mfa::{
         AddressChange, Alternative, Coverage, Covered, Imported, InvalidSettings, IssuedTicket, KeyUsage, Mfa,
-        MfaBuilder, NewRecoveryCodes, Removable, Removal, RemovalReason, Resealed, Reseals, UserStatus, Walk,
+        MfaBuilder, NewRecoveryCodes, Removable, Removal, RemovalReason, Resealed, Reseals, Revocation, UserStatus,
+        Walk,
     },
     qr::{QrCode, QrTooLong},
     random::OsRandom,

@@ -1,5 +1,7 @@
 //! The port to the host's mail system, and the mails, ready made.
 
+mod notice;
+
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -10,10 +12,11 @@ use core::future::Future;
 use core::time::Duration;
 
 use crate::code::Code;
-use crate::policy::ExternalFactor;
 use crate::secret::SecretText;
 use crate::store::{AnyError, Erased};
 use crate::user::EmailAddress;
+
+pub use self::notice::{Notice, NoticeMail};
 
 /// A mail to be sent.
 ///
@@ -42,53 +45,6 @@ pub struct CodeMail<'a> {
     pub product: &'a str,
 }
 
-/// What was changed.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct NoticeMail<'a> {
-    /// Where it is sent.
-    pub to: &'a EmailAddress,
-    /// What was changed.
-    pub notice: Notice,
-    /// The name of the device that was added or removed, as the user chose it.
-    pub device: Option<&'a str>,
-    /// The name of the device in whose place another one was added.
-    pub replaced: Option<&'a str>,
-    /// The name of the product, as the issuer of the engine.
-    pub product: &'a str,
-}
-
-/// A change that the user is told of by a way of its own (NIST SP 800-63B-4 section 4.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// A device was registered.
-    DeviceAdded,
-    /// A device was removed.
-    DeviceRemoved,
-    /// A device was registered, and another one removed, at once.
-    DeviceReplaced,
-    /// A factor that the host checks was registered.
-    FactorAdded {
-        /// Which.
-        factor: ExternalFactor,
-    },
-    /// A factor that the host checks was removed.
-    FactorRemoved {
-        /// Which.
-        factor: ExternalFactor,
-    },
-    /// An administrator has removed every device, every other factor, and the recovery codes.
-    FactorsReset,
-    /// A recovery code was used in place of a device.
-    RecoveryCodeUsed {
-        /// How many are left.
-        left: u32,
-    },
-    /// New recovery codes are in force, and the ones before are dead.
-    RecoveryCodesRenewed,
-}
-
 impl<'a> Mail<'a> {
     pub(crate) fn code(to: &'a EmailAddress, code: &'a Code, valid_for: Duration, product: &'a str) -> Self {
         Self::Code(CodeMail { to, code, valid_for, product })
@@ -112,19 +68,7 @@ impl<'a> Mail<'a> {
     pub fn subject(&self) -> String {
         match self {
             Self::Code(mail) => format!("Your {} code", mail.product),
-            Self::Notice(mail) => {
-                let product = mail.product;
-                match mail.notice {
-                    Notice::DeviceAdded => format!("A device was added to your {product} account"),
-                    Notice::DeviceRemoved => format!("A device was removed from your {product} account"),
-                    Notice::DeviceReplaced => format!("A device of your {product} account was replaced"),
-                    Notice::FactorAdded { .. } => format!("A factor was added to your {product} account"),
-                    Notice::FactorRemoved { .. } => format!("A factor was removed from your {product} account"),
-                    Notice::FactorsReset => format!("The sign-in of your {product} account was reset"),
-                    Notice::RecoveryCodeUsed { .. } => format!("A recovery code of your {product} account was used"),
-                    Notice::RecoveryCodesRenewed => format!("Your {product} account has new recovery codes"),
-                }
-            }
+            Self::Notice(mail) => mail.subject(),
         }
     }
 
@@ -165,49 +109,6 @@ impl<'a> Mail<'a> {
                 format!("<p>{}</p>\n<p>{}</p>\n", escaped(&what), escaped(&advice))
             }
         })
-    }
-}
-
-impl NoticeMail<'_> {
-    fn sentences(&self) -> [String; 2] {
-        let product = self.product;
-        let (device, replaced) = (self.device.unwrap_or_default(), self.replaced.unwrap_or_default());
-        let what = match self.notice {
-            Notice::DeviceAdded => format!(
-                "The device “{device}” was added to your {product} account. Its codes are asked for from now on."
-            ),
-            Notice::DeviceRemoved => format!(
-                "The device “{device}” was removed from your {product} account. Its codes are not taken any more."
-            ),
-            Notice::DeviceReplaced => format!(
-                "The device “{device}” has taken the place of “{replaced}” in your {product} account. Codes of \
-                 “{replaced}” are not taken any more."
-            ),
-            Notice::FactorAdded { factor } => {
-                format!("“{factor}” was added to your {product} account. It is asked for from now on.")
-            }
-            Notice::FactorRemoved { factor } => {
-                format!("“{factor}” was removed from your {product} account. It is not taken any more.")
-            }
-            Notice::FactorsReset => format!(
-                "An administrator has removed every device, every other factor and all recovery codes from your \
-                 {product} account. Register a device again with the ticket that you are given."
-            ),
-            Notice::RecoveryCodeUsed { left } => format!(
-                "A recovery code was used to sign in to your {product} account. {} left. Register a device again, and \
-                 then make new recovery codes.",
-                match left {
-                    0 => "None is".into(),
-                    1 => "One is".into(),
-                    left => format!("{left} are"),
-                }
-            ),
-            Notice::RecoveryCodesRenewed => format!(
-                "New recovery codes were made for your {product} account. The ones before are not taken any more."
-            ),
-        };
-        let who = format!("the administrators of {product}");
-        [what, format!("If this was not you, change your password and call {who} at once.")]
     }
 }
 
@@ -320,6 +221,7 @@ impl<M: Mailer> ErasedMailer for M {
 mod tests {
     use super::*;
     use crate::code::Digits;
+    use crate::policy::ExternalFactor;
 
     #[test]
     fn a_code_mail_says_what_a_user_needs_and_its_subject_holds_no_code() {
@@ -342,6 +244,17 @@ mod tests {
         let factor = ExternalFactor::phishing_resistant("passkey").unwrap();
         let to = EmailAddress::new("alice@example.com").unwrap();
         for (kind, subject, words) in [
+            (
+                Notice::AddressChangePermitted,
+                "The e-mail address of your Portal account is being changed",
+                "go to the new address",
+            ),
+            (
+                Notice::BrowserTokenReused,
+                "A trusted browser of your Portal account may have been copied",
+                "is not trusted any more",
+            ),
+            (Notice::BrowserTrusted, "A browser is trusted by your Portal account", "No code is asked for in it"),
             (Notice::DeviceAdded, "A device was added to your Portal account", "was added"),
             (Notice::DeviceRemoved, "A device was removed from your Portal account", "was removed"),
             (Notice::DeviceReplaced, "A device of your Portal account was replaced", "has taken the place of"),
@@ -352,13 +265,18 @@ mod tests {
                 "“passkey” was removed",
             ),
             (Notice::FactorsReset, "The sign-in of your Portal account was reset", "with the ticket"),
+            (
+                Notice::Locked { lasts: Duration::from_secs(120) },
+                "Too many wrong codes for your Portal account",
+                "for 2 minutes, not even a right one",
+            ),
             (Notice::RecoveryCodeUsed { left: 2 }, "A recovery code of your Portal account was used", "2 are left."),
             (Notice::RecoveryCodeUsed { left: 1 }, "A recovery code of your Portal account was used", "One is left."),
             (Notice::RecoveryCodeUsed { left: 0 }, "A recovery code of your Portal account was used", "None is left."),
             (Notice::RecoveryCodesRenewed, "Your Portal account has new recovery codes", "are not taken any more"),
         ] {
             let mail =
-                Mail::notice(NoticeMail { to: &to, notice: kind, device: None, replaced: None, product: "Portal" });
+                Mail::notice(NoticeMail { to: &to, notice: kind, name: None, replaced: None, product: "Portal" });
             assert_eq!(mail.subject(), subject);
             let text = mail.text();
             assert!(text.expose_secret().contains(words), "{kind:?}: {}", text.expose_secret());
@@ -367,14 +285,16 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_names_the_device_and_escapes_it() {
+    fn a_notice_names_what_it_tells_of_and_escapes_it() {
         let to = EmailAddress::new("alice@example.com").unwrap();
-        let notice = |notice, device| {
-            Mail::notice(NoticeMail { to: &to, notice, device, replaced: Some("Old & lost"), product: "Portal" })
+        let notice = |notice, name| {
+            Mail::notice(NoticeMail { to: &to, notice, name, replaced: Some("Old & lost"), product: "Portal" })
         };
         let mail = notice(Notice::DeviceAdded, Some("<b>Pixel</b>"));
         assert!(mail.text().expose_secret().contains("“<b>Pixel</b>” was added"));
         assert!(mail.html().expose_secret().contains("“&lt;b&gt;Pixel&lt;/b&gt;” was added"));
+        let mail = notice(Notice::BrowserTrusted, Some("Fire & Fox"));
+        assert!(mail.html().expose_secret().contains("“Fire &amp; Fox” was made a trusted one"));
         let mail = notice(Notice::DeviceRemoved, Some("Pixel"));
         assert_eq!(mail.subject(), "A device was removed from your Portal account");
         let mail = notice(Notice::DeviceReplaced, Some("Pixel"));

@@ -461,11 +461,11 @@ fn texts() {
     assert_eq!(Policy::off(FirstRegistration::WithTicket).evaluate(&nobody).to_string(), "let the user in");
 
     let denied = RemovalRefused::LoginDenied(no_email);
-    assert_eq!(denied.to_string(), "without this device the user could not log in: register another device first");
+    assert_eq!(denied.to_string(), "without it the user could not log in: register another one first");
     let source = std::error::Error::source(&denied).map(ToString::to_string);
     assert_eq!(source, Some(no_email.to_string()));
     assert_eq!(
         RemovalRefused::MustRegister.to_string(),
-        "without this device the user would have to register one at the next login: register another device first"
+        "without it the user would have to register a device at the next login: register another one first"
     );
 }

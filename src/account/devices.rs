@@ -107,7 +107,7 @@ impl Account {
         }
         Decision::changed(Ok(self.epoch))
             .with_event(EventKind::DeviceRemoved { device })
-            .with_mail(Outgoing::device_notice(contact, Notice::DeviceRemoved, removed.name))
+            .with_mail(Outgoing::device_notice(contact, Notice::DeviceRemoved, &removed.name))
     }
 
     /// Lets the user ask for another code at once.
@@ -117,10 +117,10 @@ impl Account {
     }
 
     /// Ends every open flow and every session, of which the record keeps no list: the password was changed, or the
-    /// user asked for it.
-    pub(crate) fn revoke_flows(&mut self) -> Decision<()> {
+    /// user asked for it. Gives the epoch that begins with it.
+    pub(crate) fn revoke_flows(&mut self) -> Decision<u64> {
         self.end_flows();
-        Decision::changed(()).with_event(EventKind::LoginsRevoked)
+        Decision::changed(self.epoch).with_event(EventKind::LoginsRevoked)
     }
 }
 

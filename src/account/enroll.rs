@@ -96,13 +96,13 @@ impl Account {
         let own = self.flows.swap_remove(at);
         self.end_flows();
         let (event, notice) = match self.take_replaced(&own) {
-            Some(Device { id: replaced, name: old, .. }) => (
+            Some(Device { id: replaced, name: ref old, .. }) => (
                 EventKind::DeviceReplaced { device: replaced, by: id },
-                Outgoing::replacement_notice(&own.contact, old, name.clone()),
+                Outgoing::replacement_notice(&own.contact, old, name),
             ),
             None => (
                 EventKind::DeviceAdded { device: id },
-                Outgoing::device_notice(&own.contact, Notice::DeviceAdded, name.clone()),
+                Outgoing::device_notice(&own.contact, Notice::DeviceAdded, name),
             ),
         };
         self.flows.push(OpenFlow { epoch: self.epoch, ..own });

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::devices::{are_disabled, removal_refused};
-use super::flow::{denied, finished};
+use super::flow::{completed, denied, finished};
 use super::{Account, Context, Decision, Fresh, OpenFlow, Outgoing, Progress, RemovalRefusal, Request};
 use crate::event::{CodeFault, EventKind, Factor};
 use crate::login::{ChangeRefused, Contact, DeniedReason, Elevated, ExternalInfo, Purpose, Refusal};
@@ -57,7 +57,7 @@ impl Account {
             let own = OpenFlow { epoch: account.epoch, ..own };
             Decision::changed(Progress::Finished(finished(&rq.cx, &own, rq.policy, None)))
                 .with_event(EventKind::ExternalAdded { factor, by: None })
-                .with_event(EventKind::LoginCompleted)
+                .with_event(completed(Purpose::Registration))
                 .with_mail(notice)
         })
     }

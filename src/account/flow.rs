@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::step_up::Session;
+use super::trust::Noted;
 use super::{
     Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, IssuedCode, MAX_FLOWS, OpenFlow, Outgoing, Progress,
     Request,
@@ -91,13 +92,14 @@ impl Account {
                 if let Some(until) = self.failures.locked(cx.now) {
                     return denied(DeniedReason::Locked { until });
                 }
-                let mut events = Vec::new();
+                let mut noted = Noted::default();
                 if let Some(token) = browser {
                     match self.pass_as_trusted(&cx, &fresh, &mut flow, policy, token) {
                         Ok(decision) => return decision,
-                        Err(noted) => events = noted,
+                        Err(refused) => noted = refused,
                     }
                 }
+                let Noted { mut events, notice } = noted;
                 events.push(begun(purpose));
                 self.flows.retain(|flow| cx.now < flow.expires_at);
                 if self.flows.len() >= MAX_FLOWS {
@@ -107,7 +109,7 @@ impl Account {
                 let mut decision = self.advance(cx, fresh, self.flows.len() - 1, policy);
                 events.append(&mut decision.events);
                 decision.events = events;
-                decision
+                decision.with_mail(notice)
             }
         }
     }
@@ -340,14 +342,16 @@ pub(super) fn denied(reason: DeniedReason) -> Decision<Progress> {
 
 fn begun(purpose: Purpose) -> EventKind {
     match purpose {
-        Purpose::Login | Purpose::Registration => EventKind::LoginBegun,
+        Purpose::Login => EventKind::LoginBegun,
+        Purpose::Registration => EventKind::RegistrationBegun,
         Purpose::StepUp => EventKind::StepUpBegun,
     }
 }
 
-fn completed(purpose: Purpose) -> EventKind {
+pub(super) fn completed(purpose: Purpose) -> EventKind {
     match purpose {
-        Purpose::Login | Purpose::Registration => EventKind::LoginCompleted,
+        Purpose::Login => EventKind::LoginCompleted,
+        Purpose::Registration => EventKind::RegistrationCompleted,
         Purpose::StepUp => EventKind::StepUpCompleted,
     }
 }
@@ -357,6 +361,7 @@ pub(super) fn finished(cx: &Context<'_>, flow: &OpenFlow, policy: &Policy, grace
         user: cx.user.clone(),
         at: cx.now,
         browser: None,
+        contact: flow.contact.clone(),
         epoch: flow.epoch,
         evidence: flow.evidence.clone(),
         grace_until,

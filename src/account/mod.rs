@@ -20,11 +20,13 @@ mod trust;
 mod verify;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::browser::BrowserName;
 use crate::code::{Code, Digits};
 use crate::device::{DeviceId, DeviceInfo, DeviceName};
 use crate::event::EventKind;
@@ -216,26 +218,42 @@ impl<T> Decision<T> {
 /// A mail that is sent after the commit.
 pub(crate) enum Outgoing {
     Code { to: EmailAddress, code: Code },
-    Notice { to: EmailAddress, notice: Notice, device: Option<DeviceName>, replaced: Option<DeviceName> },
+    Notice(OutgoingNotice),
+}
+
+/// Word of a change.
+pub(crate) struct OutgoingNotice {
+    pub(crate) to: EmailAddress,
+    pub(crate) notice: Notice,
+    pub(crate) name: Option<String>,
+    pub(crate) replaced: Option<String>,
 }
 
 impl Outgoing {
     /// Word of a change, where there is an address for it.
     pub(crate) fn notice(contact: &Contact, notice: Notice) -> Option<Self> {
-        let (to, _) = contact.email.clone()?;
-        Some(Self::Notice { to, notice, device: None, replaced: None })
+        Self::word(contact, notice, None, None)
     }
 
     /// Word of a device that has taken the place of another one.
-    pub(crate) fn replacement_notice(contact: &Contact, replaced: DeviceName, device: DeviceName) -> Option<Self> {
-        let (to, _) = contact.email.clone()?;
-        Some(Self::Notice { to, notice: Notice::DeviceReplaced, device: Some(device), replaced: Some(replaced) })
+    pub(crate) fn replacement_notice(contact: &Contact, replaced: &DeviceName, device: &DeviceName) -> Option<Self> {
+        Self::word(contact, Notice::DeviceReplaced, Some(device.as_str()), Some(replaced.as_str()))
     }
 
     /// Word of a change to one device.
-    pub(crate) fn device_notice(contact: &Contact, notice: Notice, device: DeviceName) -> Option<Self> {
+    pub(crate) fn device_notice(contact: &Contact, notice: Notice, device: &DeviceName) -> Option<Self> {
+        Self::word(contact, notice, Some(device.as_str()), None)
+    }
+
+    /// Word of what became of a trusted browser.
+    pub(crate) fn browser_notice(contact: &Contact, notice: Notice, browser: &BrowserName) -> Option<Self> {
+        Self::word(contact, notice, Some(browser.as_str()), None)
+    }
+
+    fn word(contact: &Contact, notice: Notice, name: Option<&str>, replaced: Option<&str>) -> Option<Self> {
         let (to, _) = contact.email.clone()?;
-        Some(Self::Notice { to, notice, device: Some(device), replaced: None })
+        let (name, replaced) = (name.map(String::from), replaced.map(String::from));
+        Some(Self::Notice(OutgoingNotice { to, notice, name, replaced }))
     }
 }
 

@@ -3,11 +3,12 @@
 use core::time::Duration;
 
 use super::devices::removal_refused;
-use super::{Account, Context, Decision};
+use super::{Account, Context, Decision, Outgoing};
 use crate::account::RemovalRefusal;
 use crate::device::DeviceId;
 use crate::event::EventKind;
 use crate::login::{AddressPermit, ChangeRefused, Contact, Elevated, Evidence, SessionClaims, SignedIn};
+use crate::mailer::Notice;
 use crate::policy::{ExternalEvidence, Policy};
 use crate::time::Timestamp;
 
@@ -115,5 +116,6 @@ impl Account {
         self.end_flows();
         Decision::changed(Some((AddressPermit { user: cx.user.clone() }, self.epoch)))
             .with_event(EventKind::AddressChangePermitted)
+            .with_mail(Outgoing::notice(&elevated.contact, Notice::AddressChangePermitted))
     }
 }

@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::flow::{Outlook, finished};
-use super::{Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Progress};
+use super::{Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Outgoing, Progress};
 use crate::browser::{BrowserId, BrowserInfo, BrowserName};
 use crate::event::{EventKind, TrustEnd};
 use crate::login::{Assurance, Authenticated, BrowserToken, TrustRefused};
+use crate::mailer::Notice;
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
@@ -51,6 +52,13 @@ enum Presented {
         cause: TrustEnd,
     },
     Unknown,
+}
+
+/// What is to be told of a token that did not let its browser pass.
+#[derive(Default)]
+pub(super) struct Noted {
+    pub(super) events: Vec<EventKind>,
+    pub(super) notice: Option<Outgoing>,
 }
 
 impl Browsers {
@@ -104,7 +112,7 @@ impl Account {
         self.browsers.trusted.push(browser);
         let mut decision = Decision::changed(Ok((token, info)));
         decision.events = events;
-        decision
+        decision.with_mail(Outgoing::browser_notice(&passed.contact, Notice::BrowserTrusted, name))
     }
 
     /// Finishes a login that owes a challenge, if its browser is trusted. Otherwise it gives what is to be noted,
@@ -116,21 +124,32 @@ impl Account {
         flow: &mut OpenFlow,
         policy: &Policy,
         token: &BrowserToken,
-    ) -> Result<Decision<Progress>, Vec<EventKind>> {
+    ) -> Result<Decision<Progress>, Noted> {
         let (at, parallel) = match self.presented(cx, policy, token) {
             Presented::Good { at, parallel } => (at, parallel),
             Presented::Ended { at, cause } => {
-                let browser = self.browsers.trusted.remove(at).id;
-                return Err(Vec::from([EventKind::BrowserTrustEnded { browser, cause }]));
+                let ended = self.browsers.trusted.remove(at);
+                let notice = match cause {
+                    TrustEnd::Reused => {
+                        Outgoing::browser_notice(&flow.contact, Notice::BrowserTokenReused, &ended.name)
+                    }
+                    TrustEnd::Displaced | TrustEnd::Revoked | TrustEnd::StricterPolicy => None,
+                };
+                let event = EventKind::BrowserTrustEnded { browser: ended.id, cause };
+                return Err(Noted { events: Vec::from([event]), notice });
             }
-            Presented::Unknown => return Err(Vec::from([EventKind::BrowserNotTrusted])),
+            Presented::Unknown => {
+                return Err(Noted { events: Vec::from([EventKind::BrowserNotTrusted]), notice: None });
+            }
         };
-        let Some(browser) = self.browsers.trusted.get(at).map(|browser| browser.id) else { return Err(Vec::new()) };
+        let Some(browser) = self.browsers.trusted.get(at).map(|browser| browser.id) else {
+            return Err(Noted::default());
+        };
         flow.evidence.trusted_browser = Some((browser, cx.now));
         let Outlook::Finished { grace_until } = self.outlook(cx, flow, policy) else {
             // A registration is owed. Trust lifts none, and is not used up by it.
             flow.evidence.trusted_browser = None;
-            return Err(Vec::new());
+            return Err(Noted::default());
         };
         let mut finished = finished(cx, flow, policy, grace_until);
         let mut decision = match self.browsers.trusted.get_mut(at) {

@@ -2,12 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::{Account, Context, Decision, Fresh, Progress, Request};
+use super::{Account, Context, Decision, Fresh, Outgoing, Progress, Request};
 use crate::account::flow::denied;
 use crate::code::Code;
 use crate::device::DeviceId;
 use crate::event::{CodeFault, EventKind, Factor};
 use crate::login::{DeniedReason, Refusal};
+use crate::mailer::Notice;
 use crate::otp::Verdict;
 use crate::policy::Step;
 use crate::throttle::{FailureBudget, IssuanceBudget};
@@ -177,14 +178,17 @@ impl Account {
         cost: u32,
         mut events: Vec<EventKind>,
     ) -> Decision<Progress> {
-        let progress = match self.failures.spend(cost, &rq.cx.rules.failures, rq.cx.now) {
+        let mut decision = match self.failures.spend(cost, &rq.cx.rules.failures, rq.cx.now) {
             Some(until) => {
                 events.push(EventKind::Locked { until });
-                Progress::Denied(DeniedReason::Locked { until })
+                // Whoever guesses has passed the first factor: its owner has to know (OWASP ASVS 5.0, 6.3.5).
+                let lasts = until.saturating_since(rq.cx.now);
+                let contact = self.flows.get(at).map(|flow| &flow.contact);
+                let notice = contact.and_then(|contact| Outgoing::notice(contact, Notice::Locked { lasts }));
+                Decision::changed(Progress::Denied(DeniedReason::Locked { until })).with_mail(notice)
             }
-            None => self.look(&rq.cx, at, rq.policy, Some(Refusal::WrongCode)),
+            None => Decision::changed(self.look(&rq.cx, at, rq.policy, Some(Refusal::WrongCode))),
         };
-        let mut decision = Decision::changed(progress);
         decision.events = events;
         decision
     }

@@ -89,6 +89,8 @@ pub struct Authenticated {
     /// The policy that was met.
     pub(crate) policy: Policy,
     browser: Option<BrowserToken>,
+    /// As the login had it: where word of the browser is sent that is trusted on it.
+    pub(crate) contact: Contact,
     grace_until: Option<Timestamp>,
     recovery: Option<Recovery>,
     events: Vec<Event>,
@@ -216,6 +218,7 @@ pub struct Finished {
     pub(crate) user: UserId,
     pub(crate) at: Timestamp,
     pub(crate) browser: Option<BrowserToken>,
+    pub(crate) contact: Contact,
     pub(crate) epoch: u64,
     pub(crate) evidence: Evidence,
     pub(crate) grace_until: Option<Timestamp>,
@@ -225,12 +228,12 @@ pub struct Finished {
 
 impl Finished {
     fn authenticated(self, events: Vec<Event>) -> Authenticated {
-        let Self { user, at, browser, epoch, evidence, grace_until, policy, recovery } = self;
+        let Self { user, at, browser, contact, epoch, evidence, grace_until, policy, recovery } = self;
         let recovery = recovery.map(|(token, codes_left)| Recovery {
             registration: <RegistrationRef as sealed::Reference>::from_token(token),
             codes_left,
         });
-        Authenticated { user, at, epoch, evidence, policy, browser, grace_until, recovery, events }
+        Authenticated { user, at, epoch, evidence, policy, browser, contact, grace_until, recovery, events }
     }
 
     fn registered(self, events: Vec<Event>) -> Registered {

@@ -6,7 +6,7 @@ use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 use super::reference::{Flow, StepUpRef, sealed};
-use super::{Assurance, Challenge, Denied, Evidence, Finished};
+use super::{Assurance, Challenge, Contact, Denied, Evidence, Finished};
 use crate::event::Event;
 use crate::time::Timestamp;
 use crate::user::UserId;
@@ -60,6 +60,8 @@ impl Flow for StepUpRef {
 pub struct Elevated {
     pub(crate) user: UserId,
     pub(crate) at: Timestamp,
+    /// As the step-up had it: where word of a change of the address is sent.
+    pub(crate) contact: Contact,
     pub(crate) epoch: u64,
     pub(crate) evidence: Evidence,
     events: Vec<Event>,
@@ -112,8 +114,8 @@ impl fmt::Debug for Elevated {
 
 impl Finished {
     fn elevated(self, events: Vec<Event>) -> Elevated {
-        let Self { user, at, epoch, evidence, .. } = self;
-        Elevated { user, at, epoch, evidence, events }
+        let Self { user, at, contact, epoch, evidence, .. } = self;
+        Elevated { user, at, contact, epoch, evidence, events }
     }
 }
 

@@ -43,7 +43,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// # Errors
     ///
-    /// As [`Mfa::verify_email_code`]. If the mail cannot be sent the factor is registered all the same.
+    /// As [`Mfa::verify_email_code`].
     pub async fn register_external(
         &self,
         registration: &RegistrationRef,

@@ -42,8 +42,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// # Errors
     ///
-    /// As [`Mfa::verify_email_code`]. If the mail cannot be sent the code is spent all the same, and the user takes
-    /// the next one.
+    /// As [`Mfa::verify_email_code`]. If the mail cannot be sent the code is spent all the same, and a login that it
+    /// would complete is not: the user takes the next one.
     pub async fn verify_recovery_code<R: Flow>(
         &self,
         flow: &R,
@@ -179,8 +179,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// # Errors
     ///
-    /// As [`Mfa::begin_login`]. If the mail cannot be sent everything is reset all the same, and the ticket is lost:
-    /// [`Mfa::issue_ticket`] makes another one.
+    /// As [`Mfa::begin_login`].
     pub async fn reset_by_admin(
         &self,
         user: &UserId,

@@ -20,13 +20,12 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::account::{Account, Context, Decision, Fresh, Outgoing, Progress, Rules};
+use crate::account::{Account, Context, Decision, Fresh, Outgoing, OutgoingNotice, Progress, Rules};
 use crate::code::Code;
-use crate::device::DeviceName;
 use crate::error::{Error, MfaError};
 use crate::event::{Event, EventKind};
 use crate::keys::ServerKeys;
-use crate::login::{Challenge, Denied, Enroll, Flow, Token, sealed::Revealed};
+use crate::login::{Challenge, Denied, Enroll, Flow, Purpose, Token, sealed::Revealed};
 use crate::mailer::{Mail, Mailer, NoticeMail, Undelivered};
 use crate::random::{RandomUnavailable, SecureRandom, uniform_below};
 use crate::record::{self, Nonce};
@@ -42,7 +41,7 @@ pub use self::{
     coverage::{Coverage, Covered},
     lifecycle::{Alternative, NewRecoveryCodes, Removable},
     moving::Imported,
-    operations::{IssuedTicket, Removal, RemovalReason, UserStatus},
+    operations::{IssuedTicket, Removal, RemovalReason, Revocation, UserStatus},
     reseal::{KeyUsage, Resealed, Reseals},
     sessions::AddressChange,
     walk::Walk,
@@ -80,36 +79,44 @@ impl<S, M> fmt::Debug for Mfa<S, M> {
 }
 
 impl<S: Store, M: Mailer> Mfa<S, M> {
-    /// Decides and stores, tells the observer, sends the mail: in this order.
+    /// Decides and stores, tells the observer, sends the mails: in this order. What it came to stands, though a notice of
+    /// it is not delivered, and is not taken from the host by that.
     async fn transact<T: Send>(
         &self,
         user: &UserId,
         decide: impl FnMut(&mut Account, Context<'_>, Fresh) -> Decision<T> + Send,
     ) -> Result<(T, Vec<Event>), MfaError<S, M>> {
         let (decision, at) = self.commit(user, decide).await?;
-        self.publish(user, decision, at).await
+        let Published { events, value, .. } = self.publish(user, decision, at).await?;
+        Ok((value, events))
     }
 
-    /// What follows a commit: tells the observer, sends the mail.
+    /// What follows a commit: tells the observer, sends the mails.
     async fn publish<T: Send>(
         &self,
         user: &UserId,
         decision: Decision<T>,
         at: Timestamp,
-    ) -> Result<(T, Vec<Event>), MfaError<S, M>> {
+    ) -> Result<Published<T, M::Error>, MfaError<S, M>> {
         let Decision { events, mails, value, .. } = decision;
-        let events: Vec<Event> = events.into_iter().map(|kind| self.observe(user, at, kind)).collect();
+        let mut events: Vec<Event> = events.into_iter().map(|kind| self.observe(user, at, kind)).collect();
+        let (mut code, mut notice) = (None, None);
         for mail in mails {
-            if let Err(undelivered) = self.send(&mail).await {
-                if matches!(mail, Outgoing::Code { .. }) {
-                    // The user can ask again at once. If this write fails, the pause remains: no more than that.
-                    let _ = self.commit(user, |account, _, _| account.lift_pause()).await;
-                }
-                self.observe(user, at, EventKind::MailUndelivered);
-                return Err(Error::Mailer(undelivered));
+            let Err(undelivered) = self.send(&mail).await else { continue };
+            events.push(self.observe(user, at, EventKind::MailUndelivered));
+            match mail {
+                Outgoing::Code { .. } => code = Some(undelivered),
+                Outgoing::Notice(_) => notice = Some(undelivered),
             }
         }
-        Ok((value, events))
+        match code {
+            None => Ok(Published { events, undelivered: notice, value }),
+            Some(undelivered) => {
+                // The user can ask again at once. If this write fails, the pause remains: no more than that.
+                let _ = self.commit(user, |account, _, _| account.lift_pause()).await;
+                Err(Error::Mailer(undelivered))
+            }
+        }
     }
 
     /// The loop that the rest stands on: nothing that `decide` came to leaves it before the store has applied
@@ -180,11 +187,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         self.mailer
             .send(match mail {
                 Outgoing::Code { to, code } => Mail::code(to, code, self.rules.email_lifetime, product),
-                Outgoing::Notice { to, notice, device, replaced } => Mail::notice(NoticeMail {
+                Outgoing::Notice(OutgoingNotice { to, notice, name, replaced }) => Mail::notice(NoticeMail {
                     to,
                     notice: *notice,
-                    device: device.as_ref().map(DeviceName::as_str),
-                    replaced: replaced.as_ref().map(DeviceName::as_str),
+                    name: name.as_deref(),
+                    replaced: replaced.as_deref(),
                     product,
                 }),
             })
@@ -192,13 +199,28 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 }
 
+/// What was committed, observed and mailed.
+struct Published<T, E> {
+    events: Vec<Event>,
+    /// Why a notice was not delivered.
+    undelivered: Option<Undelivered<E>>,
+    value: T,
+}
+
 /// Turns what was committed into the value that the host matches on.
-fn reveal<R: Flow>(token: Token, progress: Progress, events: Vec<Event>) -> R::Outcome {
+///
+/// Who is not in yet is not let in while a notice of it cannot be delivered: it may tell the owner of the account of
+/// somebody else. Who is signed in already learns what has become of the change.
+fn reveal<R: Flow, S, E>(token: Token, published: Published<Progress, E>) -> Result<R::Outcome, Error<S, E>> {
+    let Published { events, undelivered, value: progress } = published;
+    if let (Purpose::Login, Progress::Finished(_), Some(undelivered)) = (R::PURPOSE, &progress, undelivered) {
+        return Err(Error::Mailer(undelivered));
+    }
     let challenge = |state, events| Challenge { flow: R::from_token(token), state, events };
-    R::outcome(match progress {
+    Ok(R::outcome(match progress {
         Progress::Challenge(state) => Revealed::Challenge(challenge(state, events)),
         Progress::Denied(reason) => Revealed::Denied(Denied { reason, events }),
         Progress::Enroll(state, key_uri) => Revealed::Enroll(Enroll { challenge: challenge(state, events), key_uri }),
         Progress::Finished(finished) => Revealed::Finished(finished, events),
-    })
+    }))
 }

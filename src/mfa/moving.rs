@@ -65,8 +65,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             }
         }
         let refused = Decision { changed, events, mails, value: progress };
-        let (progress, events) = self.publish(&token.user, refused, at).await?;
-        Ok(reveal::<R>(token.duplicate(), progress, events))
+        reveal::<R, _, _>(token.duplicate(), self.publish(&token.user, refused, at).await?)
     }
 
     fn matching<'h>(&self, code: &LegacyRecoveryCode, hashes: &'h [SecretText]) -> Option<&'h SecretText> {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Mfa, reveal};
+use super::{Mfa, Published, reveal};
 use crate::account::{self, Account, Context, Decision, Fresh, Opening, Progress, Request};
 use crate::browser::BrowserInfo;
 use crate::code::Code;
@@ -75,8 +75,9 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             let Decision { changed, events, mails, value } = account.begin(cx, fresh, opening);
             Decision { changed, events, mails, value: (token, value) }
         };
-        let ((token, progress), events) = self.transact(user, begin).await?;
-        Ok(reveal::<R>(token, progress, events))
+        let (decision, at) = self.commit(user, begin).await?;
+        let Published { events, undelivered, value: (token, value) } = self.publish(user, decision, at).await?;
+        reveal::<R, _, _>(token, Published { events, undelivered, value })
     }
 
     pub(super) async fn proceed<R: Flow>(
@@ -89,8 +90,8 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         let decide = move |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
             decide(account, &Request { cx, policy, purpose: R::PURPOSE, token }, fresh)
         };
-        let (progress, events) = self.transact(&token.user, decide).await?;
-        Ok(reveal::<R>(token.duplicate(), progress, events))
+        let (decision, at) = self.commit(&token.user, decide).await?;
+        reveal::<R, _, _>(token.duplicate(), self.publish(&token.user, decision, at).await?)
     }
 
     /// Shows where a flow stands, for a page that is loaded again. Nothing is sent or spent.
@@ -265,13 +266,27 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// every browser, and recovery codes that wait for their confirmation. Call it when the password was changed or
     /// reset, when the user is disabled, or signs out everywhere.
     ///
+    /// The session in which the user has changed the password may go on, by [`Revocation::change`] (OWASP ASVS 5.0,
+    /// 7.4.3). Call it after the new password is stored: with the old one nobody gets in then.
+    ///
     /// # Errors
     ///
     /// As [`Mfa::begin_login`].
-    pub async fn revoke_logins(&self, user: &UserId) -> Result<Vec<Event>, MfaError<S, M>> {
-        let ((), events) = self.transact(user, |account, _, _| account.revoke_flows()).await?;
-        Ok(events)
+    pub async fn revoke_logins(&self, user: &UserId) -> Result<Revocation, MfaError<S, M>> {
+        let (epoch, events) = self.transact(user, |account, _, _| account.revoke_flows()).await?;
+        Ok(Revocation { change: EpochChange { user: user.clone(), epoch }, events })
     }
+}
+
+/// Every session of a user was ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Revocation {
+    /// A session that is to go on does so with this: the one in which the user has changed the password. Where all are
+    /// to end it is dropped.
+    pub change: EpochChange,
+    /// What happened with this answer, for the audit log.
+    pub events: Vec<Event>,
 }
 
 /// What the removal of a device, or of a factor of the host, came to. Exhaustive on purpose, as [`Login`] is.

@@ -93,10 +93,11 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Permits the host to change the address on record, on a step-up. Every open flow and session of the user ends,
-    /// and the trust in every browser.
+    /// and the trust in every browser. The old address is told by mail: the one that the step-up was begun with.
     ///
-    /// Tell the old address of it, and verify the new one before codes are sent there: hand it over as
-    /// [`Contact::unverified`].
+    /// The sessions end before the host writes the new address, and not after, so that none is left if the server stops
+    /// in between; if the write fails, the user begins again. Verify the new address before codes are sent there: hand
+    /// it over as [`Contact::unverified`].
     ///
     /// # Errors
     ///

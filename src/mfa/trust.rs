@@ -22,7 +22,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     /// denial or a lock.
     ///
     /// The token that was presented is refused from then on, and whoever presents it ends the trust: somebody has
-    /// a copy. For 10 seconds it is still taken, for a browser that opens two tabs at once; it is not replaced again,
+    /// a copy, and the user is told by mail. For 10 seconds it is still taken, for a browser that opens two tabs at once; it is not replaced again,
     /// so that nothing but the token that was given first goes on. A browser that never got the answer loses its
     /// trust, and its user is asked for a code.
     ///
@@ -43,7 +43,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// The trust ends at a time that is fixed now; when any factor or the password is changed; and when the browser is
     /// next used under a policy that allows no trusted browsers or is stricter in anything than the one that this
-    /// login has met. A user trusts 5 browsers at most; the oldest makes way.
+    /// login has met. A user trusts 5 browsers at most; the oldest makes way. The user is told by mail.
     ///
     /// # Errors
     ///

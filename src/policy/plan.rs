@@ -239,10 +239,10 @@ impl fmt::Display for Remedy {
 #[non_exhaustive]
 pub enum RemovalRefused {
     /// There would be no way through the next login.
-    #[error("without this device the user could not log in: register another device first")]
+    #[error("without it the user could not log in: register another one first")]
     LoginDenied(#[source] Denial),
     /// The next login could not be finished without a new device.
-    #[error("without this device the user would have to register one at the next login: register another device first")]
+    #[error("without it the user would have to register a device at the next login: register another one first")]
     MustRegister,
 }
 

@@ -63,7 +63,7 @@ async fn h01_codes_that_nobody_confirms_expire_and_typos_are_bounded_and_no_gues
 
     let new = make().await;
     host.wait(30);
-    assert_eq!(host.mfa.revoke_logins(&alice()).await.unwrap().len(), 1);
+    assert_eq!(host.mfa.revoke_logins(&alice()).await.unwrap().events.len(), 1);
     let ended = confirm(new.codes.iter().next().unwrap()).await;
     assert_eq!(ended, Some(ChangeRefused::NothingToConfirm), "the password was changed");
 

@@ -101,7 +101,7 @@ async fn c17_c19_a_login_ends_by_time_by_the_user_and_with_the_password() {
     assert_eq!(denied(&host.app(asked.flow(), &host.code(&secret), &app()).await), ended);
 
     let asked = host.challenge(&app()).await;
-    assert_eq!(host.mfa.revoke_logins(&alice()).await.unwrap().len(), 1);
+    assert_eq!(host.mfa.revoke_logins(&alice()).await.unwrap().events.len(), 1);
     assert_eq!(denied(&host.app(asked.flow(), &host.code(&secret), &app()).await), ended);
 }
 

@@ -42,7 +42,7 @@ async fn d10_the_first_factor_takes_what_the_policy_asks_before_a_registration()
     let done = registered(host.mfa.register_external(asked.flow(), &checked, &policy).await.unwrap());
 
     let kinds: Vec<_> = done.events.iter().map(|event| event.kind.clone()).collect();
-    assert_eq!(kinds, [EventKind::ExternalAdded { factor: passkey(), by: None }, EventKind::LoginCompleted]);
+    assert_eq!(kinds, [EventKind::ExternalAdded { factor: passkey(), by: None }, EventKind::RegistrationCompleted]);
     assert_eq!(done.evidence.external, [checked]);
     assert_eq!(host.notice(), Some(Notice::FactorAdded { factor: passkey() }));
     assert!(!host.holds(&session).await);

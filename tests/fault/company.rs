@@ -126,7 +126,7 @@ async fn a08_every_store_call_fails_once_and_what_was_to_change_is_changed_as_a_
 async fn a_factor_whose_notice_is_not_sent_is_registered_all_the_same() {
     let host = Host::new(Fault::Before);
     host.outbox.set_fault(Some(MailFault::Unknown));
-    assert!(matches!(host.bind().await, Err(Error::Mailer(_))));
+    assert!(host.bind().await.unwrap());
     host.outbox.set_fault(None);
     assert_eq!(host.outbox.sent().last().unwrap().notice, Some(Notice::FactorAdded { factor: passkey() }));
     assert!(host.by_passkey().await.unwrap());

@@ -60,9 +60,10 @@ async fn c19_a_changed_password_ends_sessions_open_logins_and_step_ups() {
     // Also of a user of whom nothing was kept before.
     let session = host.by_password().await;
     assert!(host.holds(&session).await);
-    let events = host.mfa.revoke_logins(&alice()).await.unwrap();
-    assert_eq!(events.len(), 1);
+    let revocation = host.mfa.revoke_logins(&alice()).await.unwrap();
+    assert_eq!(revocation.events.len(), 1);
     assert!(!host.holds(&session).await);
+    assert!(host.holds(&session.clone().after(&revocation.change)).await, "the one that has changed it goes on");
     assert!(is_ended(&host.step_up(&session, MINUTE).await));
 
     let (secret, session) = host.registering().await;
