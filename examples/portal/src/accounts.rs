@@ -1,6 +1,6 @@
 //! Who has an account.
 
-use factorgate::{AddressPermit, EmailAddress};
+use factorgate::{AddressPermit, EmailAddress, Evidence};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqlitePool};
 
@@ -96,8 +96,11 @@ pub(crate) async fn set_email(db: &SqlitePool, permit: AddressPermit, email: &Em
     Ok(())
 }
 
-/// The user has shown that they read what is sent to the address.
-pub(crate) async fn mark_email_verified(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+/// Puts on record that the user reads what is sent to the address, if a code by e-mail has shown it.
+pub(crate) async fn note_address(db: &SqlitePool, id: i64, proved: &Evidence) -> Result<(), Failure> {
+    if proved.email_code.is_none() {
+        return Ok(());
+    }
     sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ?").bind(id).execute(db).await?;
     Ok(())
 }

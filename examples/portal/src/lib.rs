@@ -29,10 +29,12 @@ mod mail;
 mod mfa;
 mod notice;
 mod pages;
+mod passkeys;
 mod password;
 mod session;
 mod settings;
 mod token;
+mod webauthn;
 
 pub use crate::app::{Running, StartError, serve};
 pub use crate::config::{Config, Database, InvalidConfig};

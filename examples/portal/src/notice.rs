@@ -54,6 +54,13 @@ notices! {
     MailUnsure = "mail-unsure", warn,
         "We do not know whether the mail with the code has left us. If it does not arrive, ask for a new one.";
     NotTrusted = "not-trusted", warn, "You are signed in, but this browser could not be trusted.";
+    PasskeyAdded = "passkey", good,
+        "Your passkey is registered, and your other sessions are ended. It is asked for from now on.";
+    PasskeyRemoved = "passkey-removed", good, "The passkey is removed, and your other sessions are ended.";
+    PasskeyRemovedUntold = "passkey-removed-untold", warn,
+        "The passkey is removed, and your sessions are ended. The mail that tells you so could not be delivered.";
+    PasskeyUntold = "passkey-untold", warn,
+        "Your passkey is registered, and your sessions are ended. The mail that tells you so could not be delivered.";
     PasswordChanged = "password", good, "Your password is changed, and all your sessions are ended. Sign in with the new one.";
     ProofOver = "proof-over", bad, "The proof has expired. Please start again.";
     Proved = "proved", good, "Thank you. You can go on.";

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use sqlx::{Row as _, SqlitePool};
 
 use crate::error::Failure;
+use crate::webauthn;
 
 /// The settings as the form holds them. Nothing is left out: what is switched off now may be switched on again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +13,11 @@ pub(crate) struct Settings {
     pub(crate) enforce: bool,
     pub(crate) app: bool,
     pub(crate) email: bool,
+    pub(crate) passkey: bool,
     pub(crate) combine: Combine,
     pub(crate) email_fallback: bool,
+    /// A passkey may stand in for the smartphone of a user who has both.
+    pub(crate) passkey_stands_in: bool,
     pub(crate) trusted_browsers: bool,
     /// For how many days a first registration may be put off; 0 for none.
     pub(crate) grace_days: u8,
@@ -21,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) first: Option<FirstRegistration>,
 }
 
-/// What is asked of a user where both channels are enabled.
+/// What is asked of a user where several channels are enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Combine {
@@ -36,9 +40,11 @@ pub(crate) struct Fields {
     enforce: Option<Choice>,
     app: Option<String>,
     email: Option<String>,
+    passkey: Option<String>,
     #[serde(default)]
     combine: Combine,
     email_fallback: Option<String>,
+    passkey_stands_in: Option<String>,
     trusted_browsers: Option<String>,
     #[serde(default)]
     grace_days: String,
@@ -83,8 +89,10 @@ impl Settings {
         enforce: false,
         app: true,
         email: true,
+        passkey: false,
         combine: Combine::Any,
         email_fallback: false,
+        passkey_stands_in: false,
         trusted_browsers: false,
         grace_days: 0,
         first: None,
@@ -100,8 +108,10 @@ impl Settings {
             enforce: row.try_get("enforce")?,
             app: row.try_get("app")?,
             email: row.try_get("email")?,
+            passkey: row.try_get("passkey")?,
             combine: if combine == "any" { Combine::Any } else { Combine::All },
             email_fallback: row.try_get("email_fallback")?,
+            passkey_stands_in: row.try_get("passkey_stands_in")?,
             trusted_browsers: row.try_get("trusted_browsers")?,
             grace_days: row.try_get::<Option<u8>, _>("grace_days")?.unwrap_or_default(),
             // The table takes these three and nothing else; the strictest stands last.
@@ -119,19 +129,22 @@ impl Settings {
             return Err(Failure::internal("the settings are not those of the policy that was looked at"));
         }
         sqlx::query(
-            "INSERT INTO settings (id, enforce, app, email, combine, email_fallback, trusted_browsers, grace_days,
-                 first_registration)
-             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO settings (id, enforce, app, email, passkey, combine, email_fallback, passkey_stands_in,
+                 trusted_browsers, grace_days, first_registration)
+             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET enforce = excluded.enforce, app = excluded.app, email = excluded.email,
-                 combine = excluded.combine, email_fallback = excluded.email_fallback,
+                 passkey = excluded.passkey, combine = excluded.combine, email_fallback = excluded.email_fallback,
+                 passkey_stands_in = excluded.passkey_stands_in,
                  trusted_browsers = excluded.trusted_browsers, grace_days = excluded.grace_days,
                  first_registration = excluded.first_registration",
         )
         .bind(self.enforce)
         .bind(self.app)
         .bind(self.email)
+        .bind(self.passkey)
         .bind(self.combine())
         .bind(self.email_fallback)
+        .bind(self.passkey_stands_in)
         .bind(self.trusted_browsers)
         .bind(Some(self.grace_days).filter(|days| *days > 0))
         .bind(self.first())
@@ -143,7 +156,9 @@ impl Settings {
     /// The policy that these settings are.
     pub(crate) fn to_policy(self) -> Result<Policy, Objection> {
         let first = self.first.ok_or(Objection::NoFirstRegistration)?;
-        let channels = [(self.app, Channel::App), (self.email, Channel::Email)];
+        let passkey = webauthn::factor().map_err(|_| Objection::NoChannel)?;
+        let channels =
+            [(self.app, Channel::App), (self.email, Channel::Email), (self.passkey, Channel::External(passkey))];
         let enabled = channels.into_iter().filter_map(|(on, channel)| on.then_some(channel));
         let mut policy = match (self.enforce, self.combine) {
             (false, _) => Policy::off(first),
@@ -152,6 +167,9 @@ impl Settings {
         };
         if self.enforce && self.email_fallback {
             policy = policy.with_email_fallback()?;
+        }
+        if self.passkey_stands_in {
+            policy = policy.with_stand_in(passkey)?;
         }
         if self.grace_days > 0 {
             policy = policy.with_grace(GraceDays::new(self.grace_days).map_err(|_| Objection::Grace)?);
@@ -192,8 +210,10 @@ impl From<Fields> for Settings {
             enforce: fields.enforce == Some(Choice::Yes),
             app: fields.app.is_some(),
             email: fields.email.is_some(),
+            passkey: fields.passkey.is_some(),
             combine: fields.combine,
             email_fallback: fields.email_fallback.is_some(),
+            passkey_stands_in: fields.passkey_stands_in.is_some(),
             trusted_browsers: fields.trusted_browsers.is_some(),
             // What is no number of days is none that will do.
             grace_days: match fields.grace_days.trim() {
@@ -256,6 +276,7 @@ mod tests {
             "enforce=no&app=on&first=after_password",
             "enforce=yes&email=on&combine=any&first=after_email_code",
             "enforce=yes&app=on&trusted_browsers=on&grace_days=14&first=after_email_code",
+            "enforce=yes&app=on&passkey=on&passkey_stands_in=on&first=after_email_code",
         ] {
             let settings = fields(form);
             let policy = settings.to_policy().unwrap();

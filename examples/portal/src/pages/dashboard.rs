@@ -68,15 +68,22 @@ fn reminder(left: RecoveryCodesLeft) -> Option<String> {
 
 fn summary(settings: Settings) -> String {
     let Ok(policy) = settings.to_policy() else { return String::new() };
-    let channels = policy.channels();
-    let asked = match (channels.contains(Channel::App), channels.contains(Channel::Email), settings.combine) {
-        (true, true, Combine::Any) => "an app code or an e-mail code",
-        (true, true, Combine::All) => "an app code and an e-mail code",
-        (true, false, _) => "an app code",
-        (false, true, _) => "an e-mail code",
-        (false, false, _) => {
-            return "MFA is not enforced. Users who registered a smartphone are asked for it.".to_owned();
-        }
+    let asked: Vec<&str> = policy.channels().iter().filter_map(in_words).collect();
+    let between = match settings.combine {
+        Combine::Any => " or ",
+        Combine::All => " and ",
     };
-    format!("MFA is enforced: everybody is asked for {asked}.")
+    match asked.is_empty() {
+        true => "MFA is not enforced. Users who registered a smartphone or a passkey are asked for it.".to_owned(),
+        false => format!("MFA is enforced: everybody is asked for {}.", asked.join(between)),
+    }
+}
+
+fn in_words(channel: Channel) -> Option<&'static str> {
+    match channel {
+        Channel::App => Some("an app code"),
+        Channel::Email => Some("an e-mail code"),
+        Channel::External(_) => Some("a passkey"),
+        _ => None,
+    }
 }

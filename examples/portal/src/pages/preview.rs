@@ -7,6 +7,7 @@ use factorgate::policy::{
 };
 
 use super::sentence;
+use crate::webauthn;
 
 /// What is asked for after the password.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) struct Row {
 }
 
 /// The kinds of users that differ by what they hold, at a sign-in `now`.
-pub(super) fn kinds(now: Timestamp) -> [(&'static str, Standing); 6] {
+pub(super) fn kinds(now: Timestamp) -> Vec<(&'static str, Standing)> {
     let user = |device, verified, ticket| {
         let mut standing = Standing::at(now);
         standing.device = device;
@@ -34,12 +35,18 @@ pub(super) fn kinds(now: Timestamp) -> [(&'static str, Standing); 6] {
         standing
     };
     let registered = |recovery_codes| DeviceStanding::Confirmed { recovery_codes };
-    [
+    let with_passkey = |mut standing: Standing| {
+        standing.external.extend(webauthn::factor().ok());
+        standing
+    };
+    vec![
         ("New, nothing registered yet", user(DeviceStanding::Never, false, false)),
         ("Without a smartphone, address verified", user(DeviceStanding::Never, true, false)),
         ("Without a smartphone, with a ticket of yours", user(DeviceStanding::Never, true, true)),
         ("With a registered smartphone", user(registered(false), true, false)),
         ("With a smartphone and recovery codes", user(registered(true), true, false)),
+        ("With a passkey, and no smartphone", with_passkey(user(DeviceStanding::Never, true, false))),
+        ("With a smartphone and a passkey", with_passkey(user(registered(false), true, false))),
         ("Had a smartphone, and removed it", user(DeviceStanding::Formerly, true, false)),
     ]
 }
@@ -100,6 +107,9 @@ pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Ef
 fn remedy_in_words(remedy: Remedy) -> String {
     match remedy {
         Remedy::IssueTicket => "Issue a ticket for each of them, on the users page.".to_owned(),
+        Remedy::RegisterExternalFactor => {
+            "Let each of them register a passkey from the profile first, while they can sign in.".to_owned()
+        }
         Remedy::FixEmailAddress => "Put an address on record that is known to be the user’s.".to_owned(),
         other => sentence(&other),
     }
@@ -139,6 +149,7 @@ pub(super) fn asked(plan: &Plan) -> Asked {
         Plan::Allow { .. } => "Nothing: the password is enough".to_owned(),
         Plan::Deny(denial) => match denial.reason {
             DenyReason::NoFirstEnrollmentProof => "Cannot sign in before you issue a ticket".to_owned(),
+            DenyReason::NoExternalFactor => "Cannot sign in: there is no passkey".to_owned(),
             DenyReason::NoUsableEmail => "Cannot sign in: there is no address to send a code to".to_owned(),
             _ => denial.to_string(),
         },
@@ -157,6 +168,7 @@ fn step_in_words(step: Step) -> String {
         Step::AppCode => "a code from the smartphone".to_owned(),
         Step::EmailCode | Step::VerifyEmail => "a code sent by e-mail".to_owned(),
         Step::EnrollApp => "register a smartphone".to_owned(),
+        Step::External(_) => "the passkey".to_owned(),
         Step::RecoveryCode => "a recovery code".to_owned(),
         Step::Ticket => "your ticket".to_owned(),
         other => other.to_string(),
@@ -172,7 +184,7 @@ fn capital(text: &str) -> String {
 pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
     let mut found = Vec::new();
     if !policy.is_enforced() {
-        found.push("A stolen password is enough to get into the account of a user without a smartphone.");
+        found.push("A stolen password is enough to get into the account of a user without a smartphone or a passkey.");
     }
     if policy.first_registration() == FirstRegistration::AfterPassword {
         found.push(

@@ -8,7 +8,7 @@ use factorgate::policy::{Policy, Step};
 use factorgate::{DeniedReason, DeviceId, Registration, RegistrationRef};
 use serde::Deserialize;
 
-use super::journey::{self, Journey};
+use super::journey::Journey;
 use super::{Page, Shell, devices, registration, show};
 use crate::app::App;
 use crate::forms::Posted;
@@ -65,7 +65,7 @@ async fn replace(
         }
         outcome => outcome,
     };
-    journey::begun::<RegistrationRef>(&app, visitor, outcome).await
+    registration::go_on(&app, signed_in.visitor.clone(), outcome, false).await
 }
 
 async fn anew(app: &App, signed_in: &SignedIn, device: DeviceId, policy: &Policy) -> Result<Registration, EngineError> {

@@ -8,7 +8,7 @@ use axum::routing::get;
 use factorgate::{Authenticated, BrowserToken, Login, LoginRef, PrimaryVerified, SecretText, Trust, UserId};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, Shell, browsers, go, go_and_say, recovered, show};
+use super::{Page, Shell, browsers, go, recovered, registration, show};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::error::Failure;
@@ -46,17 +46,7 @@ impl Journey for LoginRef {
 
     type Done = Authenticated;
 
-    fn read(cookie: &str) -> Option<Self> {
-        Self::from_cookie(cookie).ok()
-    }
-
-    fn text(&self) -> SecretText {
-        self.to_cookie()
-    }
-
-    fn owner(&self) -> &UserId {
-        self.user()
-    }
+    journey::reference!();
 
     /// Whoever has the reference: there is no session yet.
     fn is_of(&self, _: &Visitor) -> bool {
@@ -74,28 +64,22 @@ impl Journey for LoginRef {
 
     async fn finish(app: &App, visitor: &Visitor, passed: Authenticated) -> Page {
         let user = mfa::row_id(passed.user())?;
-        let evidence = passed.evidence();
-        if evidence.email_code.is_some() {
-            accounts::mark_email_verified(&app.db, user).await?;
-        }
+        accounts::note_address(&app.db, user, passed.evidence()).await?;
         let mut response = go("/dashboard");
-        if evidence.enrolled.is_some() {
+        if passed.evidence().enrolled.is_some() {
             // What was opened without the smartphone was opened by less than is asked for now.
             session::close_others(&app.db, user, None).await?;
             response = go("/sign-in/all-set");
         }
         if let Some(recovery) = passed.recovery() {
             response = go(recovered::PATH);
+            registration::remember_kind(response.headers_mut(), false)?;
             let registration = recovery.registration().to_cookie();
             cookie::set(response.headers_mut(), cookie::REGISTRATION, registration.expose_secret(), None)?;
         }
         browser_cookie(app, visitor, &passed, response.headers_mut()).await?;
         session::open(app, visitor, &passed, response.headers_mut()).await?;
         Ok(response)
-    }
-
-    async fn finish_untold(_: &App, _: &Visitor) -> Page {
-        go_and_say("/sign-in", Notice::RegisteredUntold)
     }
 }
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, address, devices, go, recovery_codes};
+use super::{Page, address, devices, go, passkeys, recovery_codes};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
@@ -24,6 +24,7 @@ pub(super) enum Intent {
     ChangeAddress,
     MakeRecoveryCodes,
     RemoveDevice(u64),
+    RemovePasskey(i64),
 }
 
 impl Intent {
@@ -32,6 +33,7 @@ impl Intent {
             Self::ChangeAddress => "address".to_owned(),
             Self::MakeRecoveryCodes => "codes".to_owned(),
             Self::RemoveDevice(id) => format!("remove-{id}"),
+            Self::RemovePasskey(id) => format!("remove-passkey-{id}"),
         }
     }
 
@@ -39,7 +41,10 @@ impl Intent {
         match word {
             "address" => Some(Self::ChangeAddress),
             "codes" => Some(Self::MakeRecoveryCodes),
-            word => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
+            word => match word.strip_prefix("remove-passkey-") {
+                Some(id) => id.parse().ok().map(Self::RemovePasskey),
+                None => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
+            },
         }
     }
 
@@ -48,6 +53,7 @@ impl Intent {
             Self::ChangeAddress => Ok(go(address::PATH)),
             Self::MakeRecoveryCodes => recovery_codes::make(app, signed_in, elevated).await,
             Self::RemoveDevice(id) => devices::remove(app, signed_in, id, elevated).await,
+            Self::RemovePasskey(id) => passkeys::remove(app, signed_in, id, elevated).await,
         }
     }
 }
@@ -93,30 +99,16 @@ impl Journey for StepUpRef {
 
     type Done = Elevated;
 
-    fn read(cookie: &str) -> Option<Self> {
-        Self::from_cookie(cookie).ok()
-    }
-
-    fn text(&self) -> SecretText {
-        self.to_cookie()
-    }
+    journey::reference!();
 
     fn reason(visitor: &Visitor) -> &'static str {
         match visitor.cookie(cookie::INTENT).and_then(Intent::parse) {
-            Some(Intent::ChangeAddress) => "Before your address is changed, a fresh code is asked for.",
-            Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh code is asked for.",
-            Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh code is asked for.",
+            Some(Intent::ChangeAddress) => "Before your address is changed, a fresh proof is asked for.",
+            Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh proof is asked for.",
+            Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh proof is asked for.",
+            Some(Intent::RemovePasskey(_)) => "Before the passkey is removed, a fresh proof is asked for.",
             None => "",
         }
-    }
-
-    fn owner(&self) -> &UserId {
-        self.user()
-    }
-
-    /// The user who is signed in: another one may have used this browser before.
-    fn is_of(&self, visitor: &Visitor) -> bool {
-        visitor.session.as_ref().is_some_and(|session| session.claims.user() == self.user())
     }
 
     fn stage(outcome: StepUp) -> Stage<Self> {
@@ -129,9 +121,7 @@ impl Journey for StepUpRef {
 
     async fn finish(app: &App, visitor: &Visitor, elevated: Elevated) -> Page {
         let session = visitor.session.clone().ok_or(Failure::NotFound)?;
-        if elevated.evidence().email_code.is_some() {
-            accounts::mark_email_verified(&app.db, session.user.id).await?;
-        }
+        accounts::note_address(&app.db, session.user.id, elevated.evidence()).await?;
         let intent = visitor.cookie(cookie::INTENT).and_then(Intent::parse);
         let raised =
             session.claims.raised_by(&elevated).ok_or_else(|| Failure::internal("the step-up is another's"))?;
@@ -147,11 +137,6 @@ impl Journey for StepUpRef {
         cookie::clear(response.headers_mut(), cookie::INTENT)?;
         Ok(response)
     }
-
-    /// No step-up registers a smartphone.
-    async fn finish_untold(_: &App, _: &Visitor) -> Page {
-        Err(Failure::NotFound)
-    }
 }
 
 #[cfg(test)]
@@ -160,7 +145,8 @@ mod tests {
 
     #[test]
     fn an_intent_is_read_back_and_nothing_else_is() {
-        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes, Intent::RemoveDevice(7)] {
+        let removals = [Intent::RemoveDevice(7), Intent::RemovePasskey(7)];
+        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes].into_iter().chain(removals) {
             assert_eq!(Intent::parse(&intent.word()), Some(intent));
         }
         for word in ["", "remove", "remove-", "remove-x", "remove--1", "codes "] {

@@ -47,6 +47,7 @@ struct Person {
     /// Whether an exemption would do anything.
     can_exempt: bool,
     codes: String,
+    passkey: bool,
     browsers: usize,
     locked: bool,
     disabled: bool,
@@ -140,10 +141,12 @@ fn person(user: User, covered: &Covered, policy: &Policy) -> Person {
             Some(left) => format!("{left} recovery codes"),
         },
         browsers: status.browsers.len(),
-        can_use_ticket: status.devices.is_empty(),
-        can_reset: !status.devices.is_empty() || status.recovery_codes.is_some(),
+        passkey: !status.external.is_empty(),
+        can_use_ticket: status.devices.is_empty() && status.external.is_empty(),
+        can_reset: !status.devices.is_empty() || !status.external.is_empty() || status.recovery_codes.is_some(),
         locked: status.locked_until.is_some(),
-        disabled: status.devices.iter().any(|device| device.disabled),
+        disabled: status.devices.iter().any(|device| device.disabled)
+            || status.external.iter().any(|held| held.disabled),
         ticket: status.ticket_until.map(moment),
         next: asked(explained.plan()),
         why: explained.to_string(),

@@ -2,5 +2,6 @@
 
 mod flows;
 mod frame;
+mod passkeys;
 mod protection;
 mod wire;

@@ -75,6 +75,8 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         "/profile/devices/1/remove",
         "/profile/devices/1/rename",
         "/profile/devices/1/replace",
+        "/profile/passkeys",
+        "/profile/passkeys/1/remove",
         "/profile/recovery-codes",
         "/profile/recovery-codes/confirm",
     ] {

@@ -1,24 +1,31 @@
 //! The forms of a flow: each is one operation of the engine.
 
 use axum::extract::State;
-use factorgate::policy::Policy;
 use factorgate::{Code, DeviceId, DeviceName, Error, RecoveryCode, Refusal, Ticket};
 use serde::Deserialize;
 
-use super::{Journey, Place, Underway, settle, undelivered};
+use super::{Journey, Place, Underway, ended, refused, settle, undelivered};
 use crate::app::App;
 use crate::cookie;
 use crate::error::chain;
 use crate::forms::{Empty, Posted};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
-use crate::pages::steps::{self, Attempt};
+use crate::pages::steps::Attempt;
 use crate::pages::{Page, go, go_and_say, sentence};
 use crate::settings::Settings;
+use crate::webauthn::{self, Answered};
+use crate::{mfa, passkeys};
 
 #[derive(Deserialize)]
 pub(super) struct Typed {
     code: String,
+}
+
+/// What the script has fetched from a passkey.
+#[derive(Deserialize)]
+pub(super) struct Answer {
+    credential: String,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +115,26 @@ pub(super) async fn verify_recovery_code<R: Journey>(
     }
 }
 
+pub(super) async fn verify_passkey<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Answer { credential }): Posted<Answer>,
+) -> Page {
+    let policy = Settings::policy(&app.db).await?;
+    let user = mfa::row_id(underway.flow.owner())?;
+    let right = match app.webauthn.check(underway.flow.text().expose_secret(), &credential) {
+        Answered::Right(result) => passkeys::used(&app.db, user, &result).await?,
+        Answered::Wrong => false,
+        Answered::Unasked => return refused(&app, underway, &policy, Place::Passkey, Attempt::unasked()).await,
+        Answered::Unreadable => return refused(&app, underway, &policy, Place::Passkey, Attempt::unanswered()).await,
+    };
+    let outcome = match right {
+        true => app.mfa.assert_external(&underway.flow, &webauthn::evidence()?, &policy).await,
+        false => app.mfa.external_failed(&underway.flow, webauthn::factor()?, &policy).await,
+    };
+    judged(&app, underway, outcome, Place::Passkey, Attempt::default()).await
+}
+
 pub(super) async fn redeem_ticket<R: Journey>(
     State(app): State<App>,
     underway: Underway<R>,
@@ -133,7 +160,7 @@ pub(super) async fn send_email_code<R: Journey>(
         Ok(outcome) => R::stage(outcome),
         Err(error) => return undelivered(error, &at),
     };
-    match stage.opened().map(|opened| opened.challenge().refusal()) {
+    match stage.opened(&visitor).map(|opened| opened.challenge.refusal()) {
         Some(None) => go_and_say(&at, Notice::CodeSent),
         Some(Some(Refusal::TooSoon { .. })) => go_and_say(&at, Notice::TooSoon),
         _ => settle(&app, &visitor, stage, None).await,
@@ -176,9 +203,7 @@ pub(super) async fn confirm_enrollment<R: Journey>(
         // The smartphone is registered all the same, and the flow has ended.
         Err(Error::Mailer(undelivered)) => {
             eprintln!("portal: {}", chain(&undelivered));
-            let mut response = R::finish_untold(&app, &underway.visitor).await?;
-            cookie::clear(response.headers_mut(), R::COOKIE)?;
-            Ok(response)
+            ended::<R>("/sign-in", Notice::RegisteredUntold)
         }
         Err(error) => Err(error.into()),
     }
@@ -193,21 +218,6 @@ pub(super) async fn cancel<R: Journey>(
     let mut response = go(R::START);
     cookie::clear(response.headers_mut(), R::COOKIE)?;
     Ok(response)
-}
-
-/// What was typed is no code at all: the engine is not asked, and nothing is spent.
-async fn refused<R: Journey>(
-    app: &App,
-    Underway { visitor, flow }: Underway<R>,
-    policy: &Policy,
-    place: Place,
-    attempt: Attempt,
-) -> Page {
-    let stage = R::stage(app.mfa.resume(&flow, policy).await?);
-    match stage.opened() {
-        Some(opened) if opened.has(place) => steps::draw(app, &visitor, &opened, place, attempt).await,
-        _ => settle(app, &visitor, stage, None).await,
-    }
 }
 
 async fn judged<R: Journey>(
