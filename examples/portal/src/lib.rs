@@ -31,6 +31,7 @@ mod notice;
 mod pages;
 mod passkeys;
 mod password;
+mod policies;
 mod session;
 mod settings;
 mod token;

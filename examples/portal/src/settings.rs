@@ -1,7 +1,8 @@
-//! What the administrator has decided for the company.
+//! What an administrator decides, as a form, as a row, and as a policy.
 
-use factorgate::policy::{Channel, FirstRegistration, GraceDays, InvalidPolicy, Policy, Saveable};
+use factorgate::policy::{Channel, FirstRegistration, GraceDays, InvalidPolicy, Policy};
 use serde::Deserialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqlitePool};
 
 use crate::error::Failure;
@@ -85,7 +86,7 @@ pub(crate) enum Objection {
 
 impl Settings {
     /// Before the administrator has decided anything.
-    const UNDECIDED: Self = Self {
+    pub(crate) const UNDECIDED: Self = Self {
         enforce: false,
         app: true,
         email: true,
@@ -98,10 +99,8 @@ impl Settings {
         first: None,
     };
 
-    pub(crate) async fn load(db: &SqlitePool) -> Result<Self, Failure> {
-        let Some(row) = sqlx::query("SELECT * FROM settings WHERE id = 1").fetch_optional(db).await? else {
-            return Ok(Self::UNDECIDED);
-        };
+    /// Reads a row of the policies.
+    pub(crate) fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let first: &str = row.try_get("first_registration")?;
         let combine: &str = row.try_get("combine")?;
         Ok(Self {
@@ -123,21 +122,19 @@ impl Settings {
         })
     }
 
-    /// Saves what makes `policy`, which leaves an administrator a way in, or was taken by name all the same.
-    pub(crate) async fn save(&self, db: &SqlitePool, policy: &Saveable) -> Result<(), Failure> {
-        if self.to_policy().as_ref() != Ok(policy.policy()) {
-            return Err(Failure::internal("the settings are not those of the policy that was looked at"));
-        }
+    /// Writes a row of the policies. [`Checked`](crate::policies::Checked) has looked at it.
+    pub(crate) async fn save(&self, db: &SqlitePool, scope: &str) -> Result<(), Failure> {
         sqlx::query(
-            "INSERT INTO settings (id, enforce, app, email, passkey, combine, email_fallback, passkey_stands_in,
+            "INSERT INTO policies (scope, enforce, app, email, passkey, combine, email_fallback, passkey_stands_in,
                  trusted_browsers, grace_days, first_registration)
-             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET enforce = excluded.enforce, app = excluded.app, email = excluded.email,
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (scope) DO UPDATE SET enforce = excluded.enforce, app = excluded.app, email = excluded.email,
                  passkey = excluded.passkey, combine = excluded.combine, email_fallback = excluded.email_fallback,
                  passkey_stands_in = excluded.passkey_stands_in,
                  trusted_browsers = excluded.trusted_browsers, grace_days = excluded.grace_days,
                  first_registration = excluded.first_registration",
         )
+        .bind(scope)
         .bind(self.enforce)
         .bind(self.app)
         .bind(self.email)
@@ -175,16 +172,6 @@ impl Settings {
             policy = policy.with_grace(GraceDays::new(self.grace_days).map_err(|_| Objection::Grace)?);
         }
         Ok(if self.trusted_browsers { policy.with_trusted_browsers() } else { policy })
-    }
-
-    /// The policy in force. Before the administrator has decided, nothing is enforced, and who registers a
-    /// smartphone from the profile proves the address first.
-    pub(crate) async fn policy(db: &SqlitePool) -> Result<Policy, Failure> {
-        let settings = Self::load(db).await?;
-        let first = settings.first.or(Some(FirstRegistration::AfterEmailCode));
-        Self { first, ..settings }
-            .to_policy()
-            .map_err(|objection| Failure::internal(format!("the saved settings make no policy: {objection:?}")))
     }
 
     pub(crate) fn combine(&self) -> &'static str {
@@ -239,13 +226,10 @@ impl From<InvalidPolicy> for Objection {
 }
 
 #[cfg(test)]
-mod tests {
-    use factorgate::policy::{Preview, Standing};
-
+pub(crate) mod tests {
     use super::*;
-    use crate::config::Database;
 
-    fn fields(form: &str) -> Settings {
+    pub(crate) fn fields(form: &str) -> Settings {
         serde_urlencoded::from_str::<Fields>(form).unwrap().into()
     }
 
@@ -264,28 +248,6 @@ mod tests {
         for days in ["91", "-1", "999", "soon"] {
             let grace = format!("enforce=yes&app=on&grace_days={days}&first=with_ticket");
             assert_eq!(fields(&grace).to_policy(), Err(Objection::Grace), "{days}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_saved_is_what_is_loaded() {
-        let db = crate::db::open(&Database::Memory).await.unwrap();
-        assert_eq!(Settings::load(&db).await.unwrap(), Settings::UNDECIDED);
-        for form in [
-            "enforce=yes&app=on&email=on&combine=all&email_fallback=on&first=with_ticket",
-            "enforce=no&app=on&first=after_password",
-            "enforce=yes&email=on&combine=any&first=after_email_code",
-            "enforce=yes&app=on&trusted_browsers=on&grace_days=14&first=after_email_code",
-            "enforce=yes&app=on&passkey=on&passkey_stands_in=on&first=after_email_code",
-        ] {
-            let settings = fields(form);
-            let policy = settings.to_policy().unwrap();
-            let user = Standing::new();
-            let saveable = Preview::new(&policy, &policy)
-                .check_administrators([user])
-                .unwrap_or_else(|refused| refused.accept_lockout());
-            settings.save(&db, &saveable).await.unwrap();
-            assert_eq!(Settings::load(&db).await.unwrap(), settings, "{form}");
         }
     }
 }

@@ -21,11 +21,11 @@ use super::steps::{self, Attempt};
 use super::{Page, go, go_and_say};
 use crate::app::App;
 use crate::cookie;
-use crate::error::chain;
+use crate::error::{Failure, chain};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
 use crate::session::Visitor;
-use crate::settings::Settings;
+use crate::{mfa, policies};
 
 /// In what sign-in, the registration from the profile and the step-up of a session differ.
 pub(super) trait Journey: Flow + 'static {
@@ -249,6 +249,11 @@ pub(super) fn page<R: Journey>(place: Place) -> MethodRouter<App> {
     get(move |State(app): State<App>, underway: Underway<R>| look(app, underway, place))
 }
 
+/// The policy that a flow is judged by: that of its user.
+pub(super) async fn policy_of<R: Journey>(app: &App, flow: &R) -> Result<Policy, Failure> {
+    policies::of(&app.db, mfa::row_id(flow.owner())?).await
+}
+
 /// Hands out the reference of a flow that has just begun, and leads to its first page.
 pub(super) async fn begun<R: Journey>(app: &App, visitor: &Visitor, outcome: Result<R::Outcome, EngineError>) -> Page {
     let stage = match outcome {
@@ -274,7 +279,7 @@ pub(super) async fn begun<R: Journey>(app: &App, visitor: &Visitor, outcome: Res
 
 /// Shows a page, if it is one of those that are open; otherwise the one that is.
 async fn look<R: Journey>(app: App, Underway { visitor, flow }: Underway<R>, place: Place) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &flow).await?;
     let stage = R::stage(app.mfa.resume(&flow, &policy).await?);
     match stage.opened(&visitor) {
         Some(opened) if opened.has(place) => steps::draw(&app, &visitor, &opened, place, Attempt::default()).await,

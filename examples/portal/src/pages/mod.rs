@@ -7,6 +7,7 @@ mod dashboard;
 mod devices;
 mod entry;
 mod exemption;
+mod groups;
 mod journey;
 mod mailbox;
 mod odds;
@@ -59,6 +60,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(password::router())
         .merge(security::router())
         .merge(users::router())
+        .merge(groups::router())
         .merge(reset::router())
         .merge(exemption::router())
         .merge(audit::router())

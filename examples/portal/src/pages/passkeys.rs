@@ -15,8 +15,7 @@ use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::passkeys::{self, Held};
 use crate::session::{self, SignedIn};
-use crate::settings::Settings;
-use crate::{audit, mfa, webauthn};
+use crate::{audit, mfa, policies, webauthn};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile/passkeys/{id}/remove", get(ask_to_remove).post(begin_to_remove))
@@ -63,7 +62,7 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &
         audit::note(&app.db, user.id, "", "Removed a passkey, and has another one").await?;
         return go_and_say("/profile", Notice::PasskeyRemoved);
     }
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, user.id).await?;
     match app.mfa.remove_external(elevated, webauthn::factor()?, mfa::contact(user), &policy).await {
         Ok(Removal::Removed { change, .. }) => {
             passkeys::remove_all(&app.db, user.id).await?;
@@ -87,7 +86,7 @@ async fn kept(app: &App, signed_in: &SignedIn, last: bool) -> Result<Option<Stri
         return Ok(None);
     }
     let user = &signed_in.session.user;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, user.id).await?;
     let standing = mfa::status(app, user).await?.standing(&mfa::contact(user));
     let allowed = policy.allows_removal_of_external(&standing, webauthn::factor()?);
     Ok(allowed.err().map(|refused| why(RemovalReason::Policy(refused))))

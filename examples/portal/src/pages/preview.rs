@@ -2,7 +2,7 @@
 
 use factorgate::Timestamp;
 use factorgate::policy::{
-    DenyReason, DeviceStanding, EmailStanding, FirstRegistration, Path, Plan, Policy, Preview, Remedy, Standing, Step,
+    DenyReason, DeviceStanding, EmailStanding, Finding, FirstRegistration, Path, Plan, Policy, Remedy, Standing, Step,
     Summary,
 };
 
@@ -67,13 +67,12 @@ pub(super) struct Effect {
     pub(super) tone: &'static str,
 }
 
-/// What a change of the settings does to the users whom there are.
-pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Effect>, Summary) {
+/// What a change of the settings does to the users whom it concerns.
+pub(super) fn effects(findings: &[Finding<String>]) -> (Vec<Effect>, Summary) {
     let mut effects: Vec<(&'static str, &'static str, String, Vec<&str>)> = Vec::new();
     let mut summary = Summary::default();
-    for (name, standing) in users {
-        let finding = change.finding(name.as_str(), standing);
-        summary.count(&finding);
+    for finding in findings {
+        summary.count(finding);
         let mut found = Vec::new();
         if let Some(denial) = finding.newly_locked_out() {
             found.push(("Locked out", "bad", remedy_in_words(denial.remedy)));
@@ -94,8 +93,8 @@ pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Ef
         }
         for (title, tone, detail) in found {
             match effects.iter_mut().find(|(known, _, more, _)| *known == title && *more == detail) {
-                Some((_, _, _, names)) => names.push(name),
-                None => effects.push((title, tone, detail, vec![name])),
+                Some((_, _, _, names)) => names.push(&finding.id),
+                None => effects.push((title, tone, detail, vec![&finding.id])),
             }
         }
     }
@@ -119,14 +118,14 @@ fn sentence_of(steps: &[Step]) -> String {
     capital(&steps.iter().copied().map(step_in_words).collect::<Vec<_>>().join("; or ")) + "."
 }
 
-/// What the users whom there are would be asked for, those who are asked for the same in one row.
-pub(super) fn people(policy: &Policy, users: &[(String, Standing)]) -> Vec<Row> {
+/// What users would be asked for after a change, those who are asked for the same in one row.
+pub(super) fn people(findings: &[Finding<String>]) -> Vec<Row> {
     let mut rows: Vec<(Vec<&str>, Asked)> = Vec::new();
-    for (name, standing) in users {
-        let asked = asked(&policy.evaluate(standing));
+    for finding in findings {
+        let asked = asked(&finding.after);
         match rows.iter_mut().find(|(_, known)| *known == asked) {
-            Some((names, _)) => names.push(name),
-            None => rows.push((vec![name], asked)),
+            Some((names, _)) => names.push(&finding.id),
+            None => rows.push((vec![&finding.id], asked)),
         }
     }
     rows.into_iter().map(|(names, asked)| Row { who: listed(&names), asked }).collect()
@@ -207,7 +206,12 @@ pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factorgate::policy::Channel;
+    use factorgate::policy::{Channel, Preview};
+
+    fn found(old: &Policy, new: &Policy, users: &[(String, Standing)]) -> Vec<Finding<String>> {
+        let change = Preview::new(old, new);
+        users.iter().map(|(name, standing)| change.finding(name.clone(), standing)).collect()
+    }
 
     fn asked_of(policy: &Policy, who: &str) -> String {
         asked_of_kinds(policy, Timestamp::from_secs(1_900_000_000))
@@ -237,7 +241,7 @@ mod tests {
         let mut users: Vec<(String, Standing)> = (1..=6).map(|n| (format!("User {n}"), Standing::new())).collect();
         users.insert(1, ("Ada".to_owned(), with_device));
         let rows: Vec<(String, String)> =
-            people(&policy, &users).into_iter().map(|row| (row.who, row.asked.text)).collect();
+            people(&found(&policy, &policy, &users)).into_iter().map(|row| (row.who, row.asked.text)).collect();
         let expected = [
             ("User 1, User 2, User 3, User 4 and 2 more", "Register a smartphone"),
             ("Ada", "A code from the smartphone"),
@@ -254,7 +258,7 @@ mod tests {
         with_ticket.ticket = true;
         let users = [("Ada", Standing::new()), ("Bo", with_device), ("Cy", with_ticket), ("Di", Standing::new())];
         let users = users.map(|(name, standing)| (name.to_owned(), standing));
-        let (effects, summary) = effects(&Preview::new(&off, &app), &users);
+        let (effects, summary) = effects(&found(&off, &app, &users));
         let told: Vec<_> = effects.iter().map(|effect| (effect.title, effect.who.as_str())).collect();
         assert_eq!(told, [("Locked out", "Ada, Di"), ("Must register a smartphone", "Cy")]);
         assert!(effects[0].detail.contains("ticket"));

@@ -8,10 +8,9 @@ use factorgate::{BrowserId, BrowserInfo, DeviceInfo, RecoveryCodesLeft};
 
 use super::{Page, Shell, date_time, moment, show};
 use crate::app::App;
-use crate::mfa;
 use crate::passkeys::{self, Held};
 use crate::session::SignedIn;
-use crate::settings::Settings;
+use crate::{mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile", get(profile))
@@ -72,7 +71,7 @@ async fn profile(State(app): State<App>, SignedIn { visitor, session }: SignedIn
         passkeys_disabled: status.external.iter().any(|held| held.disabled),
         codes: status.recovery_codes,
         browsers: status.browsers.into_iter().map(|browser| Browser::new(browser, here)).collect(),
-        trust: Settings::policy(&app.db).await?.allows_trusted_browsers(),
+        trust: policies::of(&app.db, session.user.id).await?.allows_trusted_browsers(),
         name: session.user.name,
         email: session.user.email.as_str().to_owned(),
         email_verified: session.user.email_verified,

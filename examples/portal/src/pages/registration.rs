@@ -16,8 +16,7 @@ use crate::forms::{Empty, Posted};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::settings::Settings;
-use crate::{accounts, cookie, mfa, passkeys};
+use crate::{accounts, cookie, mfa, passkeys, policies};
 
 pub(super) fn router() -> Router<App> {
     let new_passkey = Place::NewPasskey.path::<RegistrationRef>();
@@ -29,7 +28,7 @@ pub(super) fn router() -> Router<App> {
 }
 
 async fn begin(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, signed_in.session.user.id).await?;
     let outcome = begun(&app, &signed_in, &policy).await;
     go_on(&app, signed_in.visitor, outcome, false).await
 }
@@ -39,7 +38,7 @@ async fn begin_passkey(State(app): State<App>, signed_in: SignedIn, Posted(Empty
     if passkeys::of(&app.db, user.id).await?.len() >= passkeys::MAX {
         return go_and_say("/profile", Notice::DeviceLimit);
     }
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, user.id).await?;
     let outcome = begun(&app, &signed_in, &policy).await;
     go_on(&app, signed_in.visitor, outcome, true).await
 }

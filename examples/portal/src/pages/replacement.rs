@@ -13,8 +13,8 @@ use super::{Page, Shell, devices, registration, show};
 use crate::app::App;
 use crate::forms::Posted;
 use crate::mfa::EngineError;
+use crate::policies;
 use crate::session::SignedIn;
-use crate::settings::Settings;
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile/devices/{id}/replace", get(page).post(replace))
@@ -51,7 +51,7 @@ async fn replace(
 ) -> Page {
     let visitor = &signed_in.visitor;
     let device = devices::find(&app, &signed_in, id).await?.id;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, signed_in.session.user.id).await?;
     let paid = visitor.cookie(RegistrationRef::COOKIE).and_then(RegistrationRef::read);
     let paid = paid.filter(|flow| recovered.is_some() && flow.is_of(visitor));
     let outcome = match &paid {

@@ -14,8 +14,7 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::settings::Settings;
-use crate::{cookie, mfa};
+use crate::{cookie, mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     journey::router::<LoginRef>().route("/sign-in/all-set", get(all_set))
@@ -23,7 +22,7 @@ pub(super) fn router() -> Router<App> {
 
 /// The password of `user` was right.
 pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, user.id).await?;
     let id = mfa::user_id(user)?;
     // Another user of this browser may have trusted it: that says nothing of this one.
     let token = visitor.cookie(cookie::BROWSER).and_then(|text| BrowserToken::from_cookie(text).ok());
@@ -99,7 +98,7 @@ async fn browser_cookie(
     }
     if visitor.trusts {
         cookie::clear(headers, cookie::TRUST)?;
-        let policy = Settings::policy(&app.db).await?;
+        let policy = policies::of(&app.db, mfa::row_id(passed.user())?).await?;
         let name = browsers::name(visitor.user_agent())?;
         match app.mfa.trust_browser(passed, &name, &policy).await? {
             Trust::Trusted { token, browser, .. } => {

@@ -11,8 +11,7 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::settings::Settings;
-use crate::{accounts, cookie, mfa};
+use crate::{accounts, cookie, mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     journey::router::<StepUpRef>()
@@ -68,7 +67,7 @@ pub(super) enum Proof {
 /// Asks for a fresh proof before `intent`.
 pub(super) async fn prove(app: &App, signed_in: &SignedIn, intent: Intent) -> Result<Proof, Failure> {
     let SignedIn { visitor, session } = signed_in;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, session.user.id).await?;
     let contact = mfa::contact(&session.user);
     let outcome = app.mfa.begin_step_up(&session.claims, contact, &policy, Elevated::LIFETIME).await;
     if let Ok(StepUp::Fresh(elevated)) = outcome {

@@ -7,12 +7,11 @@ use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Denial, DenyReason};
 use factorgate::{Challenge, DeniedReason, DeviceInfo, EmailStatus, Refusal, Timestamp};
 
-use super::journey::{Journey, Opened, Place, passkey};
+use super::journey::{self, Journey, Opened, Place, passkey};
 use super::{Page, Shell, sentence};
 use crate::app::App;
 use crate::error::Failure;
 use crate::session::Visitor;
-use crate::settings::Settings;
 use crate::{db, mfa};
 
 /// What became of the form that was posted; nothing, if none was.
@@ -205,8 +204,9 @@ pub(super) async fn draw<R: Journey>(
         place => {
             let chosen = attempt.device;
             let page = code(shell, frame, place, challenge, attempt)?;
-            let offered =
-                R::TRUSTS && place == Place::App && Settings::policy(&app.db).await?.allows_trusted_browsers();
+            let offered = R::TRUSTS
+                && place == Place::App
+                && journey::policy_of(app, challenge.flow()).await?.allows_trusted_browsers();
             let devices = match place {
                 Place::App => app.mfa.devices(challenge.flow().owner()).await?,
                 _ => Vec::new(),

@@ -7,6 +7,7 @@ mod accounts;
 mod authenticator;
 mod driver;
 mod grace;
+mod groups;
 mod passkeys;
 mod preview;
 mod reachable;

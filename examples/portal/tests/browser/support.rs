@@ -288,9 +288,14 @@ impl Browser {
         self.show_preview().await;
     }
 
-    /// Fills the settings' form.
+    /// Fills the form of the company's settings.
     pub(crate) async fn fill_in(&self, company: Company) {
         self.open("/admin/security").await;
+        self.fill_in_here(company).await;
+    }
+
+    /// Fills the form of the settings that are open.
+    pub(crate) async fn fill_in_here(&self, company: Company) {
         self.pick("enforce", if company.enforce { "yes" } else { "no" }).await;
         for (css, wanted) in [("input[name=app]", company.app), ("input[name=email]", company.email)] {
             let channel = self.client.find(Locator::Css(css)).await.unwrap();

@@ -4,4 +4,5 @@ mod flows;
 mod frame;
 mod passkeys;
 mod protection;
+mod settings;
 mod wire;

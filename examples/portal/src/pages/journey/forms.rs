@@ -4,7 +4,7 @@ use axum::extract::State;
 use factorgate::{Code, DeviceId, DeviceName, Error, RecoveryCode, Refusal, Ticket};
 use serde::Deserialize;
 
-use super::{Journey, Place, Underway, ended, refused, settle, undelivered};
+use super::{Journey, Place, Underway, ended, policy_of, refused, settle, undelivered};
 use crate::app::App;
 use crate::cookie;
 use crate::error::chain;
@@ -13,7 +13,6 @@ use crate::mfa::EngineError;
 use crate::notice::Notice;
 use crate::pages::steps::Attempt;
 use crate::pages::{Page, go, go_and_say, sentence};
-use crate::settings::Settings;
 use crate::webauthn::{self, Answered};
 use crate::{mfa, passkeys};
 
@@ -62,7 +61,7 @@ pub(super) async fn verify_app_code<R: Journey>(
 }
 
 async fn app_code<R: Journey>(app: &App, underway: Underway<R>, form: &AppCode) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(app, &underway.flow).await?;
     let device = form.device.parse().ok();
     let code = match Code::parse(&form.code) {
         Ok(code) => code,
@@ -83,7 +82,7 @@ pub(super) async fn verify_email_code<R: Journey>(
     underway: Underway<R>,
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let code = match Code::parse(&code) {
         Ok(code) => code,
         Err(invalid) => return refused(&app, underway, &policy, Place::Email, Attempt::malformed(invalid)).await,
@@ -97,7 +96,7 @@ pub(super) async fn verify_recovery_code<R: Journey>(
     underway: Underway<R>,
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let code = match RecoveryCode::parse(&code) {
         Ok(code) => code,
         Err(invalid) => return refused(&app, underway, &policy, Place::Recovery, Attempt::malformed(invalid)).await,
@@ -120,7 +119,7 @@ pub(super) async fn verify_passkey<R: Journey>(
     underway: Underway<R>,
     Posted(Answer { credential }): Posted<Answer>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let user = mfa::row_id(underway.flow.owner())?;
     let right = match app.webauthn.check(underway.flow.text().expose_secret(), &credential) {
         Answered::Right(result) => passkeys::used(&app.db, user, &result).await?,
@@ -140,7 +139,7 @@ pub(super) async fn redeem_ticket<R: Journey>(
     underway: Underway<R>,
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let ticket = match Ticket::parse(&code) {
         Ok(ticket) => ticket,
         Err(invalid) => return refused(&app, underway, &policy, Place::Ticket, Attempt::malformed(invalid)).await,
@@ -154,7 +153,7 @@ pub(super) async fn send_email_code<R: Journey>(
     Underway { visitor, flow }: Underway<R>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &flow).await?;
     let at = Place::Email.path::<R>();
     let stage = match app.mfa.send_email_code(&flow, &policy).await {
         Ok(outcome) => R::stage(outcome),
@@ -172,7 +171,7 @@ pub(super) async fn begin_enrollment<R: Journey>(
     Underway { visitor, flow }: Underway<R>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &flow).await?;
     let stage = R::stage(app.mfa.begin_app_enrollment(&flow, &policy).await?);
     settle(&app, &visitor, stage, None).await
 }
@@ -182,7 +181,7 @@ pub(super) async fn confirm_enrollment<R: Journey>(
     underway: Underway<R>,
     Posted(form): Posted<Confirmation>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let (code, name) = match (Code::parse(&form.code), DeviceName::new(&form.name)) {
         (Ok(code), Ok(name)) => (code, name),
         (code, name) => {

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse as _};
 use factorgate::{DeviceName, Error, Registration, RegistrationRef};
 use serde::Deserialize;
 
-use super::{Journey, Place, Underway, ended, refused, settle};
+use super::{Journey, Place, Underway, ended, policy_of, refused, settle};
 use crate::app::App;
 use crate::error::{Failure, chain};
 use crate::forms::Posted;
@@ -16,7 +16,6 @@ use crate::notice::Notice;
 use crate::pages::steps::{Attempt, Frame};
 use crate::pages::{Page, Shell, sentence};
 use crate::session::Visitor;
-use crate::settings::Settings;
 use crate::webauthn::{self, Answered};
 use crate::{accounts, mfa, passkeys};
 
@@ -86,7 +85,7 @@ pub(in crate::pages) async fn register(
     Posted(form): Posted<NewPasskey>,
 ) -> Page {
     const AT: Place = Place::NewPasskey;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let named = |attempt: Attempt| Attempt { name: Some(form.name.clone()), ..attempt };
     let name = match DeviceName::new(&form.name) {
         Ok(name) => name,
