@@ -79,6 +79,18 @@ pub(crate) async fn set_password(db: &SqlitePool, id: i64, hash: &str) -> Result
     Ok(())
 }
 
+/// The user has brought along what was registered with another system.
+pub(crate) async fn note_moved_in(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE users SET moved_in = 1 WHERE id = ?").bind(id).execute(db).await?;
+    Ok(())
+}
+
+/// Whether the recovery codes of a user may be those of another system.
+pub(crate) async fn has_moved_in(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
+    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = ? AND moved_in)");
+    Ok(found.bind(id).fetch_one(db).await?)
+}
+
 /// Whether another account has the address.
 pub(crate) async fn is_taken(db: &SqlitePool, email: &EmailAddress, but: i64) -> Result<bool, Failure> {
     let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE email_key = ? AND id <> ?)");

@@ -94,6 +94,7 @@ fn kind(kind: &EventKind) -> &'static str {
         | EventKind::DeviceRemovalRefused { .. }
         | EventKind::ExemptionGranted { .. }
         | EventKind::ExternalRemovalRefused { .. }
+        | EventKind::FactorsImported { .. }
         | EventKind::FactorsReset { .. }
         | EventKind::LoginDenied { .. }
         | EventKind::MailUndelivered
@@ -140,6 +141,11 @@ fn in_words(kind: &EventKind) -> String {
         EventKind::ExternalRemovalRefused { .. } => "The last passkey was not removed: it is still needed",
         EventKind::ExternalRemoved { .. } => "The last passkey was removed",
         EventKind::GraceBegun { .. } => "The time to register a smartphone began",
+        EventKind::FactorsImported { by, recovery_codes } => {
+            return format!(
+                "Moved in from another system, with {recovery_codes} recovery codes, by administrator {by}"
+            );
+        }
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",

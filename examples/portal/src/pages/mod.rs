@@ -10,6 +10,7 @@ mod exemption;
 mod groups;
 mod journey;
 mod mailbox;
+mod moving;
 mod odds;
 mod passkeys;
 mod password;
@@ -61,6 +62,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(security::router())
         .merge(users::router())
         .merge(groups::router())
+        .merge(moving::router())
         .merge(reset::router())
         .merge(exemption::router())
         .merge(audit::router())

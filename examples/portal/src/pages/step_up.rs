@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, address, devices, go, passkeys, recovery_codes};
+use super::{Page, address, devices, go, moving, passkeys, recovery_codes};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
@@ -22,6 +22,7 @@ pub(super) fn router() -> Router<App> {
 pub(super) enum Intent {
     ChangeAddress,
     MakeRecoveryCodes,
+    MoveIn,
     RemoveDevice(u64),
     RemovePasskey(i64),
 }
@@ -31,6 +32,7 @@ impl Intent {
         match self {
             Self::ChangeAddress => "address".to_owned(),
             Self::MakeRecoveryCodes => "codes".to_owned(),
+            Self::MoveIn => "move-in".to_owned(),
             Self::RemoveDevice(id) => format!("remove-{id}"),
             Self::RemovePasskey(id) => format!("remove-passkey-{id}"),
         }
@@ -40,6 +42,7 @@ impl Intent {
         match word {
             "address" => Some(Self::ChangeAddress),
             "codes" => Some(Self::MakeRecoveryCodes),
+            "move-in" => Some(Self::MoveIn),
             word => match word.strip_prefix("remove-passkey-") {
                 Some(id) => id.parse().ok().map(Self::RemovePasskey),
                 None => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
@@ -51,6 +54,7 @@ impl Intent {
         match self {
             Self::ChangeAddress => Ok(go(address::PATH)),
             Self::MakeRecoveryCodes => recovery_codes::make(app, signed_in, elevated).await,
+            Self::MoveIn => Ok(go(moving::PATH)),
             Self::RemoveDevice(id) => devices::remove(app, signed_in, id, elevated).await,
             Self::RemovePasskey(id) => passkeys::remove(app, signed_in, id, elevated).await,
         }
@@ -104,6 +108,7 @@ impl Journey for StepUpRef {
         match visitor.cookie(cookie::INTENT).and_then(Intent::parse) {
             Some(Intent::ChangeAddress) => "Before your address is changed, a fresh proof is asked for.",
             Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh proof is asked for.",
+            Some(Intent::MoveIn) => "Before users are moved in, a fresh proof is asked for.",
             Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh proof is asked for.",
             Some(Intent::RemovePasskey(_)) => "Before the passkey is removed, a fresh proof is asked for.",
             None => "",
@@ -145,7 +150,7 @@ mod tests {
     #[test]
     fn an_intent_is_read_back_and_nothing_else_is() {
         let removals = [Intent::RemoveDevice(7), Intent::RemovePasskey(7)];
-        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes].into_iter().chain(removals) {
+        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes, Intent::MoveIn].into_iter().chain(removals) {
             assert_eq!(Intent::parse(&intent.word()), Some(intent));
         }
         for word in ["", "remove", "remove-", "remove-x", "remove--1", "codes "] {

@@ -12,7 +12,7 @@ use super::{Page, Shell, sentence};
 use crate::app::App;
 use crate::error::Failure;
 use crate::session::Visitor;
-use crate::{db, mfa};
+use crate::{accounts, db, mfa};
 
 /// What became of the form that was posted; nothing, if none was.
 #[derive(Default)]
@@ -211,6 +211,8 @@ pub(super) async fn draw<R: Journey>(
                 Place::App => app.mfa.devices(challenge.flow().owner()).await?,
                 _ => Vec::new(),
             };
+            let moved_in = place == Place::Recovery
+                && accounts::has_moved_in(&app.db, mfa::row_id(challenge.flow().owner())?).await?;
             let option = |held: DeviceInfo| DeviceOption {
                 id: held.id.get(),
                 chosen: chosen == Some(held.id.get()),
@@ -218,6 +220,10 @@ pub(super) async fn draw<R: Journey>(
             };
             CodePage {
                 trust: offered.then_some(visitor.trusts),
+                hint: match moved_in {
+                    true => "One of ours, or one that you brought along, spelled as it is written.".to_owned(),
+                    false => page.hint,
+                },
                 reason: R::reason(visitor),
                 devices: devices.into_iter().filter(|held| !held.disabled).map(option).collect(),
                 ..page

@@ -8,6 +8,7 @@ mod authenticator;
 mod driver;
 mod grace;
 mod groups;
+mod moving;
 mod passkeys;
 mod preview;
 mod reachable;

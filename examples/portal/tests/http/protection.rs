@@ -69,6 +69,8 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         "/admin/groups/1/remove",
         "/admin/groups/1/security",
         "/admin/groups/1/security/withdraw",
+        "/admin/moving",
+        "/admin/moving/begin",
         "/admin/security",
         "/admin/security/preview",
         "/admin/users/1/exemption",
@@ -120,6 +122,7 @@ async fn what_belongs_to_another_user_is_not_there() {
         "/admin/users/1/reset",
         "/admin/users/1/security",
         "/admin/groups",
+        "/admin/moving",
     ] {
         assert_eq!(post(&portal, path, &ada.cookie, &form).await.status, 404, "{path}");
     }

@@ -1,6 +1,7 @@
 //! The forms of a flow: each is one operation of the engine.
 
 use axum::extract::State;
+use factorgate::moving::LegacyRecoveryCode;
 use factorgate::{Code, DeviceId, DeviceName, Error, RecoveryCode, Refusal, Ticket};
 use serde::Deserialize;
 
@@ -14,7 +15,7 @@ use crate::notice::Notice;
 use crate::pages::steps::Attempt;
 use crate::pages::{Page, go, go_and_say, sentence};
 use crate::webauthn::{self, Answered};
-use crate::{mfa, passkeys};
+use crate::{accounts, mfa, passkeys};
 
 #[derive(Deserialize)]
 pub(super) struct Typed {
@@ -25,6 +26,12 @@ pub(super) struct Typed {
 #[derive(Deserialize)]
 pub(super) struct Answer {
     credential: String,
+}
+
+/// A recovery code, by the system that has made it.
+enum Spelled {
+    Legacy(LegacyRecoveryCode),
+    Ours(RecoveryCode),
 }
 
 #[derive(Deserialize)]
@@ -97,11 +104,17 @@ pub(super) async fn verify_recovery_code<R: Journey>(
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
     let policy = policy_of(&app, &underway.flow).await?;
-    let code = match RecoveryCode::parse(&code) {
-        Ok(code) => code,
-        Err(invalid) => return refused(&app, underway, &policy, Place::Recovery, Attempt::malformed(invalid)).await,
+    // Who has moved in may hold codes of both kinds, which no look at them tells apart.
+    let spelled = match accounts::has_moved_in(&app.db, mfa::row_id(underway.flow.owner())?).await? {
+        true => LegacyRecoveryCode::parse(&code).map(Spelled::Legacy).map_err(Attempt::malformed),
+        false => RecoveryCode::parse(&code).map(Spelled::Ours).map_err(Attempt::malformed),
     };
-    match app.mfa.verify_recovery_code(&underway.flow, &code, &policy).await {
+    let outcome = match spelled {
+        Ok(Spelled::Legacy(code)) => app.mfa.verify_legacy_recovery_code(&underway.flow, &code, &policy).await,
+        Ok(Spelled::Ours(code)) => app.mfa.verify_recovery_code(&underway.flow, &code, &policy).await,
+        Err(attempt) => return refused(&app, underway, &policy, Place::Recovery, attempt).await,
+    };
+    match outcome {
         Ok(outcome) => {
             settle(&app, &underway.visitor, R::stage(outcome), Some((Place::Recovery, Attempt::default()))).await
         }
