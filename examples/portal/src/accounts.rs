@@ -1,6 +1,6 @@
 //! Who has an account.
 
-use factorgate::{AddressPermit, EmailAddress};
+use factorgate::{AddressPermit, EmailAddress, Evidence};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqlitePool};
 
@@ -79,6 +79,18 @@ pub(crate) async fn set_password(db: &SqlitePool, id: i64, hash: &str) -> Result
     Ok(())
 }
 
+/// The user has brought along what was registered with another system.
+pub(crate) async fn note_moved_in(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE users SET moved_in = 1 WHERE id = ?").bind(id).execute(db).await?;
+    Ok(())
+}
+
+/// Whether the recovery codes of a user may be those of another system.
+pub(crate) async fn has_moved_in(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
+    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = ? AND moved_in)");
+    Ok(found.bind(id).fetch_one(db).await?)
+}
+
 /// Whether another account has the address.
 pub(crate) async fn is_taken(db: &SqlitePool, email: &EmailAddress, but: i64) -> Result<bool, Failure> {
     let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE email_key = ? AND id <> ?)");
@@ -96,8 +108,11 @@ pub(crate) async fn set_email(db: &SqlitePool, permit: AddressPermit, email: &Em
     Ok(())
 }
 
-/// The user has shown that they read what is sent to the address.
-pub(crate) async fn mark_email_verified(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+/// Puts on record that the user reads what is sent to the address, if a code by e-mail has shown it.
+pub(crate) async fn note_address(db: &SqlitePool, id: i64, proved: &Evidence) -> Result<(), Failure> {
+    if proved.email_code.is_none() {
+        return Ok(());
+    }
     sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ?").bind(id).execute(db).await?;
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::mail::Outbox;
 use crate::mfa::{self, Engine};
 use crate::password::Passwords;
+use crate::webauthn::{self, RelyingParty};
 use crate::{audit, db, headers, pages, session};
 
 /// No form of the portal is longer.
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) mfa: Engine,
     pub(crate) outbox: Outbox,
     pub(crate) passwords: Passwords,
+    pub(crate) webauthn: RelyingParty,
 }
 
 impl Deref for App {
@@ -61,9 +63,10 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
     }
     let (log, writer) = audit::log(db.clone());
     let mfa = mfa::engine(&db, outbox.clone(), key, log).await?;
-    let app = App(Arc::new(Parts { db: db.clone(), mfa, outbox, passwords }));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
+    let webauthn = RelyingParty::new(addr.port())?;
+    let app = App(Arc::new(Parts { db: db.clone(), mfa, outbox, passwords, webauthn }));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async {
         // A sender that is gone stops the server too.
@@ -96,7 +99,7 @@ impl Running {
     /// The address to open in a browser.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", self.addr)
+        format!("http://{}:{}/", webauthn::HOST, self.addr.port())
     }
 
     /// Answers what has begun, and stops.

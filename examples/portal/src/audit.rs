@@ -5,6 +5,7 @@ use sqlx::SqlitePool;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use crate::db;
 use crate::error::Failure;
 
 /// Takes events without waiting, as an observer must: it runs within the request.
@@ -44,6 +45,19 @@ async fn keep(db: &SqlitePool, event: &Event) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Notes what the portal itself has done, of which the engine knows nothing.
+pub(crate) async fn note(db: &SqlitePool, user: i64, kind: &str, words: &str) -> Result<(), Failure> {
+    println!("audit: user {user}: {words}");
+    sqlx::query("INSERT INTO events (user_id, at, kind, words) VALUES (?, ?, ?, ?)")
+        .bind(user.to_string())
+        .bind(db::now()?)
+        .bind(kind)
+        .bind(words)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// An event, as the page shows it.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Entry {
@@ -71,6 +85,7 @@ fn kind(kind: &EventKind) -> &'static str {
         EventKind::BrowserTrustEnded { cause: TrustEnd::Reused, .. }
         | EventKind::DeviceDisabled { .. }
         | EventKind::EmailDisabled
+        | EventKind::ExternalDisabled { .. }
         | EventKind::Locked { .. }
         | EventKind::RecoveryCodesDisabled
         | EventKind::StepNotOpen { .. } => "bad",
@@ -78,6 +93,8 @@ fn kind(kind: &EventKind) -> &'static str {
         | EventKind::CodeRefused { .. }
         | EventKind::DeviceRemovalRefused { .. }
         | EventKind::ExemptionGranted { .. }
+        | EventKind::ExternalRemovalRefused { .. }
+        | EventKind::FactorsImported { .. }
         | EventKind::FactorsReset { .. }
         | EventKind::LoginDenied { .. }
         | EventKind::MailUndelivered
@@ -116,7 +133,19 @@ fn in_words(kind: &EventKind) -> String {
         EventKind::EnrollmentBegun => "Began to register a device",
         EventKind::ExemptionGranted { by, .. } => return format!("Exempted for a while by administrator {by}"),
         EventKind::ExemptionWithdrawn { by } => return format!("The exemption was withdrawn by administrator {by}"),
+        EventKind::ExternalAdded { by: Some(by), .. } => {
+            return format!("A passkey was registered by administrator {by}");
+        }
+        EventKind::ExternalAdded { .. } => "Registered a passkey",
+        EventKind::ExternalDisabled { .. } => "The passkeys were disabled after very many failed tries",
+        EventKind::ExternalRemovalRefused { .. } => "The last passkey was not removed: it is still needed",
+        EventKind::ExternalRemoved { .. } => "The last passkey was removed",
         EventKind::GraceBegun { .. } => "The time to register a smartphone began",
+        EventKind::FactorsImported { by, recovery_codes } => {
+            return format!(
+                "Moved in from another system, with {recovery_codes} recovery codes, by administrator {by}"
+            );
+        }
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",
@@ -142,6 +171,7 @@ fn factor_in_words(factor: Factor) -> &'static str {
     match factor {
         Factor::App => "a code of the smartphone",
         Factor::Email => "a code by e-mail",
+        Factor::External(_) => "a passkey",
         Factor::Enrollment => "the first code of a new device",
         Factor::Recovery => "a recovery code",
         Factor::RecoveryConfirmation => "a recovery code, to confirm new ones",

@@ -12,6 +12,8 @@ pub(crate) const SESSION: &str = "__Host-session";
 pub(crate) const LOGIN: &str = "__Host-login";
 /// The registration of a smartphone that has not been finished.
 pub(crate) const REGISTRATION: &str = "__Host-registration";
+/// What is registered in it, where that is no smartphone.
+pub(crate) const KIND: &str = "__Host-kind";
 /// The step-up that has not been finished, and what it is for.
 pub(crate) const STEP_UP: &str = "__Host-step-up";
 pub(crate) const INTENT: &str = "__Host-intent";

@@ -16,9 +16,22 @@ pub(crate) struct Posted<T>(pub(crate) T);
 #[derive(Debug, Deserialize)]
 pub(crate) struct Empty {}
 
+/// The same as it came: for a form in which one field can stand several times.
+#[derive(Debug)]
+pub(crate) struct PostedPairs(pub(crate) Vec<(String, String)>);
+
 #[derive(Deserialize)]
 struct Protection {
     csrf: String,
+}
+
+impl<S: Send + Sync> FromRequest<S> for PostedPairs {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let Posted(pairs) = Posted::from_request(request, state).await?;
+        Ok(Self(pairs))
+    }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Posted<T> {

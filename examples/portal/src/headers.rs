@@ -5,9 +5,13 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// There is no script in the portal, and none can run.
+/// No script can run, but on the pages of a passkey the portal's own one.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                                        frame-ancestors 'none'; base-uri 'none'";
+
+/// The browser's part of a passkey is done by a script: a file of the portal's.
+pub(crate) const WITH_SCRIPT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 pub(crate) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;

@@ -29,10 +29,13 @@ mod mail;
 mod mfa;
 mod notice;
 mod pages;
+mod passkeys;
 mod password;
+mod policies;
 mod session;
 mod settings;
 mod token;
+mod webauthn;
 
 pub use crate::app::{Running, StartError, serve};
 pub use crate::config::{Config, Database, InvalidConfig};

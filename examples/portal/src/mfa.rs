@@ -6,6 +6,8 @@ use factorgate::otpauth::Issuer;
 use factorgate::{Contact, DeviceInfo, Mfa, MfaError, ServerKey, ServerKeys, UserId, UserStatus};
 use factorgate_sqlx::SqliteStore;
 use sqlx::SqlitePool;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use crate::accounts::User;
 use crate::app::{App, StartError};
@@ -28,8 +30,19 @@ pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, key: ServerKey, log:
     Mfa::builder(store, outbox, ServerKeys::new(key), issuer)
         .trust_lifetime(Duration::from_secs(TRUST_DAYS * 24 * 60 * 60))
         .observer(move |event| log.note(event))
+        .recovery_hash_checker(is_of_hash)
         .build()
         .map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// Whether a recovery code is the one of a hash that a user has brought along.
+fn is_of_hash(typed: &str, hash: &str) -> bool {
+    let check = || bcrypt::verify(typed, hash).unwrap_or(false);
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        // It is slow on purpose, and there may be many: others are served meanwhile.
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(check),
+        _ => check(),
+    }
 }
 
 /// The name by which the engine knows a user: the row's number, which is never given twice.

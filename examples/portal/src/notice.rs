@@ -47,6 +47,9 @@ notices! {
     Exempted = "exempted", good, "The user is exempt until the day that you have named.";
     ExemptionOver = "exemption-over", good,
         "The exemption is withdrawn, and the sessions of the user are ended.";
+    GroupMade = "group", good, "The group is made. Put users into it, and decide what they are asked for.";
+    GroupRemoved = "group-removed", good, "The group is dissolved, and what was decided for it is taken back.";
+    GroupSaved = "group-saved", good, "The members are saved. What is decided for the group applies to them at once.";
     LoginOver = "over", bad, "Your sign-in has expired or was ended. Please start again.";
     MailFailed = "mail", bad, "The mail with the code could not be sent. Please ask for it again.";
     MailFailedAtOnce = "mail-begin", bad,
@@ -54,6 +57,13 @@ notices! {
     MailUnsure = "mail-unsure", warn,
         "We do not know whether the mail with the code has left us. If it does not arrive, ask for a new one.";
     NotTrusted = "not-trusted", warn, "You are signed in, but this browser could not be trusted.";
+    PasskeyAdded = "passkey", good,
+        "Your passkey is registered, and your other sessions are ended. It is asked for from now on.";
+    PasskeyRemoved = "passkey-removed", good, "The passkey is removed, and your other sessions are ended.";
+    PasskeyRemovedUntold = "passkey-removed-untold", warn,
+        "The passkey is removed, and your sessions are ended. The mail that tells you so could not be delivered.";
+    PasskeyUntold = "passkey-untold", warn,
+        "Your passkey is registered, and your sessions are ended. The mail that tells you so could not be delivered.";
     PasswordChanged = "password", good, "Your password is changed, and all your sessions are ended. Sign in with the new one.";
     ProofOver = "proof-over", bad, "The proof has expired. Please start again.";
     Proved = "proved", good, "Thank you. You can go on.";
@@ -67,6 +77,7 @@ notices! {
     SecretDiscarded = "discarded", bad, "After too many wrong codes the secret key was discarded. Please start the registration again.";
     SessionOver = "session-over", bad, "Your session was ended. Please sign in again.";
     SettingsSaved = "saved", good, "The settings are saved, and in force at once, also for sign-ins that have begun.";
+    SettingsWithdrawn = "withdrawn", good, "The settings are taken back, also for sign-ins that have begun.";
     SignedOut = "out", good, "You are signed out.";
     TooSoon = "soon", warn, "A code was sent a moment ago. Please wait before you ask for another one.";
 }

@@ -32,6 +32,8 @@ pub(crate) struct Visitor {
     pub(crate) notice: Option<Notice>,
     /// Whether the user who signs in wishes to trust this browser.
     pub(crate) trusts: bool,
+    /// Whether the registration that is under way is that of a passkey.
+    pub(crate) adds_passkey: bool,
     headers: Arc<HeaderMap>,
 }
 
@@ -173,6 +175,7 @@ fn in_words(evidence: &Evidence) -> String {
         (evidence.ticket.is_some(), "a ticket of the administrator"),
         (evidence.email_code.is_some(), "an e-mail code"),
         (evidence.app_code.is_some(), "a code of the smartphone"),
+        (!evidence.external.is_empty(), "a passkey"),
         (evidence.recovery_code.is_some(), "a recovery code"),
         (evidence.trusted_browser.is_some(), "a browser that you trust"),
         (evidence.enrolled.is_some(), "the new smartphone"),
@@ -203,11 +206,13 @@ async fn visitor(app: &App, headers: &HeaderMap) -> Result<(Visitor, bool), Fail
     let notice = cookie::read(headers, cookie::NOTICE).and_then(Notice::parse);
     let known = cookie::read(headers, cookie::SESSION).and_then(Token::parse);
     let trusts = cookie::read(headers, cookie::TRUST).is_some();
+    let adds_passkey = cookie::read(headers, cookie::KIND).is_some();
     let headers = Arc::new(headers.clone());
-    match known {
-        Some(token) => Ok((Visitor { session: find(app, &token).await?, token, notice, trusts, headers }, false)),
-        None => Ok((Visitor { session: None, token: Token::mint()?, notice, trusts, headers }, true)),
-    }
+    let (session, token, fresh) = match known {
+        Some(token) => (find(app, &token).await?, token, false),
+        None => (None, Token::mint()?, true),
+    };
+    Ok((Visitor { token, session, notice, trusts, adds_passkey, headers }, fresh))
 }
 
 /// The session of a token. The engine is asked on each request: a factor that was reset or removed ends it.

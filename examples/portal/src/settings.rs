@@ -1,10 +1,12 @@
-//! What the administrator has decided for the company.
+//! What an administrator decides, as a form, as a row, and as a policy.
 
-use factorgate::policy::{Channel, FirstRegistration, GraceDays, InvalidPolicy, Policy, Saveable};
+use factorgate::policy::{Channel, FirstRegistration, GraceDays, InvalidPolicy, Policy};
 use serde::Deserialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqlitePool};
 
 use crate::error::Failure;
+use crate::webauthn;
 
 /// The settings as the form holds them. Nothing is left out: what is switched off now may be switched on again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +14,11 @@ pub(crate) struct Settings {
     pub(crate) enforce: bool,
     pub(crate) app: bool,
     pub(crate) email: bool,
+    pub(crate) passkey: bool,
     pub(crate) combine: Combine,
     pub(crate) email_fallback: bool,
+    /// A passkey may stand in for the smartphone of a user who has both.
+    pub(crate) passkey_stands_in: bool,
     pub(crate) trusted_browsers: bool,
     /// For how many days a first registration may be put off; 0 for none.
     pub(crate) grace_days: u8,
@@ -21,7 +26,7 @@ pub(crate) struct Settings {
     pub(crate) first: Option<FirstRegistration>,
 }
 
-/// What is asked of a user where both channels are enabled.
+/// What is asked of a user where several channels are enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Combine {
@@ -36,9 +41,11 @@ pub(crate) struct Fields {
     enforce: Option<Choice>,
     app: Option<String>,
     email: Option<String>,
+    passkey: Option<String>,
     #[serde(default)]
     combine: Combine,
     email_fallback: Option<String>,
+    passkey_stands_in: Option<String>,
     trusted_browsers: Option<String>,
     #[serde(default)]
     grace_days: String,
@@ -79,29 +86,31 @@ pub(crate) enum Objection {
 
 impl Settings {
     /// Before the administrator has decided anything.
-    const UNDECIDED: Self = Self {
+    pub(crate) const UNDECIDED: Self = Self {
         enforce: false,
         app: true,
         email: true,
+        passkey: false,
         combine: Combine::Any,
         email_fallback: false,
+        passkey_stands_in: false,
         trusted_browsers: false,
         grace_days: 0,
         first: None,
     };
 
-    pub(crate) async fn load(db: &SqlitePool) -> Result<Self, Failure> {
-        let Some(row) = sqlx::query("SELECT * FROM settings WHERE id = 1").fetch_optional(db).await? else {
-            return Ok(Self::UNDECIDED);
-        };
+    /// Reads a row of the policies.
+    pub(crate) fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let first: &str = row.try_get("first_registration")?;
         let combine: &str = row.try_get("combine")?;
         Ok(Self {
             enforce: row.try_get("enforce")?,
             app: row.try_get("app")?,
             email: row.try_get("email")?,
+            passkey: row.try_get("passkey")?,
             combine: if combine == "any" { Combine::Any } else { Combine::All },
             email_fallback: row.try_get("email_fallback")?,
+            passkey_stands_in: row.try_get("passkey_stands_in")?,
             trusted_browsers: row.try_get("trusted_browsers")?,
             grace_days: row.try_get::<Option<u8>, _>("grace_days")?.unwrap_or_default(),
             // The table takes these three and nothing else; the strictest stands last.
@@ -113,25 +122,26 @@ impl Settings {
         })
     }
 
-    /// Saves what makes `policy`, which leaves an administrator a way in, or was taken by name all the same.
-    pub(crate) async fn save(&self, db: &SqlitePool, policy: &Saveable) -> Result<(), Failure> {
-        if self.to_policy().as_ref() != Ok(policy.policy()) {
-            return Err(Failure::internal("the settings are not those of the policy that was looked at"));
-        }
+    /// Writes a row of the policies. [`Checked`](crate::policies::Checked) has looked at it.
+    pub(crate) async fn save(&self, db: &SqlitePool, scope: &str) -> Result<(), Failure> {
         sqlx::query(
-            "INSERT INTO settings (id, enforce, app, email, combine, email_fallback, trusted_browsers, grace_days,
-                 first_registration)
-             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET enforce = excluded.enforce, app = excluded.app, email = excluded.email,
-                 combine = excluded.combine, email_fallback = excluded.email_fallback,
+            "INSERT INTO policies (scope, enforce, app, email, passkey, combine, email_fallback, passkey_stands_in,
+                 trusted_browsers, grace_days, first_registration)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (scope) DO UPDATE SET enforce = excluded.enforce, app = excluded.app, email = excluded.email,
+                 passkey = excluded.passkey, combine = excluded.combine, email_fallback = excluded.email_fallback,
+                 passkey_stands_in = excluded.passkey_stands_in,
                  trusted_browsers = excluded.trusted_browsers, grace_days = excluded.grace_days,
                  first_registration = excluded.first_registration",
         )
+        .bind(scope)
         .bind(self.enforce)
         .bind(self.app)
         .bind(self.email)
+        .bind(self.passkey)
         .bind(self.combine())
         .bind(self.email_fallback)
+        .bind(self.passkey_stands_in)
         .bind(self.trusted_browsers)
         .bind(Some(self.grace_days).filter(|days| *days > 0))
         .bind(self.first())
@@ -143,7 +153,9 @@ impl Settings {
     /// The policy that these settings are.
     pub(crate) fn to_policy(self) -> Result<Policy, Objection> {
         let first = self.first.ok_or(Objection::NoFirstRegistration)?;
-        let channels = [(self.app, Channel::App), (self.email, Channel::Email)];
+        let passkey = webauthn::factor().map_err(|_| Objection::NoChannel)?;
+        let channels =
+            [(self.app, Channel::App), (self.email, Channel::Email), (self.passkey, Channel::External(passkey))];
         let enabled = channels.into_iter().filter_map(|(on, channel)| on.then_some(channel));
         let mut policy = match (self.enforce, self.combine) {
             (false, _) => Policy::off(first),
@@ -153,20 +165,13 @@ impl Settings {
         if self.enforce && self.email_fallback {
             policy = policy.with_email_fallback()?;
         }
+        if self.passkey_stands_in {
+            policy = policy.with_stand_in(passkey)?;
+        }
         if self.grace_days > 0 {
             policy = policy.with_grace(GraceDays::new(self.grace_days).map_err(|_| Objection::Grace)?);
         }
         Ok(if self.trusted_browsers { policy.with_trusted_browsers() } else { policy })
-    }
-
-    /// The policy in force. Before the administrator has decided, nothing is enforced, and who registers a
-    /// smartphone from the profile proves the address first.
-    pub(crate) async fn policy(db: &SqlitePool) -> Result<Policy, Failure> {
-        let settings = Self::load(db).await?;
-        let first = settings.first.or(Some(FirstRegistration::AfterEmailCode));
-        Self { first, ..settings }
-            .to_policy()
-            .map_err(|objection| Failure::internal(format!("the saved settings make no policy: {objection:?}")))
     }
 
     pub(crate) fn combine(&self) -> &'static str {
@@ -192,8 +197,10 @@ impl From<Fields> for Settings {
             enforce: fields.enforce == Some(Choice::Yes),
             app: fields.app.is_some(),
             email: fields.email.is_some(),
+            passkey: fields.passkey.is_some(),
             combine: fields.combine,
             email_fallback: fields.email_fallback.is_some(),
+            passkey_stands_in: fields.passkey_stands_in.is_some(),
             trusted_browsers: fields.trusted_browsers.is_some(),
             // What is no number of days is none that will do.
             grace_days: match fields.grace_days.trim() {
@@ -219,13 +226,10 @@ impl From<InvalidPolicy> for Objection {
 }
 
 #[cfg(test)]
-mod tests {
-    use factorgate::policy::{Preview, Standing};
-
+pub(crate) mod tests {
     use super::*;
-    use crate::config::Database;
 
-    fn fields(form: &str) -> Settings {
+    pub(crate) fn fields(form: &str) -> Settings {
         serde_urlencoded::from_str::<Fields>(form).unwrap().into()
     }
 
@@ -244,27 +248,6 @@ mod tests {
         for days in ["91", "-1", "999", "soon"] {
             let grace = format!("enforce=yes&app=on&grace_days={days}&first=with_ticket");
             assert_eq!(fields(&grace).to_policy(), Err(Objection::Grace), "{days}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_saved_is_what_is_loaded() {
-        let db = crate::db::open(&Database::Memory).await.unwrap();
-        assert_eq!(Settings::load(&db).await.unwrap(), Settings::UNDECIDED);
-        for form in [
-            "enforce=yes&app=on&email=on&combine=all&email_fallback=on&first=with_ticket",
-            "enforce=no&app=on&first=after_password",
-            "enforce=yes&email=on&combine=any&first=after_email_code",
-            "enforce=yes&app=on&trusted_browsers=on&grace_days=14&first=after_email_code",
-        ] {
-            let settings = fields(form);
-            let policy = settings.to_policy().unwrap();
-            let user = Standing::new();
-            let saveable = Preview::new(&policy, &policy)
-                .check_administrators([user])
-                .unwrap_or_else(|refused| refused.accept_lockout());
-            settings.save(&db, &saveable).await.unwrap();
-            assert_eq!(Settings::load(&db).await.unwrap(), settings, "{form}");
         }
     }
 }

@@ -10,6 +10,7 @@ use factorgate::policy::Channel;
 use super::{Page, Shell, date_time, moment, show};
 use crate::app::App;
 use crate::mfa;
+use crate::policies::{self, Scope};
 use crate::session::SignedIn;
 use crate::settings::{Combine, Settings};
 
@@ -26,6 +27,7 @@ struct DashboardPage {
     proved: String,
     since: String,
     devices: usize,
+    passkey: bool,
     /// Until when the first registration may be put off.
     grace: Option<String>,
     /// What should be done about the recovery codes.
@@ -33,12 +35,14 @@ struct DashboardPage {
     is_admin: bool,
     decided: bool,
     company: String,
+    /// The groups whose policies apply beside the company's.
+    beside: String,
 }
 
 async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
-    let settings = Settings::load(&app.db).await?;
+    let settings = policies::settings(&app.db, Scope::Company).await?;
     let status = mfa::status(&app, &session.user).await?;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, session.user.id).await?;
     let standing = status.standing(&mfa::contact(&session.user));
     let owed = policy.evaluate(&standing).reminds_enrollment();
     show(&DashboardPage {
@@ -48,11 +52,13 @@ async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: Signed
         proved: session.proved(),
         since: date_time(session.created_at),
         devices: status.devices.len(),
+        passkey: !status.external.is_empty(),
         grace: policy.grace_until(&standing).filter(|_| owed).map(moment),
         codes: status.recovery_codes.and_then(reminder),
         is_admin: session.user.is_admin,
-        decided: settings.first.is_some(),
-        company: summary(settings),
+        decided: settings.is_some(),
+        company: settings.map(summary).unwrap_or_default(),
+        beside: policies::names_beside_company(&app.db, session.user.id).await?.join(", "),
     })
 }
 
@@ -68,15 +74,22 @@ fn reminder(left: RecoveryCodesLeft) -> Option<String> {
 
 fn summary(settings: Settings) -> String {
     let Ok(policy) = settings.to_policy() else { return String::new() };
-    let channels = policy.channels();
-    let asked = match (channels.contains(Channel::App), channels.contains(Channel::Email), settings.combine) {
-        (true, true, Combine::Any) => "an app code or an e-mail code",
-        (true, true, Combine::All) => "an app code and an e-mail code",
-        (true, false, _) => "an app code",
-        (false, true, _) => "an e-mail code",
-        (false, false, _) => {
-            return "MFA is not enforced. Users who registered a smartphone are asked for it.".to_owned();
-        }
+    let asked: Vec<&str> = policy.channels().iter().filter_map(in_words).collect();
+    let between = match settings.combine {
+        Combine::Any => " or ",
+        Combine::All => " and ",
     };
-    format!("MFA is enforced: everybody is asked for {asked}.")
+    match asked.is_empty() {
+        true => "MFA is not enforced. Users who registered a smartphone or a passkey are asked for it.".to_owned(),
+        false => format!("MFA is enforced: everybody is asked for {}.", asked.join(between)),
+    }
+}
+
+fn in_words(channel: Channel) -> Option<&'static str> {
+    match channel {
+        Channel::App => Some("an app code"),
+        Channel::Email => Some("an e-mail code"),
+        Channel::External(_) => Some("a passkey"),
+        _ => None,
+    }
 }

@@ -16,10 +16,9 @@ use super::{Page, Shell, go_and_say, moment, sentence, show, show_again};
 use crate::app::App;
 use crate::error::{Failure, chain};
 use crate::forms::{Empty, Posted};
-use crate::mfa;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn};
-use crate::settings::Settings;
+use crate::{mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -67,7 +66,7 @@ async fn begin_to_remove(
 /// Removes the device, the proof being fresh.
 pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: u64, elevated: &Elevated) -> Page {
     let device = find(app, signed_in, id).await?;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, signed_in.session.user.id).await?;
     let contact = mfa::contact(&signed_in.session.user);
     match app.mfa.remove_device_with(elevated, device.id, contact, &policy).await {
         Ok(Removal::Removed { change, .. }) => {
@@ -89,7 +88,7 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: u64, elevated: &
 
 async fn kept(app: &App, signed_in: &SignedIn, device: DeviceId) -> Result<Option<Kept>, Failure> {
     let user = &signed_in.session.user;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, user.id).await?;
     let removable = app.mfa.can_remove(&mfa::user_id(user)?, device, &mfa::contact(user), &policy).await?;
     let Removable::No { reason, instead } = removable else { return Ok(None) };
     let also = instead.iter().filter_map(|other| match other {

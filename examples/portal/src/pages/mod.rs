@@ -7,9 +7,12 @@ mod dashboard;
 mod devices;
 mod entry;
 mod exemption;
+mod groups;
 mod journey;
 mod mailbox;
+mod moving;
 mod odds;
+mod passkeys;
 mod password;
 mod preview;
 mod profile;
@@ -50,6 +53,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(dashboard::router())
         .merge(profile::router())
         .merge(devices::router())
+        .merge(passkeys::router())
         .merge(replacement::router())
         .merge(recovery_codes::router())
         .merge(browsers::router())
@@ -57,6 +61,8 @@ pub(crate) fn router() -> Router<App> {
         .merge(password::router())
         .merge(security::router())
         .merge(users::router())
+        .merge(groups::router())
+        .merge(moving::router())
         .merge(reset::router())
         .merge(exemption::router())
         .merge(audit::router())
@@ -68,11 +74,13 @@ pub(crate) fn router() -> Router<App> {
 pub(crate) fn assets() -> Router<App> {
     const STYLE: &str = include_str!("../../assets/portal.css");
     const ICON: &str = include_str!("../../assets/icon.svg");
+    const PASSKEY: &str = include_str!("../../assets/passkey.js");
     fn asset(kind: &'static str, body: &'static str) -> impl IntoResponse {
         ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], body)
     }
     Router::new()
         .route("/assets/portal.css", get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route("/assets/passkey.js", get(async || asset("text/javascript; charset=utf-8", PASSKEY)))
         .route("/assets/icon.svg", get(async || asset("image/svg+xml", ICON)))
 }
 

@@ -2,11 +2,12 @@
 
 use factorgate::Timestamp;
 use factorgate::policy::{
-    DenyReason, DeviceStanding, EmailStanding, FirstRegistration, Path, Plan, Policy, Preview, Remedy, Standing, Step,
+    DenyReason, DeviceStanding, EmailStanding, Finding, FirstRegistration, Path, Plan, Policy, Remedy, Standing, Step,
     Summary,
 };
 
 use super::sentence;
+use crate::webauthn;
 
 /// What is asked for after the password.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) struct Row {
 }
 
 /// The kinds of users that differ by what they hold, at a sign-in `now`.
-pub(super) fn kinds(now: Timestamp) -> [(&'static str, Standing); 6] {
+pub(super) fn kinds(now: Timestamp) -> Vec<(&'static str, Standing)> {
     let user = |device, verified, ticket| {
         let mut standing = Standing::at(now);
         standing.device = device;
@@ -34,12 +35,18 @@ pub(super) fn kinds(now: Timestamp) -> [(&'static str, Standing); 6] {
         standing
     };
     let registered = |recovery_codes| DeviceStanding::Confirmed { recovery_codes };
-    [
+    let with_passkey = |mut standing: Standing| {
+        standing.external.extend(webauthn::factor().ok());
+        standing
+    };
+    vec![
         ("New, nothing registered yet", user(DeviceStanding::Never, false, false)),
         ("Without a smartphone, address verified", user(DeviceStanding::Never, true, false)),
         ("Without a smartphone, with a ticket of yours", user(DeviceStanding::Never, true, true)),
         ("With a registered smartphone", user(registered(false), true, false)),
         ("With a smartphone and recovery codes", user(registered(true), true, false)),
+        ("With a passkey, and no smartphone", with_passkey(user(DeviceStanding::Never, true, false))),
+        ("With a smartphone and a passkey", with_passkey(user(registered(false), true, false))),
         ("Had a smartphone, and removed it", user(DeviceStanding::Formerly, true, false)),
     ]
 }
@@ -60,13 +67,12 @@ pub(super) struct Effect {
     pub(super) tone: &'static str,
 }
 
-/// What a change of the settings does to the users whom there are.
-pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Effect>, Summary) {
+/// What a change of the settings does to the users whom it concerns.
+pub(super) fn effects(findings: &[Finding<String>]) -> (Vec<Effect>, Summary) {
     let mut effects: Vec<(&'static str, &'static str, String, Vec<&str>)> = Vec::new();
     let mut summary = Summary::default();
-    for (name, standing) in users {
-        let finding = change.finding(name.as_str(), standing);
-        summary.count(&finding);
+    for finding in findings {
+        summary.count(finding);
         let mut found = Vec::new();
         if let Some(denial) = finding.newly_locked_out() {
             found.push(("Locked out", "bad", remedy_in_words(denial.remedy)));
@@ -87,8 +93,8 @@ pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Ef
         }
         for (title, tone, detail) in found {
             match effects.iter_mut().find(|(known, _, more, _)| *known == title && *more == detail) {
-                Some((_, _, _, names)) => names.push(name),
-                None => effects.push((title, tone, detail, vec![name])),
+                Some((_, _, _, names)) => names.push(&finding.id),
+                None => effects.push((title, tone, detail, vec![&finding.id])),
             }
         }
     }
@@ -100,6 +106,9 @@ pub(super) fn effects(change: &Preview, users: &[(String, Standing)]) -> (Vec<Ef
 fn remedy_in_words(remedy: Remedy) -> String {
     match remedy {
         Remedy::IssueTicket => "Issue a ticket for each of them, on the users page.".to_owned(),
+        Remedy::RegisterExternalFactor => {
+            "Let each of them register a passkey from the profile first, while they can sign in.".to_owned()
+        }
         Remedy::FixEmailAddress => "Put an address on record that is known to be the user’s.".to_owned(),
         other => sentence(&other),
     }
@@ -109,14 +118,14 @@ fn sentence_of(steps: &[Step]) -> String {
     capital(&steps.iter().copied().map(step_in_words).collect::<Vec<_>>().join("; or ")) + "."
 }
 
-/// What the users whom there are would be asked for, those who are asked for the same in one row.
-pub(super) fn people(policy: &Policy, users: &[(String, Standing)]) -> Vec<Row> {
+/// What users would be asked for after a change, those who are asked for the same in one row.
+pub(super) fn people(findings: &[Finding<String>]) -> Vec<Row> {
     let mut rows: Vec<(Vec<&str>, Asked)> = Vec::new();
-    for (name, standing) in users {
-        let asked = asked(&policy.evaluate(standing));
+    for finding in findings {
+        let asked = asked(&finding.after);
         match rows.iter_mut().find(|(_, known)| *known == asked) {
-            Some((names, _)) => names.push(name),
-            None => rows.push((vec![name], asked)),
+            Some((names, _)) => names.push(&finding.id),
+            None => rows.push((vec![&finding.id], asked)),
         }
     }
     rows.into_iter().map(|(names, asked)| Row { who: listed(&names), asked }).collect()
@@ -139,6 +148,7 @@ pub(super) fn asked(plan: &Plan) -> Asked {
         Plan::Allow { .. } => "Nothing: the password is enough".to_owned(),
         Plan::Deny(denial) => match denial.reason {
             DenyReason::NoFirstEnrollmentProof => "Cannot sign in before you issue a ticket".to_owned(),
+            DenyReason::NoExternalFactor => "Cannot sign in: there is no passkey".to_owned(),
             DenyReason::NoUsableEmail => "Cannot sign in: there is no address to send a code to".to_owned(),
             _ => denial.to_string(),
         },
@@ -157,6 +167,7 @@ fn step_in_words(step: Step) -> String {
         Step::AppCode => "a code from the smartphone".to_owned(),
         Step::EmailCode | Step::VerifyEmail => "a code sent by e-mail".to_owned(),
         Step::EnrollApp => "register a smartphone".to_owned(),
+        Step::External(_) => "the passkey".to_owned(),
         Step::RecoveryCode => "a recovery code".to_owned(),
         Step::Ticket => "your ticket".to_owned(),
         other => other.to_string(),
@@ -172,7 +183,7 @@ fn capital(text: &str) -> String {
 pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
     let mut found = Vec::new();
     if !policy.is_enforced() {
-        found.push("A stolen password is enough to get into the account of a user without a smartphone.");
+        found.push("A stolen password is enough to get into the account of a user without a smartphone or a passkey.");
     }
     if policy.first_registration() == FirstRegistration::AfterPassword {
         found.push(
@@ -195,7 +206,12 @@ pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factorgate::policy::Channel;
+    use factorgate::policy::{Channel, Preview};
+
+    fn found(old: &Policy, new: &Policy, users: &[(String, Standing)]) -> Vec<Finding<String>> {
+        let change = Preview::new(old, new);
+        users.iter().map(|(name, standing)| change.finding(name.clone(), standing)).collect()
+    }
 
     fn asked_of(policy: &Policy, who: &str) -> String {
         asked_of_kinds(policy, Timestamp::from_secs(1_900_000_000))
@@ -225,7 +241,7 @@ mod tests {
         let mut users: Vec<(String, Standing)> = (1..=6).map(|n| (format!("User {n}"), Standing::new())).collect();
         users.insert(1, ("Ada".to_owned(), with_device));
         let rows: Vec<(String, String)> =
-            people(&policy, &users).into_iter().map(|row| (row.who, row.asked.text)).collect();
+            people(&found(&policy, &policy, &users)).into_iter().map(|row| (row.who, row.asked.text)).collect();
         let expected = [
             ("User 1, User 2, User 3, User 4 and 2 more", "Register a smartphone"),
             ("Ada", "A code from the smartphone"),
@@ -242,7 +258,7 @@ mod tests {
         with_ticket.ticket = true;
         let users = [("Ada", Standing::new()), ("Bo", with_device), ("Cy", with_ticket), ("Di", Standing::new())];
         let users = users.map(|(name, standing)| (name.to_owned(), standing));
-        let (effects, summary) = effects(&Preview::new(&off, &app), &users);
+        let (effects, summary) = effects(&found(&off, &app, &users));
         let told: Vec<_> = effects.iter().map(|effect| (effect.title, effect.who.as_str())).collect();
         assert_eq!(told, [("Locked out", "Ada, Di"), ("Must register a smartphone", "Cy")]);
         assert!(effects[0].detail.contains("ticket"));

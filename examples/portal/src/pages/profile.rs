@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::routing::get;
 use factorgate::{BrowserId, BrowserInfo, DeviceInfo, RecoveryCodesLeft};
 
-use super::{Page, Shell, moment, show};
+use super::{Page, Shell, date_time, moment, show};
 use crate::app::App;
-use crate::mfa;
+use crate::passkeys::{self, Held};
 use crate::session::SignedIn;
-use crate::settings::Settings;
+use crate::{mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile", get(profile))
@@ -24,6 +24,9 @@ struct ProfilePage {
     email: String,
     email_verified: bool,
     devices: Vec<Device>,
+    passkeys: Vec<Passkey>,
+    /// The passkeys take no answer any more.
+    passkeys_disabled: bool,
     /// `None` where there are none, and never were.
     codes: Option<RecoveryCodesLeft>,
     browsers: Vec<Browser>,
@@ -39,6 +42,13 @@ struct Device {
     disabled: bool,
 }
 
+struct Passkey {
+    id: i64,
+    name: String,
+    since: String,
+    used: Option<String>,
+}
+
 struct Browser {
     id: u64,
     name: String,
@@ -51,13 +61,17 @@ struct Browser {
 
 async fn profile(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
     let status = mfa::status(&app, &session.user).await?;
+    // What the engine does not know of is none: a removal was cut off.
+    let held = if status.external.is_empty() { Vec::new() } else { passkeys::of(&app.db, session.user.id).await? };
     let here = session.claims.evidence().trusted_browser.map(|(browser, _)| browser);
     show(&ProfilePage {
         shell: Shell::new(&app, &visitor, "Profile", "profile"),
         devices: status.devices.into_iter().map(Device::from).collect(),
+        passkeys: held.into_iter().map(Passkey::from).collect(),
+        passkeys_disabled: status.external.iter().any(|held| held.disabled),
         codes: status.recovery_codes,
         browsers: status.browsers.into_iter().map(|browser| Browser::new(browser, here)).collect(),
-        trust: Settings::policy(&app.db).await?.allows_trusted_browsers(),
+        trust: policies::of(&app.db, session.user.id).await?.allows_trusted_browsers(),
         name: session.user.name,
         email: session.user.email.as_str().to_owned(),
         email_verified: session.user.email_verified,
@@ -72,6 +86,17 @@ impl From<DeviceInfo> for Device {
             since: moment(device.added_at),
             used: device.last_used_at.map(moment),
             disabled: device.disabled,
+        }
+    }
+}
+
+impl From<Held> for Passkey {
+    fn from(passkey: Held) -> Self {
+        Self {
+            id: passkey.id,
+            name: passkey.name,
+            since: date_time(passkey.added_at),
+            used: passkey.used_at.map(date_time),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use factorgate::policy::Policy;
-use factorgate::{Event, EventKind, Registered, Registration, RegistrationRef, SecretText, UserId};
+use factorgate::{EventKind, Registered, Registration, RegistrationRef, SecretText, UserId};
 
-use super::journey::{self, Journey, Stage};
+use super::journey::{self, Journey, Place, Stage, passkey};
 use super::sign_in::show_all_set;
 use super::{Page, go, go_and_say};
 use crate::app::App;
@@ -15,19 +16,49 @@ use crate::forms::{Empty, Posted};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::settings::Settings;
-use crate::{accounts, cookie, mfa};
+use crate::{accounts, cookie, mfa, passkeys, policies};
 
 pub(super) fn router() -> Router<App> {
+    let new_passkey = Place::NewPasskey.path::<RegistrationRef>();
     journey::router::<RegistrationRef>()
         .route("/profile/devices", post(begin))
         .route("/profile/devices/all-set", get(all_set))
+        .route("/profile/passkeys", post(begin_passkey))
+        .route(&new_passkey, journey::page::<RegistrationRef>(Place::NewPasskey).post(passkey::register))
 }
 
 async fn begin(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, signed_in.session.user.id).await?;
     let outcome = begun(&app, &signed_in, &policy).await;
-    journey::begun::<RegistrationRef>(&app, &signed_in.visitor, outcome).await
+    go_on(&app, signed_in.visitor, outcome, false).await
+}
+
+async fn begin_passkey(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
+    let user = &signed_in.session.user;
+    if passkeys::of(&app.db, user.id).await?.len() >= passkeys::MAX {
+        return go_and_say("/profile", Notice::DeviceLimit);
+    }
+    let policy = policies::of(&app.db, user.id).await?;
+    let outcome = begun(&app, &signed_in, &policy).await;
+    go_on(&app, signed_in.visitor, outcome, true).await
+}
+
+/// What is proved first is the same for both: `passkey` says what is registered after it.
+pub(super) async fn go_on(
+    app: &App,
+    mut visitor: Visitor,
+    outcome: Result<Registration, EngineError>,
+    passkey: bool,
+) -> Page {
+    visitor.adds_passkey = passkey;
+    let mut response = journey::begun::<RegistrationRef>(app, &visitor, outcome).await?;
+    remember_kind(response.headers_mut(), passkey)?;
+    Ok(response)
+}
+
+/// Tells the next requests what is registered.
+pub(super) fn remember_kind(headers: &mut HeaderMap, passkey: bool) -> Result<(), Failure> {
+    if passkey { cookie::set(headers, cookie::KIND, "passkey", None) } else { cookie::clear(headers, cookie::KIND) }
 }
 
 pub(super) async fn begun(app: &App, signed_in: &SignedIn, policy: &Policy) -> Result<Registration, EngineError> {
@@ -48,25 +79,11 @@ impl Journey for RegistrationRef {
     const CANCEL: &'static str = "Cancel the registration";
     const QUESTION: &'static str = "How do you want to prove that it is you, before a device is added?";
     const OVER: Notice = Notice::RegistrationOver;
+    const ADDS_PASSKEYS: bool = true;
 
     type Done = Registered;
 
-    fn read(cookie: &str) -> Option<Self> {
-        Self::from_cookie(cookie).ok()
-    }
-
-    fn text(&self) -> SecretText {
-        self.to_cookie()
-    }
-
-    fn owner(&self) -> &UserId {
-        self.user()
-    }
-
-    /// The user who is signed in: another one may have used this browser before.
-    fn is_of(&self, visitor: &Visitor) -> bool {
-        visitor.session.as_ref().is_some_and(|session| session.claims.user() == self.user())
-    }
+    journey::reference!();
 
     fn stage(outcome: Registration) -> Stage<Self> {
         match outcome {
@@ -79,21 +96,17 @@ impl Journey for RegistrationRef {
 
     async fn finish(app: &App, visitor: &Visitor, registered: Registered) -> Page {
         let session = visitor.session.clone().ok_or(Failure::NotFound)?;
-        if registered.evidence.email_code.is_some() {
-            accounts::mark_email_verified(&app.db, session.user.id).await?;
-        }
+        accounts::note_address(&app.db, session.user.id, &registered.evidence).await?;
         // What was opened without the smartphone was opened by less than is asked for now.
         let signed_in = SignedIn { visitor: visitor.clone(), session };
         session::go_on(&app.db, &signed_in, &registered.change).await?;
-        let replaced = |event: &Event| matches!(event.kind, EventKind::DeviceReplaced { .. });
-        match registered.events.iter().any(replaced) {
-            true => go_and_say("/profile/devices/all-set", Notice::DeviceReplaced),
-            false => Ok(go("/profile/devices/all-set")),
+        let has = |is_it: fn(&EventKind) -> bool| registered.events.iter().any(|event| is_it(&event.kind));
+        if has(|kind| matches!(kind, EventKind::ExternalAdded { .. })) {
+            go_and_say("/profile", Notice::PasskeyAdded)
+        } else if has(|kind| matches!(kind, EventKind::DeviceReplaced { .. })) {
+            go_and_say("/profile/devices/all-set", Notice::DeviceReplaced)
+        } else {
+            Ok(go("/profile/devices/all-set"))
         }
-    }
-
-    /// The claims of this session do not hold any more, and there is no word of the change to go on with.
-    async fn finish_untold(_: &App, _: &Visitor) -> Page {
-        go_and_say("/sign-in", Notice::RegisteredUntold)
     }
 }

@@ -8,13 +8,13 @@ use factorgate::policy::{Policy, Step};
 use factorgate::{DeniedReason, DeviceId, Registration, RegistrationRef};
 use serde::Deserialize;
 
-use super::journey::{self, Journey};
+use super::journey::Journey;
 use super::{Page, Shell, devices, registration, show};
 use crate::app::App;
 use crate::forms::Posted;
 use crate::mfa::EngineError;
+use crate::policies;
 use crate::session::SignedIn;
-use crate::settings::Settings;
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile/devices/{id}/replace", get(page).post(replace))
@@ -51,7 +51,7 @@ async fn replace(
 ) -> Page {
     let visitor = &signed_in.visitor;
     let device = devices::find(&app, &signed_in, id).await?.id;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, signed_in.session.user.id).await?;
     let paid = visitor.cookie(RegistrationRef::COOKIE).and_then(RegistrationRef::read);
     let paid = paid.filter(|flow| recovered.is_some() && flow.is_of(visitor));
     let outcome = match &paid {
@@ -65,7 +65,7 @@ async fn replace(
         }
         outcome => outcome,
     };
-    journey::begun::<RegistrationRef>(&app, visitor, outcome).await
+    registration::go_on(&app, signed_in.visitor.clone(), outcome, false).await
 }
 
 async fn anew(app: &App, signed_in: &SignedIn, device: DeviceId, policy: &Policy) -> Result<Registration, EngineError> {

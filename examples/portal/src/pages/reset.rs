@@ -8,13 +8,12 @@ use factorgate::{Administrator, Error};
 
 use super::users::{self, Ticket};
 use super::{Page, Shell, go_and_say, moment, show};
-use crate::accounts;
 use crate::app::App;
 use crate::error::{Failure, chain};
 use crate::forms::{Empty, Posted};
-use crate::mfa;
 use crate::notice::Notice;
 use crate::session::{self, Admin};
+use crate::{accounts, mfa, passkeys};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/admin/users/{id}/reset", get(ask).post(reset))
@@ -28,6 +27,7 @@ struct ResetPage {
     name: String,
     email: String,
     devices: Vec<String>,
+    passkeys: Vec<String>,
     codes: u32,
     browsers: usize,
 }
@@ -39,6 +39,7 @@ async fn ask(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -
         shell: Shell::new(&app, &admin.visitor, "Reset a sign-in", "users"),
         id,
         devices: status.devices.iter().map(|device| device.name.as_str().to_owned()).collect(),
+        passkeys: passkeys::of(&app.db, id).await?.into_iter().map(|held| held.name).collect(),
         codes: status.recovery_codes.map_or(0, |left| left.get()),
         browsers: status.browsers.len(),
         email: user.email.as_str().to_owned(),
@@ -57,6 +58,9 @@ async fn reset(
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
     let outcome = app.mfa.reset_by_admin(&mfa::user_id(&user)?, &by, mfa::contact(&user)).await;
     session::close_others(&app.db, id, None).await?;
+    if matches!(outcome, Ok(_) | Err(Error::Mailer(_))) {
+        passkeys::remove_all(&app.db, id).await?;
+    }
     match outcome {
         Ok(issued) => {
             let text = issued.ticket.expose_secret().expose_secret().to_owned();

@@ -1,38 +1,123 @@
-//! The administrator's settings. What users will be asked is shown first, and what was shown is what is saved.
+//! The administrator's settings, for the company, a group or one user. What users will be asked is shown first, and
+//! what was shown is what is saved.
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, RawPathParams, State};
+use axum::http::request::Parts;
 use axum::routing::{get, post};
-use factorgate::policy::{LocksOutAdministrators, Plan, Policy, Saveable, Summary};
+use factorgate::policy::{Plan, Preview, Summary};
 
 use super::odds::{self, Chance};
 use super::preview::{self, Effect, Row};
 use super::{Page, Shell, go_and_say, show, show_again};
 use crate::app::App;
 use crate::error::Failure;
-use crate::forms::Posted;
+use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
+use crate::policies::{self, Change, Checked, LocksOut, Policies, Scope};
 use crate::session::{Admin, SignedIn};
 use crate::settings::{Fields, Objection, Settings};
-use crate::{accounts, db, mfa};
+use crate::{accounts, audit, db, mfa};
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/admin/security", get(page).post(save)).route("/admin/security/preview", post(preview))
+    let settings = |at: &str| {
+        Router::new()
+            .route(at, get(page).post(save))
+            .route(&format!("{at}/preview"), post(preview))
+            .route(&format!("{at}/withdraw"), post(withdraw))
+    };
+    Router::new()
+        .merge(settings("/admin/security"))
+        .merge(settings("/admin/groups/{group}/security"))
+        .merge(settings("/admin/users/{user}/security"))
+}
+
+/// For whom the settings are, as the path says.
+struct Subject {
+    scope: Scope,
+    /// Nothing, where it is the company.
+    name: String,
+}
+
+impl Subject {
+    /// The path of the settings.
+    fn path(&self) -> String {
+        match self.scope {
+            Scope::Company => "/admin/security".to_owned(),
+            Scope::Group(id) => format!("/admin/groups/{id}/security"),
+            Scope::User(id) => format!("/admin/users/{id}/security"),
+        }
+    }
+
+    fn heading(&self) -> String {
+        match self.scope {
+            Scope::Company => "Security".to_owned(),
+            Scope::Group(_) | Scope::User(_) => format!("Security of {}", self.name),
+        }
+    }
+
+    fn people(&self) -> &'static str {
+        match self.scope {
+            Scope::Company => "Your users today",
+            Scope::Group(_) => "The members today",
+            Scope::User(_) => "This user today",
+        }
+    }
+
+    /// The path of the page before.
+    fn back(&self) -> String {
+        match self.scope {
+            Scope::Company => "/dashboard".to_owned(),
+            Scope::Group(id) => format!("/admin/groups/{id}"),
+            Scope::User(_) => "/admin/users".to_owned(),
+        }
+    }
+
+    /// For the audit log.
+    fn in_words(&self) -> String {
+        match self.scope {
+            Scope::Company => "the company".to_owned(),
+            Scope::Group(_) => format!("the group {}", self.name),
+            Scope::User(_) => format!("the user {}", self.name),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Subject {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let path = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Failure::NotFound)?;
+        let id = |id: &str| id.parse::<i64>().map_err(|_| Failure::NotFound);
+        match path.iter().next() {
+            Some(("group", text)) => {
+                let group = policies::group(&app.db, id(text)?).await?;
+                Ok(Self { scope: Scope::Group(group.id), name: group.name })
+            }
+            Some(("user", text)) => {
+                let user = accounts::by_id(&app.db, id(text)?).await?.ok_or(Failure::NotFound)?;
+                Ok(Self { scope: Scope::User(user.id), name: user.name })
+            }
+            Some(_) => Err(Failure::NotFound),
+            None => Ok(Self { scope: Scope::Company, name: String::new() }),
+        }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "security.html")]
 struct SecurityPage {
     shell: Shell,
+    subject: Subject,
     settings: Settings,
     error: Option<&'static str>,
-    preview: Option<Preview>,
+    preview: Option<Shown>,
     saved: bool,
 }
 
 /// What settings come to.
-struct Preview {
+struct Shown {
     kinds: Vec<Row>,
     people: Vec<Row>,
     warnings: Vec<&'static str>,
@@ -43,48 +128,69 @@ struct Preview {
     locks_out: bool,
 }
 
-async fn page(State(app): State<App>, Admin(admin): Admin) -> Page {
-    let settings = Settings::load(&app.db).await?;
-    let preview = match settings.to_policy() {
-        Ok(policy) => Some(looked_at(&app, &admin, &policy).await?.0),
-        // On the first visit nothing has been decided, and nothing is wrong.
-        Err(_) => None,
+async fn page(State(app): State<App>, Admin(admin): Admin, subject: Subject) -> Page {
+    let decided = policies::settings(&app.db, subject.scope).await?;
+    let settings = decided.unwrap_or(Settings::UNDECIDED);
+    // On the first visit nothing has been decided, and nothing is wrong.
+    let shown = match decided {
+        Some(settings) => looked_at(&app, &admin, subject.scope, settings).await?.ok().map(|(shown, _)| shown),
+        None => None,
     };
-    show(&drawn(&app, &admin, settings, preview, None, true))
+    show(&drawn(&app, &admin, subject, settings, Drawing { saved: true, shown, error: None }))
 }
 
-async fn preview(State(app): State<App>, Admin(admin): Admin, Posted(fields): Posted<Fields>) -> Page {
+async fn preview(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    subject: Subject,
+    Posted(fields): Posted<Fields>,
+) -> Page {
     let settings = Settings::from(fields);
-    match settings.to_policy() {
-        Ok(policy) => {
-            let (preview, _) = looked_at(&app, &admin, &policy).await?;
-            let error = preview.locks_out.then_some(LOCKS_OUT);
-            let page = drawn(&app, &admin, settings, Some(preview), error, false);
+    match looked_at(&app, &admin, subject.scope, settings).await? {
+        Ok((shown, _)) => {
+            let error = shown.locks_out.then_some(LOCKS_OUT);
+            let drawing = Drawing { error, shown: Some(shown), saved: false };
+            let page = drawn(&app, &admin, subject, settings, drawing);
             if error.is_some() { show_again(&page) } else { show(&page) }
         }
-        Err(objection) => show_again(&drawn(&app, &admin, settings, None, Some(in_words(objection)), false)),
+        Err(objection) => show_again(&drawn(&app, &admin, subject, settings, Drawing::objecting(objection))),
     }
 }
 
-async fn save(State(app): State<App>, Admin(admin): Admin, Posted(fields): Posted<Fields>) -> Page {
+async fn save(State(app): State<App>, Admin(admin): Admin, subject: Subject, Posted(fields): Posted<Fields>) -> Page {
     let accepts_lockout = fields.accepts_lockout();
     let settings = Settings::from(fields);
-    let policy = match settings.to_policy() {
-        Ok(policy) => policy,
-        Err(objection) => return show_again(&drawn(&app, &admin, settings, None, Some(in_words(objection)), false)),
+    let checked = match looked_at(&app, &admin, subject.scope, settings).await? {
+        Ok((_, Ok(checked))) => checked,
+        Ok((_, Err(refused))) if accepts_lockout => refused.accept_lockout(),
+        Ok((shown, Err(_))) => {
+            let drawing = Drawing { error: Some(LOCKS_OUT), shown: Some(shown), saved: false };
+            return show_again(&drawn(&app, &admin, subject, settings, drawing));
+        }
+        Err(objection) => {
+            return show_again(&drawn(&app, &admin, subject, settings, Drawing::objecting(objection)));
+        }
     };
-    let (preview, checked) = looked_at(&app, &admin, &policy).await?;
-    let saveable = match checked {
-        Ok(saveable) => saveable,
-        Err(refused) if accepts_lockout => refused.accept_lockout(),
-        Err(_) => return show_again(&drawn(&app, &admin, settings, Some(preview), Some(LOCKS_OUT), false)),
-    };
-    settings.save(&app.db, &saveable).await?;
-    go_and_say("/admin/security", Notice::SettingsSaved)
+    checked.save(&app.db).await?;
+    let words = format!("Decided what is asked for at sign-in, for {}", subject.in_words());
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
+    go_and_say(&subject.path(), Notice::SettingsSaved)
 }
 
-const LOCKS_OUT: &str = "With these settings no administrator could sign in again, and nobody could take them back. \
-                         Register a smartphone from your profile, or issue yourself a ticket, before you save them.";
+async fn withdraw(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    subject: Subject,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    policies::withdraw(&app.db, subject.scope).await?;
+    let words = format!("Took back what was asked for at sign-in, for {}", subject.in_words());
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
+    go_and_say(&subject.back(), Notice::SettingsWithdrawn)
+}
+
+pub(super) const LOCKS_OUT: &str = "With these settings no administrator could sign in again, and nobody could take them back. \
+     Register a smartphone from your profile, or issue yourself a ticket, before you save them.";
 
 fn in_words(objection: Objection) -> &'static str {
     match objection {
@@ -97,48 +203,68 @@ fn in_words(objection: Objection) -> &'static str {
     }
 }
 
-/// Holds the policy against the one in force, for the users whom there are.
+/// Holds the settings against what is in force, for the users whom they concern: each by all that applies to them.
 async fn looked_at(
     app: &App,
     admin: &SignedIn,
-    policy: &Policy,
-) -> Result<(Preview, Result<Saveable, LocksOutAdministrators>), Failure> {
-    let change = factorgate::policy::Preview::new(&Settings::policy(&app.db).await?, policy);
-    let (mut users, mut administrators) = (Vec::new(), Vec::new());
-    let mut warnings = preview::warnings(policy);
+    scope: Scope,
+    settings: Settings,
+) -> Result<Result<(Shown, Result<Checked, LocksOut>), Objection>, Failure> {
+    let before = Policies::load(&app.db).await?;
+    let change = Change::Policy(scope, settings);
+    let after = match before.after(&change) {
+        Ok(after) => after,
+        Err(objection) => return Ok(Err(objection)),
+    };
+    let kinds = after.at(scope);
+    let (mut findings, mut administrators) = (Vec::new(), Vec::new());
+    let mut warnings = preview::warnings(&kinds);
     for user in accounts::all(&app.db).await? {
         let standing = mfa::status(app, &user).await?.standing(&mfa::contact(&user));
-        if user.id == admin.session.user.id && matches!(policy.evaluate(&standing), Plan::Deny(_)) {
+        let finding = Preview::new(&before.of(user.id), &after.of(user.id)).finding(user.name, &standing);
+        if user.id == admin.session.user.id && matches!(finding.after, Plan::Deny(_)) {
             warnings.insert(0, "You yourself could not sign in again without help.");
         }
-        if user.is_admin {
-            administrators.push(standing.clone());
+        if after.applies(scope, user.id) {
+            findings.push(finding);
         }
-        users.push((user.name, standing));
+        if user.is_admin {
+            administrators.push((user.id, standing));
+        }
     }
-    let (effects, summary) = preview::effects(&change, &users);
+    let (effects, summary) = preview::effects(&findings);
     let now = db::time()?;
-    let checked = change.check_administrators(administrators);
-    let preview = Preview {
-        kinds: preview::asked_of_kinds(policy, now),
-        people: preview::people(policy, &users),
+    let checked = before.check(change, &after, &administrators);
+    let shown = Shown {
+        kinds: preview::asked_of_kinds(&kinds, now),
+        people: preview::people(&findings),
         warnings,
-        odds: odds::chances(policy, preview::kinds(now)),
+        odds: odds::chances(&kinds, preview::kinds(now)),
         effects,
         summary,
         locks_out: checked.is_err(),
     };
-    Ok((preview, checked))
+    Ok(Ok((shown, checked)))
 }
 
-fn drawn(
-    app: &App,
-    admin: &SignedIn,
-    settings: Settings,
-    preview: Option<Preview>,
-    error: Option<&'static str>,
+/// What the page shows beside the settings.
+#[derive(Default)]
+struct Drawing {
+    /// What is shown is in force.
     saved: bool,
-) -> SecurityPage {
-    let shell = Shell::new(app, &admin.visitor, "Security", "security");
-    SecurityPage { shell, settings, error, preview, saved }
+    shown: Option<Shown>,
+    error: Option<&'static str>,
+}
+
+impl Drawing {
+    fn objecting(objection: Objection) -> Self {
+        Self { error: Some(in_words(objection)), ..Self::default() }
+    }
+}
+
+fn drawn(app: &App, admin: &SignedIn, subject: Subject, settings: Settings, drawing: Drawing) -> SecurityPage {
+    let at = if subject.scope == Scope::Company { "security" } else { "users" };
+    let shell = Shell::new(app, &admin.visitor, "Security", at);
+    let Drawing { saved, shown: preview, error } = drawing;
+    SecurityPage { shell, subject, settings, error, preview, saved }
 }

@@ -8,14 +8,13 @@ use axum::routing::get;
 use factorgate::{Authenticated, BrowserToken, Login, LoginRef, PrimaryVerified, SecretText, Trust, UserId};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, Shell, browsers, go, go_and_say, recovered, show};
+use super::{Page, Shell, browsers, go, recovered, registration, show};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::settings::Settings;
-use crate::{cookie, mfa};
+use crate::{cookie, mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     journey::router::<LoginRef>().route("/sign-in/all-set", get(all_set))
@@ -23,7 +22,7 @@ pub(super) fn router() -> Router<App> {
 
 /// The password of `user` was right.
 pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, user.id).await?;
     let id = mfa::user_id(user)?;
     // Another user of this browser may have trusted it: that says nothing of this one.
     let token = visitor.cookie(cookie::BROWSER).and_then(|text| BrowserToken::from_cookie(text).ok());
@@ -46,17 +45,7 @@ impl Journey for LoginRef {
 
     type Done = Authenticated;
 
-    fn read(cookie: &str) -> Option<Self> {
-        Self::from_cookie(cookie).ok()
-    }
-
-    fn text(&self) -> SecretText {
-        self.to_cookie()
-    }
-
-    fn owner(&self) -> &UserId {
-        self.user()
-    }
+    journey::reference!();
 
     /// Whoever has the reference: there is no session yet.
     fn is_of(&self, _: &Visitor) -> bool {
@@ -74,28 +63,22 @@ impl Journey for LoginRef {
 
     async fn finish(app: &App, visitor: &Visitor, passed: Authenticated) -> Page {
         let user = mfa::row_id(passed.user())?;
-        let evidence = passed.evidence();
-        if evidence.email_code.is_some() {
-            accounts::mark_email_verified(&app.db, user).await?;
-        }
+        accounts::note_address(&app.db, user, passed.evidence()).await?;
         let mut response = go("/dashboard");
-        if evidence.enrolled.is_some() {
+        if passed.evidence().enrolled.is_some() {
             // What was opened without the smartphone was opened by less than is asked for now.
             session::close_others(&app.db, user, None).await?;
             response = go("/sign-in/all-set");
         }
         if let Some(recovery) = passed.recovery() {
             response = go(recovered::PATH);
+            registration::remember_kind(response.headers_mut(), false)?;
             let registration = recovery.registration().to_cookie();
             cookie::set(response.headers_mut(), cookie::REGISTRATION, registration.expose_secret(), None)?;
         }
         browser_cookie(app, visitor, &passed, response.headers_mut()).await?;
         session::open(app, visitor, &passed, response.headers_mut()).await?;
         Ok(response)
-    }
-
-    async fn finish_untold(_: &App, _: &Visitor) -> Page {
-        go_and_say("/sign-in", Notice::RegisteredUntold)
     }
 }
 
@@ -115,7 +98,7 @@ async fn browser_cookie(
     }
     if visitor.trusts {
         cookie::clear(headers, cookie::TRUST)?;
-        let policy = Settings::policy(&app.db).await?;
+        let policy = policies::of(&app.db, mfa::row_id(passed.user())?).await?;
         let name = browsers::name(visitor.user_agent())?;
         match app.mfa.trust_browser(passed, &name, &policy).await? {
             Trust::Trusted { token, browser, .. } => {

@@ -6,13 +6,12 @@ use axum::response::{IntoResponse, Response};
 use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, address, devices, go, recovery_codes};
+use super::{Page, address, devices, go, moving, passkeys, recovery_codes};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::settings::Settings;
-use crate::{accounts, cookie, mfa};
+use crate::{accounts, cookie, mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     journey::router::<StepUpRef>()
@@ -23,7 +22,9 @@ pub(super) fn router() -> Router<App> {
 pub(super) enum Intent {
     ChangeAddress,
     MakeRecoveryCodes,
+    MoveIn,
     RemoveDevice(u64),
+    RemovePasskey(i64),
 }
 
 impl Intent {
@@ -31,7 +32,9 @@ impl Intent {
         match self {
             Self::ChangeAddress => "address".to_owned(),
             Self::MakeRecoveryCodes => "codes".to_owned(),
+            Self::MoveIn => "move-in".to_owned(),
             Self::RemoveDevice(id) => format!("remove-{id}"),
+            Self::RemovePasskey(id) => format!("remove-passkey-{id}"),
         }
     }
 
@@ -39,7 +42,11 @@ impl Intent {
         match word {
             "address" => Some(Self::ChangeAddress),
             "codes" => Some(Self::MakeRecoveryCodes),
-            word => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
+            "move-in" => Some(Self::MoveIn),
+            word => match word.strip_prefix("remove-passkey-") {
+                Some(id) => id.parse().ok().map(Self::RemovePasskey),
+                None => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
+            },
         }
     }
 
@@ -47,7 +54,9 @@ impl Intent {
         match self {
             Self::ChangeAddress => Ok(go(address::PATH)),
             Self::MakeRecoveryCodes => recovery_codes::make(app, signed_in, elevated).await,
+            Self::MoveIn => Ok(go(moving::PATH)),
             Self::RemoveDevice(id) => devices::remove(app, signed_in, id, elevated).await,
+            Self::RemovePasskey(id) => passkeys::remove(app, signed_in, id, elevated).await,
         }
     }
 }
@@ -62,7 +71,7 @@ pub(super) enum Proof {
 /// Asks for a fresh proof before `intent`.
 pub(super) async fn prove(app: &App, signed_in: &SignedIn, intent: Intent) -> Result<Proof, Failure> {
     let SignedIn { visitor, session } = signed_in;
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policies::of(&app.db, session.user.id).await?;
     let contact = mfa::contact(&session.user);
     let outcome = app.mfa.begin_step_up(&session.claims, contact, &policy, Elevated::LIFETIME).await;
     if let Ok(StepUp::Fresh(elevated)) = outcome {
@@ -93,30 +102,17 @@ impl Journey for StepUpRef {
 
     type Done = Elevated;
 
-    fn read(cookie: &str) -> Option<Self> {
-        Self::from_cookie(cookie).ok()
-    }
-
-    fn text(&self) -> SecretText {
-        self.to_cookie()
-    }
+    journey::reference!();
 
     fn reason(visitor: &Visitor) -> &'static str {
         match visitor.cookie(cookie::INTENT).and_then(Intent::parse) {
-            Some(Intent::ChangeAddress) => "Before your address is changed, a fresh code is asked for.",
-            Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh code is asked for.",
-            Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh code is asked for.",
+            Some(Intent::ChangeAddress) => "Before your address is changed, a fresh proof is asked for.",
+            Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh proof is asked for.",
+            Some(Intent::MoveIn) => "Before users are moved in, a fresh proof is asked for.",
+            Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh proof is asked for.",
+            Some(Intent::RemovePasskey(_)) => "Before the passkey is removed, a fresh proof is asked for.",
             None => "",
         }
-    }
-
-    fn owner(&self) -> &UserId {
-        self.user()
-    }
-
-    /// The user who is signed in: another one may have used this browser before.
-    fn is_of(&self, visitor: &Visitor) -> bool {
-        visitor.session.as_ref().is_some_and(|session| session.claims.user() == self.user())
     }
 
     fn stage(outcome: StepUp) -> Stage<Self> {
@@ -129,9 +125,7 @@ impl Journey for StepUpRef {
 
     async fn finish(app: &App, visitor: &Visitor, elevated: Elevated) -> Page {
         let session = visitor.session.clone().ok_or(Failure::NotFound)?;
-        if elevated.evidence().email_code.is_some() {
-            accounts::mark_email_verified(&app.db, session.user.id).await?;
-        }
+        accounts::note_address(&app.db, session.user.id, elevated.evidence()).await?;
         let intent = visitor.cookie(cookie::INTENT).and_then(Intent::parse);
         let raised =
             session.claims.raised_by(&elevated).ok_or_else(|| Failure::internal("the step-up is another's"))?;
@@ -147,11 +141,6 @@ impl Journey for StepUpRef {
         cookie::clear(response.headers_mut(), cookie::INTENT)?;
         Ok(response)
     }
-
-    /// No step-up registers a smartphone.
-    async fn finish_untold(_: &App, _: &Visitor) -> Page {
-        Err(Failure::NotFound)
-    }
 }
 
 #[cfg(test)]
@@ -160,7 +149,8 @@ mod tests {
 
     #[test]
     fn an_intent_is_read_back_and_nothing_else_is() {
-        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes, Intent::RemoveDevice(7)] {
+        let removals = [Intent::RemoveDevice(7), Intent::RemovePasskey(7)];
+        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes, Intent::MoveIn].into_iter().chain(removals) {
             assert_eq!(Intent::parse(&intent.word()), Some(intent));
         }
         for word in ["", "remove", "remove-", "remove-x", "remove--1", "codes "] {

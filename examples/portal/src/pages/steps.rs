@@ -7,13 +7,12 @@ use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Denial, DenyReason};
 use factorgate::{Challenge, DeniedReason, DeviceInfo, EmailStatus, Refusal, Timestamp};
 
-use super::journey::{Journey, Opened, Place, everyday, places};
+use super::journey::{self, Journey, Opened, Place, passkey};
 use super::{Page, Shell, sentence};
 use crate::app::App;
 use crate::error::Failure;
 use crate::session::Visitor;
-use crate::settings::Settings;
-use crate::{db, mfa};
+use crate::{accounts, db, mfa};
 
 /// What became of the form that was posted; nothing, if none was.
 #[derive(Default)]
@@ -33,7 +32,28 @@ impl Attempt {
         Self { error: Some(sentence(&invalid)), ..Self::default() }
     }
 
-    fn status(&self) -> StatusCode {
+    /// There is no challenge that the passkey could have answered.
+    pub(super) fn unasked() -> Self {
+        Self {
+            error: Some("This page was open for too long, or was used before. Try it again.".to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The browser has sent nothing of a passkey.
+    pub(super) fn unanswered() -> Self {
+        Self {
+            error: Some("No passkey has answered. Your browser has to run scripts for it.".to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// What the browser has made is no passkey that could be registered.
+    pub(super) fn unfit() -> Self {
+        Self { error: Some("That passkey cannot be registered here. Try it again.".to_owned()), ..Self::default() }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
         let wrong = self.error.is_some() || self.name_error.is_some();
         if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
     }
@@ -43,6 +63,7 @@ impl Attempt {
 pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> String {
     let text = match (refusal, place) {
         (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
+        (Refusal::WrongCode, Place::Passkey) => "That passkey was not accepted.",
         (Refusal::WrongCode, Place::Recovery) => "That recovery code is not right, or was used before.",
         (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
         (Refusal::WrongCode, _) => "That code is not right, or was used before. Enter the one that the app shows now.",
@@ -62,14 +83,14 @@ pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R
 }
 
 /// What every page of a flow has.
-struct Frame {
+pub(super) struct Frame {
     /// The path that its pages are under.
-    at: &'static str,
-    cancel: &'static str,
+    pub(super) at: &'static str,
+    pub(super) cancel: &'static str,
     /// There is another way.
-    others: bool,
+    pub(super) others: bool,
     /// A recovery code will do as well.
-    recovery: bool,
+    pub(super) recovery: bool,
 }
 
 /// Which of several ways to take.
@@ -166,29 +187,32 @@ pub(super) async fn draw<R: Journey>(
     attempt: Attempt,
 ) -> Page {
     let shell = Shell::new(app, visitor, R::TITLE, R::ENTRY);
-    let challenge = opened.challenge();
+    let challenge = opened.challenge;
     let status = attempt.status();
     let frame = Frame {
         at: R::AT,
         cancel: R::CANCEL,
-        others: place != Place::Choose && (place == Place::Recovery || everyday(challenge).len() > 1),
-        recovery: place != Place::Recovery && places(challenge).contains(&Place::Recovery),
+        others: place != Place::Choose && (place == Place::Recovery || opened.everyday().len() > 1),
+        recovery: place != Place::Recovery && opened.places().contains(&Place::Recovery),
     };
     let page = match place {
-        Place::Choose => choose::<R>(shell, frame, challenge).render(),
-        Place::Register => match opened {
-            Opened::Enroll(enroll) => register(shell, frame, enroll.key_uri(), attempt)?.render(),
-            Opened::Challenge(_) => return Err(Failure::NotFound),
-        },
+        Place::Choose => choose(shell, frame, opened).render(),
+        Place::NewPasskey | Place::Passkey => {
+            return passkey::draw(app, visitor, challenge.flow(), shell, frame, place, attempt).await;
+        }
+        Place::Register => register(shell, frame, opened.key_uri.ok_or(Failure::NotFound)?, attempt)?.render(),
         place => {
             let chosen = attempt.device;
             let page = code(shell, frame, place, challenge, attempt)?;
-            let offered =
-                R::TRUSTS && place == Place::App && Settings::policy(&app.db).await?.allows_trusted_browsers();
+            let offered = R::TRUSTS
+                && place == Place::App
+                && journey::policy_of(app, challenge.flow()).await?.allows_trusted_browsers();
             let devices = match place {
                 Place::App => app.mfa.devices(challenge.flow().owner()).await?,
                 _ => Vec::new(),
             };
+            let moved_in = place == Place::Recovery
+                && accounts::has_moved_in(&app.db, mfa::row_id(challenge.flow().owner())?).await?;
             let option = |held: DeviceInfo| DeviceOption {
                 id: held.id.get(),
                 chosen: chosen == Some(held.id.get()),
@@ -196,6 +220,10 @@ pub(super) async fn draw<R: Journey>(
             };
             CodePage {
                 trust: offered.then_some(visitor.trusts),
+                hint: match moved_in {
+                    true => "One of ours, or one that you brought along, spelled as it is written.".to_owned(),
+                    false => page.hint,
+                },
                 reason: R::reason(visitor),
                 devices: devices.into_iter().filter(|held| !held.disabled).map(option).collect(),
                 ..page
@@ -206,8 +234,9 @@ pub(super) async fn draw<R: Journey>(
     Ok((status, Html(page)).into_response())
 }
 
-fn choose<R: Journey>(shell: Shell, frame: Frame, challenge: &Challenge<R>) -> ChoosePage {
-    let ways: Vec<Way> = places(challenge).into_iter().filter_map(|place| way::<R>(place, challenge.email())).collect();
+fn choose<R: Journey>(shell: Shell, frame: Frame, opened: &Opened<'_, R>) -> ChoosePage {
+    let email = opened.challenge.email();
+    let ways: Vec<Way> = opened.places().into_iter().filter_map(|place| way::<R>(place, email)).collect();
     let lead = if ways.len() > 1 { R::QUESTION } else { "This is still missing." };
     ChoosePage { shell, frame, lead, ways }
 }
@@ -232,6 +261,13 @@ fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
             let path = if sent { path } else { format!("{}/email/send", R::AT) };
             Some(Way { id: "email", path, begins: !sent, title: "Code by e-mail", detail })
         }
+        Place::Passkey => Some(Way {
+            id: "passkey",
+            path,
+            begins: false,
+            title: "Passkey",
+            detail: "Use your fingerprint, your face, or the PIN of your device.".to_owned(),
+        }),
         Place::Register => Some(Way {
             id: "register",
             path: format!("{}/register/begin", R::AT),
@@ -246,8 +282,8 @@ fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
             title: "Ticket",
             detail: "Enter the ticket that your administrator gave you.".to_owned(),
         }),
-        // It has a link of its own.
-        Place::Choose | Place::Recovery => None,
+        // They have links of their own.
+        Place::Choose | Place::NewPasskey | Place::Recovery => None,
     }
 }
 
@@ -339,8 +375,12 @@ pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedRea
             "Until then a right code is not taken either. If it was not you who entered them, change your password: somebody knows it.",
         ),
         DeniedReason::DevicesDisabled => (
-            "Your smartphone was disabled after very many wrong codes.".to_owned(),
+            "What you sign in with was disabled after very many wrong tries.".to_owned(),
             "Ask your administrator to reset your sign-in. You will be given a ticket.",
+        ),
+        DeniedReason::Policy(Denial { reason: DenyReason::NoExternalFactor, .. }) => (
+            "Your company asks for a passkey, and you have registered none.".to_owned(),
+            "Ask your administrator for help: it takes a session to register one from the profile.",
         ),
         DeniedReason::Policy(Denial { reason: DenyReason::NoFirstEnrollmentProof, .. }) => (
             "A smartphone must be registered first, and for that you need a ticket.".to_owned(),

@@ -1,5 +1,6 @@
 //! The administrator's help for a user who cannot get in.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use askama::Template;
@@ -16,8 +17,8 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::mfa;
+use crate::policies::{self, Policies, Scope};
 use crate::session::{Admin, SignedIn};
-use crate::settings::Settings;
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/admin/users", get(list)).route("/admin/users/{id}/ticket", post(issue_ticket))
@@ -47,6 +48,7 @@ struct Person {
     /// Whether an exemption would do anything.
     can_exempt: bool,
     codes: String,
+    passkey: bool,
     browsers: usize,
     locked: bool,
     disabled: bool,
@@ -56,6 +58,8 @@ struct Person {
     can_use_ticket: bool,
     /// Until when a ticket is good.
     ticket: Option<String>,
+    /// Whose settings apply beside the company's.
+    applied: String,
     /// What the next sign-in asks for.
     next: Asked,
     /// Why it does.
@@ -91,32 +95,42 @@ async fn issue_ticket(
 }
 
 pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let all = accounts::all(&app.db).await?;
-    let asked_for = all.iter().map(|user| Ok((mfa::user_id(user)?, mfa::contact(user))));
-    let asked_for = asked_for.collect::<Result<Vec<_>, Failure>>()?;
-    let (mut rest, mut users) = (all.into_iter(), Vec::new());
-    let walk = app.mfa.coverage(asked_for, &policy, |covered| {
-        // They come in the order given. Whose record cannot be read is left out, and fails the page.
-        let user = rest.find(|user| covered.user.as_str() == user.id.to_string());
-        users.extend(user.map(|user| person(user, covered, &policy)));
-        ControlFlow::Continue(())
-    });
-    let walk = walk.await;
-    if let Some((_, error)) = walk.failures.into_iter().next() {
-        return Err(error.into());
+    let policies = Policies::load(&app.db).await?;
+    let names: BTreeMap<i64, String> =
+        policies::groups(&app.db).await?.into_iter().map(|group| (group.id, group.name)).collect();
+    let in_words = |scope| match scope {
+        Scope::Company => "the company".to_owned(),
+        Scope::Group(id) => names.get(&id).cloned().unwrap_or_default(),
+        Scope::User(_) => "settings of their own".to_owned(),
+    };
+    let (mut coverage, mut users) = (Coverage::default(), Vec::new());
+    for user in accounts::all(&app.db).await? {
+        // Each is judged by all that applies to them.
+        let (policy, asked_for) = (policies.of(user.id), [(mfa::user_id(&user)?, mfa::contact(&user))]);
+        let applied: Vec<String> = policies.beside_company(user.id).into_iter().map(in_words).collect();
+        let mut seen = None;
+        let walk = app.mfa.coverage(asked_for, &policy, |covered| {
+            seen = Some(person(&user, covered, &policy, &applied));
+            ControlFlow::Continue(())
+        });
+        let walk = walk.await;
+        if let Some((_, error)) = walk.failures.into_iter().next() {
+            return Err(error.into());
+        }
+        coverage += walk.total;
+        users.extend(seen);
     }
     show(&UsersPage {
         shell: Shell::new(app, &admin.visitor, "Users", "users"),
         users,
-        denied: walk.total.denied.values().sum(),
-        coverage: walk.total,
-        enforced: policy.is_enforced(),
+        denied: coverage.denied.values().sum(),
+        coverage,
+        enforced: policies.at(Scope::Company).is_enforced(),
         ticket,
     })
 }
 
-fn person(user: User, covered: &Covered, policy: &Policy) -> Person {
+fn person(user: &User, covered: &Covered, policy: &Policy, applied: &[String]) -> Person {
     let Covered { standing, status, .. } = covered;
     let explained = policy.explain(standing);
     Person {
@@ -140,13 +154,16 @@ fn person(user: User, covered: &Covered, policy: &Policy) -> Person {
             Some(left) => format!("{left} recovery codes"),
         },
         browsers: status.browsers.len(),
-        can_use_ticket: status.devices.is_empty(),
-        can_reset: !status.devices.is_empty() || status.recovery_codes.is_some(),
+        passkey: !status.external.is_empty(),
+        can_use_ticket: status.devices.is_empty() && status.external.is_empty(),
+        can_reset: !status.devices.is_empty() || !status.external.is_empty() || status.recovery_codes.is_some(),
         locked: status.locked_until.is_some(),
-        disabled: status.devices.iter().any(|device| device.disabled),
+        disabled: status.devices.iter().any(|device| device.disabled)
+            || status.external.iter().any(|held| held.disabled),
         ticket: status.ticket_until.map(moment),
         next: asked(explained.plan()),
         why: explained.to_string(),
-        name: user.name,
+        applied: applied.join(", "),
+        name: user.name.clone(),
     }
 }

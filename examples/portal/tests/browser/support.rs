@@ -188,6 +188,15 @@ impl Browser {
         }
     }
 
+    /// Waits until an element says this.
+    pub(crate) async fn says(&self, css: &str, words: &str) {
+        let begun = Instant::now();
+        while !self.text(css).await.contains(words) {
+            assert!(begun.elapsed() < PATIENCE, "{css} does not say {words}: {}", self.page_text().await);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
     pub(crate) async fn page_text(&self) -> String {
         self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
@@ -275,7 +284,18 @@ impl Browser {
 
     /// Shows what users will be asked; nothing is saved.
     pub(crate) async fn preview(&self, company: Company) {
+        self.fill_in(company).await;
+        self.show_preview().await;
+    }
+
+    /// Fills the form of the company's settings.
+    pub(crate) async fn fill_in(&self, company: Company) {
         self.open("/admin/security").await;
+        self.fill_in_here(company).await;
+    }
+
+    /// Fills the form of the settings that are open.
+    pub(crate) async fn fill_in_here(&self, company: Company) {
         self.pick("enforce", if company.enforce { "yes" } else { "no" }).await;
         for (css, wanted) in [("input[name=app]", company.app), ("input[name=email]", company.email)] {
             let channel = self.client.find(Locator::Css(css)).await.unwrap();
@@ -285,6 +305,10 @@ impl Browser {
         }
         self.pick("combine", if company.both { "all" } else { "any" }).await;
         self.pick("first", company.first).await;
+    }
+
+    /// Shows what the settings in the form come to.
+    pub(crate) async fn show_preview(&self) {
         self.click("#preview").await;
         self.as_tall_as_the_page().await;
         self.picture("settings").await;

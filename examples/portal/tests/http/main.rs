@@ -2,5 +2,7 @@
 
 mod flows;
 mod frame;
+mod passkeys;
 mod protection;
+mod settings;
 mod wire;

@@ -60,13 +60,24 @@ async fn ada(portal: &Running) -> Visit {
 async fn no_form_does_anything_without_the_token_of_its_browser() {
     let portal = start(Database::Memory).await.unwrap();
     let admin = User::register(&portal, admin(&portal).await).await;
+    let made = admin.post(&portal, "/admin/groups", "name=Accounting").await;
+    assert_eq!(made.header("location"), Some("/admin/groups/1"), "{}", made.body);
     let other = Visit::begin(&portal).await;
     for path in [
+        "/admin/groups",
+        "/admin/groups/1",
+        "/admin/groups/1/remove",
+        "/admin/groups/1/security",
+        "/admin/groups/1/security/withdraw",
+        "/admin/moving",
+        "/admin/moving/begin",
         "/admin/security",
         "/admin/security/preview",
         "/admin/users/1/exemption",
         "/admin/users/1/exemption/withdraw",
         "/admin/users/1/reset",
+        "/admin/users/1/security",
+        "/admin/users/1/security/withdraw",
         "/admin/users/1/ticket",
         "/profile/address",
         "/profile/address/begin",
@@ -75,6 +86,8 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         "/profile/devices/1/remove",
         "/profile/devices/1/rename",
         "/profile/devices/1/replace",
+        "/profile/passkeys",
+        "/profile/passkeys/1/remove",
         "/profile/recovery-codes",
         "/profile/recovery-codes/confirm",
     ] {
@@ -85,6 +98,8 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         }
     }
     assert_eq!(get(&portal, "/profile", &admin.visit.cookie).await.status, 200, "and nothing has happened");
+    let groups = get(&portal, "/admin/groups", &admin.visit.cookie).await.body;
+    assert!(groups.contains("Accounting") && groups.contains("0 members") && !groups.contains("Settings of its own"));
     // The control: with the token the same form is taken, and asks for a proof.
     let asked = admin.post(&portal, "/profile/recovery-codes", "").await;
     assert_eq!((asked.status, asked.header("location")), (303, Some("/profile/prove/app")));
@@ -105,10 +120,20 @@ async fn what_belongs_to_another_user_is_not_there() {
         "/admin/users/1/exemption",
         "/admin/users/1/exemption/withdraw",
         "/admin/users/1/reset",
+        "/admin/users/1/security",
+        "/admin/groups",
+        "/admin/moving",
     ] {
         assert_eq!(post(&portal, path, &ada.cookie, &form).await.status, 404, "{path}");
     }
-    for path in ["/profile/devices/18446744073709551615/remove", "/admin/users/-1/reset", "/admin/users/99/reset"] {
+    for path in [
+        "/profile/devices/18446744073709551615/remove",
+        "/admin/users/-1/reset",
+        "/admin/users/99/reset",
+        "/admin/users/99/security",
+        "/admin/groups/99",
+        "/admin/groups/x/security",
+    ] {
         assert_eq!(get(&portal, path, &admin.visit.cookie).await.status, 404, "{path}");
     }
 

@@ -1,24 +1,37 @@
 //! The forms of a flow: each is one operation of the engine.
 
 use axum::extract::State;
-use factorgate::policy::Policy;
+use factorgate::moving::LegacyRecoveryCode;
 use factorgate::{Code, DeviceId, DeviceName, Error, RecoveryCode, Refusal, Ticket};
 use serde::Deserialize;
 
-use super::{Journey, Place, Underway, settle, undelivered};
+use super::{Journey, Place, Underway, ended, policy_of, refused, settle, undelivered};
 use crate::app::App;
 use crate::cookie;
 use crate::error::chain;
 use crate::forms::{Empty, Posted};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
-use crate::pages::steps::{self, Attempt};
+use crate::pages::steps::Attempt;
 use crate::pages::{Page, go, go_and_say, sentence};
-use crate::settings::Settings;
+use crate::webauthn::{self, Answered};
+use crate::{accounts, mfa, passkeys};
 
 #[derive(Deserialize)]
 pub(super) struct Typed {
     code: String,
+}
+
+/// What the script has fetched from a passkey.
+#[derive(Deserialize)]
+pub(super) struct Answer {
+    credential: String,
+}
+
+/// A recovery code, by the system that has made it.
+enum Spelled {
+    Legacy(LegacyRecoveryCode),
+    Ours(RecoveryCode),
 }
 
 #[derive(Deserialize)]
@@ -55,7 +68,7 @@ pub(super) async fn verify_app_code<R: Journey>(
 }
 
 async fn app_code<R: Journey>(app: &App, underway: Underway<R>, form: &AppCode) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(app, &underway.flow).await?;
     let device = form.device.parse().ok();
     let code = match Code::parse(&form.code) {
         Ok(code) => code,
@@ -76,7 +89,7 @@ pub(super) async fn verify_email_code<R: Journey>(
     underway: Underway<R>,
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let code = match Code::parse(&code) {
         Ok(code) => code,
         Err(invalid) => return refused(&app, underway, &policy, Place::Email, Attempt::malformed(invalid)).await,
@@ -90,12 +103,18 @@ pub(super) async fn verify_recovery_code<R: Journey>(
     underway: Underway<R>,
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
-    let code = match RecoveryCode::parse(&code) {
-        Ok(code) => code,
-        Err(invalid) => return refused(&app, underway, &policy, Place::Recovery, Attempt::malformed(invalid)).await,
+    let policy = policy_of(&app, &underway.flow).await?;
+    // Who has moved in may hold codes of both kinds, which no look at them tells apart.
+    let spelled = match accounts::has_moved_in(&app.db, mfa::row_id(underway.flow.owner())?).await? {
+        true => LegacyRecoveryCode::parse(&code).map(Spelled::Legacy).map_err(Attempt::malformed),
+        false => RecoveryCode::parse(&code).map(Spelled::Ours).map_err(Attempt::malformed),
     };
-    match app.mfa.verify_recovery_code(&underway.flow, &code, &policy).await {
+    let outcome = match spelled {
+        Ok(Spelled::Legacy(code)) => app.mfa.verify_legacy_recovery_code(&underway.flow, &code, &policy).await,
+        Ok(Spelled::Ours(code)) => app.mfa.verify_recovery_code(&underway.flow, &code, &policy).await,
+        Err(attempt) => return refused(&app, underway, &policy, Place::Recovery, attempt).await,
+    };
+    match outcome {
         Ok(outcome) => {
             settle(&app, &underway.visitor, R::stage(outcome), Some((Place::Recovery, Attempt::default()))).await
         }
@@ -108,12 +127,32 @@ pub(super) async fn verify_recovery_code<R: Journey>(
     }
 }
 
+pub(super) async fn verify_passkey<R: Journey>(
+    State(app): State<App>,
+    underway: Underway<R>,
+    Posted(Answer { credential }): Posted<Answer>,
+) -> Page {
+    let policy = policy_of(&app, &underway.flow).await?;
+    let user = mfa::row_id(underway.flow.owner())?;
+    let right = match app.webauthn.check(underway.flow.text().expose_secret(), &credential) {
+        Answered::Right(result) => passkeys::used(&app.db, user, &result).await?,
+        Answered::Wrong => false,
+        Answered::Unasked => return refused(&app, underway, &policy, Place::Passkey, Attempt::unasked()).await,
+        Answered::Unreadable => return refused(&app, underway, &policy, Place::Passkey, Attempt::unanswered()).await,
+    };
+    let outcome = match right {
+        true => app.mfa.assert_external(&underway.flow, &webauthn::evidence()?, &policy).await,
+        false => app.mfa.external_failed(&underway.flow, webauthn::factor()?, &policy).await,
+    };
+    judged(&app, underway, outcome, Place::Passkey, Attempt::default()).await
+}
+
 pub(super) async fn redeem_ticket<R: Journey>(
     State(app): State<App>,
     underway: Underway<R>,
     Posted(Typed { code }): Posted<Typed>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let ticket = match Ticket::parse(&code) {
         Ok(ticket) => ticket,
         Err(invalid) => return refused(&app, underway, &policy, Place::Ticket, Attempt::malformed(invalid)).await,
@@ -127,13 +166,13 @@ pub(super) async fn send_email_code<R: Journey>(
     Underway { visitor, flow }: Underway<R>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &flow).await?;
     let at = Place::Email.path::<R>();
     let stage = match app.mfa.send_email_code(&flow, &policy).await {
         Ok(outcome) => R::stage(outcome),
         Err(error) => return undelivered(error, &at),
     };
-    match stage.opened().map(|opened| opened.challenge().refusal()) {
+    match stage.opened(&visitor).map(|opened| opened.challenge.refusal()) {
         Some(None) => go_and_say(&at, Notice::CodeSent),
         Some(Some(Refusal::TooSoon { .. })) => go_and_say(&at, Notice::TooSoon),
         _ => settle(&app, &visitor, stage, None).await,
@@ -145,7 +184,7 @@ pub(super) async fn begin_enrollment<R: Journey>(
     Underway { visitor, flow }: Underway<R>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &flow).await?;
     let stage = R::stage(app.mfa.begin_app_enrollment(&flow, &policy).await?);
     settle(&app, &visitor, stage, None).await
 }
@@ -155,7 +194,7 @@ pub(super) async fn confirm_enrollment<R: Journey>(
     underway: Underway<R>,
     Posted(form): Posted<Confirmation>,
 ) -> Page {
-    let policy = Settings::policy(&app.db).await?;
+    let policy = policy_of(&app, &underway.flow).await?;
     let (code, name) = match (Code::parse(&form.code), DeviceName::new(&form.name)) {
         (Ok(code), Ok(name)) => (code, name),
         (code, name) => {
@@ -176,9 +215,7 @@ pub(super) async fn confirm_enrollment<R: Journey>(
         // The smartphone is registered all the same, and the flow has ended.
         Err(Error::Mailer(undelivered)) => {
             eprintln!("portal: {}", chain(&undelivered));
-            let mut response = R::finish_untold(&app, &underway.visitor).await?;
-            cookie::clear(response.headers_mut(), R::COOKIE)?;
-            Ok(response)
+            ended::<R>("/sign-in", Notice::RegisteredUntold)
         }
         Err(error) => Err(error.into()),
     }
@@ -193,21 +230,6 @@ pub(super) async fn cancel<R: Journey>(
     let mut response = go(R::START);
     cookie::clear(response.headers_mut(), R::COOKIE)?;
     Ok(response)
-}
-
-/// What was typed is no code at all: the engine is not asked, and nothing is spent.
-async fn refused<R: Journey>(
-    app: &App,
-    Underway { visitor, flow }: Underway<R>,
-    policy: &Policy,
-    place: Place,
-    attempt: Attempt,
-) -> Page {
-    let stage = R::stage(app.mfa.resume(&flow, policy).await?);
-    match stage.opened() {
-        Some(opened) if opened.has(place) => steps::draw(app, &visitor, &opened, place, attempt).await,
-        _ => settle(app, &visitor, stage, None).await,
-    }
 }
 
 async fn judged<R: Journey>(

@@ -1,0 +1,165 @@
+//! Groups of users, so that what some are asked for can be stricter than what all are.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::security::LOCKS_OUT;
+use super::{Page, Shell, go_and_say, show, show_again};
+use crate::app::App;
+use crate::error::Failure;
+use crate::forms::{Empty, Posted, PostedPairs};
+use crate::notice::Notice;
+use crate::policies::{self, Change, Group, Policies, Scope};
+use crate::session::{Admin, SignedIn};
+use crate::{accounts, audit, mfa};
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/admin/groups", get(list).post(create))
+        .route("/admin/groups/{group}", get(page).post(save))
+        .route("/admin/groups/{group}/remove", post(remove))
+}
+
+#[derive(Template)]
+#[template(path = "groups.html")]
+struct GroupsPage {
+    shell: Shell,
+    /// Each with whether something is decided for it.
+    groups: Vec<(Group, bool)>,
+    name: String,
+    error: Option<&'static str>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+async fn list(State(app): State<App>, Admin(admin): Admin) -> Page {
+    show(&drawn(&app, &admin, String::new(), None).await?)
+}
+
+async fn create(State(app): State<App>, Admin(admin): Admin, Posted(form): Posted<Named>) -> Page {
+    let name = form.name.trim();
+    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
+        let error = Some("Enter a name, in up to 60 characters.");
+        return show_again(&drawn(&app, &admin, form.name, error).await?);
+    }
+    let Some(id) = policies::create_group(&app.db, name).await? else {
+        return show_again(&drawn(&app, &admin, form.name, Some("There is a group of this name.")).await?);
+    };
+    audit::note(&app.db, admin.session.user.id, "", &format!("Made the group {name}")).await?;
+    go_and_say(&format!("/admin/groups/{id}"), Notice::GroupMade)
+}
+
+async fn drawn(app: &App, admin: &SignedIn, name: String, error: Option<&'static str>) -> Result<GroupsPage, Failure> {
+    let policies = Policies::load(&app.db).await?;
+    let decided = |group: Group| {
+        let decided = policies.is_decided(Scope::Group(group.id));
+        (group, decided)
+    };
+    Ok(GroupsPage {
+        shell: Shell::new(app, &admin.visitor, "Groups", "users"),
+        groups: policies::groups(&app.db).await?.into_iter().map(decided).collect(),
+        name,
+        error,
+    })
+}
+
+#[derive(Template)]
+#[template(path = "group.html")]
+struct GroupPage {
+    shell: Shell,
+    group: Group,
+    decided: bool,
+    people: Vec<Member>,
+    /// No administrator could sign in with these members.
+    error: Option<&'static str>,
+}
+
+struct Member {
+    id: i64,
+    name: String,
+    email: String,
+    chosen: bool,
+}
+
+async fn page(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -> Page {
+    let group = policies::group(&app.db, id).await?;
+    let policies = Policies::load(&app.db).await?;
+    show(&group_page(&app, &admin, group, &policies, None).await?)
+}
+
+/// Who is in the group is who was ticked, if an administrator can sign in then.
+async fn save(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<i64>,
+    PostedPairs(pairs): PostedPairs,
+) -> Page {
+    let group = policies::group(&app.db, id).await?;
+    let ticked: BTreeSet<&str> = pairs.iter().filter(|(key, _)| key == "member").map(|(_, id)| id.as_str()).collect();
+    let (mut members, mut administrators) = (BTreeSet::new(), Vec::new());
+    for user in accounts::all(&app.db).await? {
+        if ticked.contains(user.id.to_string().as_str()) {
+            members.insert(user.id);
+        }
+        if user.is_admin {
+            let standing = mfa::status(&app, &user).await?.standing(&mfa::contact(&user));
+            administrators.push((user.id, standing));
+        }
+    }
+    let before = Policies::load(&app.db).await?;
+    let change = Change::Members(id, members);
+    let after = before.after(&change).map_err(|_| Failure::internal("members make no policy unsound"))?;
+    let checked = match before.check(change, &after, &administrators) {
+        Ok(checked) => checked,
+        Err(refused) if pairs.iter().any(|(key, _)| key == "accept_lockout") => refused.accept_lockout(),
+        Err(_) => return show_again(&group_page(&app, &admin, group, &after, Some(LOCKS_OUT)).await?),
+    };
+    checked.save(&app.db).await?;
+    let words = format!("Decided who is in the group {}", group.name);
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
+    go_and_say(&format!("/admin/groups/{id}"), Notice::GroupSaved)
+}
+
+async fn remove(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<i64>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let group = policies::group(&app.db, id).await?;
+    policies::remove_group(&app.db, id).await?;
+    let words = format!("Dissolved the group {}", group.name);
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
+    go_and_say("/admin/groups", Notice::GroupRemoved)
+}
+
+async fn group_page(
+    app: &App,
+    admin: &SignedIn,
+    group: Group,
+    policies: &Policies,
+    error: Option<&'static str>,
+) -> Result<GroupPage, Failure> {
+    let scope = Scope::Group(group.id);
+    let member = |user: accounts::User| Member {
+        chosen: policies.applies(scope, user.id),
+        id: user.id,
+        email: user.email.as_str().to_owned(),
+        name: user.name,
+    };
+    Ok(GroupPage {
+        shell: Shell::new(app, &admin.visitor, "Group", "users"),
+        decided: policies.is_decided(scope),
+        people: accounts::all(&app.db).await?.into_iter().map(member).collect(),
+        group,
+        error,
+    })
+}

@@ -1,0 +1,118 @@
+//! A passkey that is registered, and its removal on a fresh proof.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use factorgate::policy::RemovalRefused;
+use factorgate::{Elevated, Error, Removal, RemovalReason};
+
+use super::step_up::{self, Intent};
+use super::{Page, Shell, go_and_say, sentence, show, show_again};
+use crate::app::App;
+use crate::error::{Failure, chain};
+use crate::forms::{Empty, Posted};
+use crate::notice::Notice;
+use crate::passkeys::{self, Held};
+use crate::session::{self, SignedIn};
+use crate::{audit, mfa, policies, webauthn};
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/profile/passkeys/{id}/remove", get(ask_to_remove).post(begin_to_remove))
+}
+
+#[derive(Template)]
+#[template(path = "remove_passkey.html")]
+struct RemovePage {
+    shell: Shell,
+    id: i64,
+    name: String,
+    /// Why it stays.
+    kept: Option<String>,
+}
+
+async fn ask_to_remove(State(app): State<App>, signed_in: SignedIn, Path(id): Path<i64>) -> Page {
+    let (passkey, last) = find(&app, &signed_in, id).await?;
+    let kept = kept(&app, &signed_in, last).await?;
+    show(&remove_page(&app, &signed_in, passkey, kept))
+}
+
+async fn begin_to_remove(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Path(id): Path<i64>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    let (passkey, last) = find(&app, &signed_in, id).await?;
+    // Nobody is asked for a proof to be told that it was in vain.
+    match kept(&app, &signed_in, last).await? {
+        Some(kept) => show_again(&remove_page(&app, &signed_in, passkey, Some(kept))),
+        None => step_up::go_on(&app, &signed_in, Intent::RemovePasskey(id)).await,
+    }
+}
+
+/// Removes the passkey, the proof being fresh. To the engine all passkeys of a user are one factor: it is asked about
+/// the last.
+pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &Elevated) -> Page {
+    let (passkey, last) = find(app, signed_in, id).await?;
+    let user = &signed_in.session.user;
+    if !last {
+        passkeys::remove(&app.db, user.id, id).await?;
+        session::close_others(&app.db, user.id, Some(&signed_in.visitor.token)).await?;
+        audit::note(&app.db, user.id, "", "Removed a passkey, and has another one").await?;
+        return go_and_say("/profile", Notice::PasskeyRemoved);
+    }
+    let policy = policies::of(&app.db, user.id).await?;
+    match app.mfa.remove_external(elevated, webauthn::factor()?, mfa::contact(user), &policy).await {
+        Ok(Removal::Removed { change, .. }) => {
+            passkeys::remove_all(&app.db, user.id).await?;
+            session::go_on(&app.db, signed_in, &change).await?;
+            go_and_say("/profile", Notice::PasskeyRemoved)
+        }
+        Ok(Removal::Refused { reason, .. }) => show_again(&remove_page(app, signed_in, passkey, Some(why(reason)))),
+        // It is removed all the same, and there is no word of the change to go on with.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            passkeys::remove_all(&app.db, user.id).await?;
+            go_and_say("/sign-in", Notice::PasskeyRemovedUntold)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why the passkey would stay.
+async fn kept(app: &App, signed_in: &SignedIn, last: bool) -> Result<Option<String>, Failure> {
+    if !last {
+        return Ok(None);
+    }
+    let user = &signed_in.session.user;
+    let policy = policies::of(&app.db, user.id).await?;
+    let standing = mfa::status(app, user).await?.standing(&mfa::contact(user));
+    let allowed = policy.allows_removal_of_external(&standing, webauthn::factor()?);
+    Ok(allowed.err().map(|refused| why(RemovalReason::Policy(refused))))
+}
+
+/// Why the passkey stays, told to its user.
+fn why(reason: RemovalReason) -> String {
+    match reason {
+        RemovalReason::Policy(RemovalRefused::MustRegister) => {
+            "Your company asks for a second factor, and this is your only one. Register a smartphone first.".to_owned()
+        }
+        RemovalReason::Policy(_) => {
+            "Without a passkey you could not sign in again. Register another one first.".to_owned()
+        }
+        other => sentence(&other),
+    }
+}
+
+fn remove_page(app: &App, signed_in: &SignedIn, passkey: Held, kept: Option<String>) -> RemovePage {
+    let shell = Shell::new(app, &signed_in.visitor, "Remove a passkey", "profile");
+    RemovePage { shell, id: passkey.id, name: passkey.name, kept }
+}
+
+/// A passkey of the user who is signed in, and whether it is the only one.
+async fn find(app: &App, signed_in: &SignedIn, id: i64) -> Result<(Held, bool), Failure> {
+    let held = passkeys::of(&app.db, signed_in.session.user.id).await?;
+    let last = held.len() == 1;
+    Ok((held.into_iter().find(|passkey| passkey.id == id).ok_or(Failure::NotFound)?, last))
+}
