@@ -201,6 +201,7 @@ impl Totp {
 
 impl Default for Totp {
     fn default() -> Self {
+        // Evaluated by the compiler: a zero would not compile.
         const PERIOD: NonZeroU64 = NonZeroU64::new(Totp::DEFAULT_PERIOD_SECS).unwrap();
         Self { hotp: Hotp::default(), period: PERIOD, t0: Timestamp::from_secs(0) }
     }
