@@ -149,6 +149,7 @@ async fn walk() -> Result {
     step_up().await?;
     grace_and_exemption().await?;
     passkey().await?;
+    administration::company().await?;
     administration::import(&app_only).await?;
     administration::rotation(&app_only).await?;
     administration::coverage(&app_only).await

@@ -5,11 +5,59 @@ use std::time::Duration;
 
 use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::Totp;
-use factorgate::policy::{FirstRegistration, Policy, Preview, Summary};
+use factorgate::policy::{Channel, FirstRegistration, Guessing, Policy, Preview, Step, Summary};
 use factorgate::testing::MemoryStore;
-use factorgate::{Administrator, Assurance, DeviceName, Imported, Login, OsRandom, Secret, ServerKey, ServerKeys};
+use factorgate::{
+    Administrator, Assurance, DeviceName, Imported, Login, Notice, OsRandom, Secret, ServerKey, ServerKeys, Session,
+    Timestamp,
+};
 
-use crate::{Host, Result, contact, expect, title, user};
+use crate::{Host, Result, asks_for, contact, expect, title, user};
+
+/// A company with a stricter group, and what its administrator is told before saving.
+pub(super) async fn company() -> Result {
+    title("Company", "A group asks for more, and nothing is saved that nobody could take back");
+    let host = Host::new()?;
+    let company = Policy::any_of([Channel::App, Channel::Email], FirstRegistration::AfterEmailCode)?;
+    let accounting = Policy::all_of([Channel::App, Channel::Email], FirstRegistration::WithTicket)?;
+    let folded = Policy::strictest(&company, [&accounting]);
+    host.plan(&folded, "sybil").await?;
+    let login = host.log_in("sybil", &company).await?;
+    expect("a colleague gets in by mail", asks_for(&login, &[Step::EmailCode]))?;
+    let login = host.log_in("sybil", &folded).await?;
+    let Login::Denied(denied) = login else { return Err("accounting got in".into()) };
+    println!("  accounting: {}", denied.reason);
+    let weaker = Policy::strictest(&folded, [&Policy::off(FirstRegistration::AfterPassword)]);
+    expect("a policy that asks for less changes nothing", weaker == folded)?;
+
+    let administrator = host.mfa.status(&user("sybil")?).await?.standing(&contact("sybil")?);
+    let refused = Preview::new(&company, &folded).check_administrators([administrator]);
+    expect("what would lock out every administrator is not saved", refused.is_err())?;
+
+    let secret = host.register_from_profile("sybil", &Policy::off(FirstRegistration::AfterPassword)).await?;
+    let standing = host.mfa.status(&user("sybil")?).await?.standing(&contact("sybil")?);
+    let odds = folded.odds(&standing, &Guessing::default());
+    println!("  guessing both codes: {:.1e} a year", odds.per_year);
+    expect(
+        "two codes are guessed less often than one",
+        odds.per_year < company.odds(&standing, &Guessing::default()).per_year,
+    )?;
+
+    let passed = host.log_in_by_app("sybil", &secret, &company).await?;
+    let (own, other) = (passed.session().rotated(), passed.session().rotated());
+    let revocation = host.mfa.revoke_logins(passed.user()).await?;
+    let ended = matches!(host.mfa.check_session(&other).await?, Session::Ended);
+    expect("a changed password ends every session", ended)?;
+    let goes_on = matches!(host.mfa.check_session(&own.after(&revocation.change)).await?, Session::Valid(_));
+    expect("but the one in which it was changed", goes_on)?;
+
+    let Login::Challenge(asked) = host.log_in("sybil", &company).await? else { return Err("no challenge".into()) };
+    let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).ok_or("before T0")?;
+    while !matches!(host.mfa.verify_app_code(asked.flow(), &wrong, &company).await?, Login::Denied(_)) {}
+    let told = host.outbox.sent().pop().ok_or("nobody was told")?;
+    println!("  mail: {}", told.subject);
+    expect("who guesses is locked out, and the user is told", matches!(told.notice, Some(Notice::Locked { .. })))
+}
 
 /// A user who comes from another system.
 pub(super) async fn import(policy: &Policy) -> Result {
