@@ -25,6 +25,11 @@ async fn a01_b7_of_32_wrong_app_codes_five_are_judged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_32_wrong_codes_one_tells_of_the_lock() {
+    check(Race::LockNotices, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a01_a12_of_32_wrong_email_codes_five_are_judged() {
     check(Race::WrongEmailCodes, LIMIT).await;
 }

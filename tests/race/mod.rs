@@ -9,8 +9,8 @@ use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, Outbox};
 use factorgate::{
     Administrator, Authenticated, BrowserName, BrowserToken, Code, CodeFault, Contact, DeviceName, EmailAddress, Event,
-    EventKind, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, Secret, ServerKey, ServerKeys, SessionClaims, StepUp,
-    StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
+    EventKind, Login, LoginRef, Mfa, Notice, OsRandom, PrimaryVerified, Secret, ServerKey, ServerKeys, SessionClaims,
+    StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
 };
 
 /// How often each race is run.
@@ -26,6 +26,8 @@ const RIGHT: usize = 16;
 pub(crate) enum Race {
     /// 32 wrong app codes; gives how many were judged.
     WrongAppCodes,
+    /// 32 wrong app codes; gives how often the user was told of the lock.
+    LockNotices,
     /// 32 wrong e-mail codes; gives how many were judged.
     WrongEmailCodes,
     /// 16 times one right app code, in two logins; gives how many were let in.
@@ -51,6 +53,7 @@ pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: Race) -> Vec
         let host = Host::new(store.clone(), &format!("{race:?}-{round}"));
         results.push(match race {
             Race::WrongAppCodes => host.wrong_app_codes().await,
+            Race::LockNotices => host.lock_notices().await,
             Race::WrongEmailCodes => host.wrong_email_codes().await,
             Race::RightAppCode => host.right_app_code().await,
             Race::RightEmailCode => host.right_email_code().await,
@@ -139,6 +142,11 @@ impl<S: Store + 'static> Host<S> {
         let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).unwrap();
         let outcomes = self.all_at_once(WRONG, &[cookie], app_code, wrong.expose_secret().expose_secret()).await;
         judged(&outcomes)
+    }
+
+    async fn lock_notices(&self) -> usize {
+        self.wrong_app_codes().await;
+        self.outbox.sent().iter().filter(|mail| matches!(mail.notice, Some(Notice::Locked { .. }))).count()
     }
 
     async fn wrong_email_codes(&self) -> usize {
