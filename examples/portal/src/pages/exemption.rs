@@ -10,6 +10,7 @@ use factorgate::policy::Exemption;
 use factorgate::{Administrator, Change};
 use serde::Deserialize;
 
+use super::step_up::{self, Intent, Proof};
 use super::{Page, Shell, go_and_say, sentence, show, show_again};
 use crate::accounts::{self, User};
 use crate::app::App;
@@ -22,7 +23,12 @@ use crate::{db, mfa};
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/admin/users/{id}/exemption", get(page).post(grant))
+        .route("/admin/users/{id}/exemption/begin", post(begin))
         .route("/admin/users/{id}/exemption/withdraw", post(withdraw))
+}
+
+pub(super) fn path(user: i64) -> String {
+    format!("/admin/users/{user}/exemption")
 }
 
 /// No exemption of this portal is longer.
@@ -44,6 +50,17 @@ struct ExemptionPage {
 struct Wanted {
     reason: String,
     days: String,
+}
+
+/// The proof comes first: what is typed after it need not be typed twice.
+async fn begin(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<i64>,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    find(&app, id).await?;
+    step_up::go_on(&app, &admin, Intent::Exempt(id)).await
 }
 
 async fn page(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -> Page {
@@ -68,6 +85,9 @@ async fn grant(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>,
             return show_again(&drawn(&app, &admin, user, form, reason_error, days_error));
         }
     };
+    if let Proof::Asked(response) = step_up::prove(&app, &admin, Intent::Exempt(id)).await? {
+        return Ok(response);
+    }
     match app.mfa.grant_exemption(&mfa::user_id(&user)?, &exemption, &Administrator::assertion(by)).await? {
         Change::Made { .. } => go_and_say("/admin/users", Notice::Exempted),
         Change::Refused { reason, .. } => show_again(&drawn(&app, &admin, user, form, None, Some(sentence(&reason)))),

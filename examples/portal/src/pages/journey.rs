@@ -55,6 +55,10 @@ pub(super) trait Journey: Flow + 'static {
     fn text(&self) -> SecretText;
     /// Whose flow it is, as the reference says.
     fn owner(&self) -> &UserId;
+    /// The page from which this visitor began, where the flow is begun on several.
+    fn start(_: &Visitor) -> &'static str {
+        Self::START
+    }
     /// Why something is asked for, where the user could wonder.
     fn reason(_: &Visitor) -> &'static str {
         ""
@@ -303,7 +307,7 @@ pub(super) async fn settle<R: Journey>(
             cookie::clear(response.headers_mut(), R::COOKIE)?;
             Ok(response)
         }
-        Stage::Denied(DeniedReason::FlowEnded) => ended::<R>(R::START, R::OVER),
+        Stage::Denied(DeniedReason::FlowEnded) => ended::<R>(R::start(visitor), R::OVER),
         Stage::Denied(DeniedReason::SessionEnded) => ended::<R>("/sign-in", Notice::SessionOver),
         Stage::Denied(reason) => steps::denied::<R>(app, visitor, reason),
         // What is open was led on above.

@@ -4,19 +4,20 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use factorgate::{Administrator, Error};
+use factorgate::{Administrator, Elevated, Error};
 
+use super::step_up::{self, Intent};
 use super::users::{self, Ticket};
 use super::{Page, Shell, go_and_say, moment, show};
 use crate::app::App;
 use crate::error::{Failure, chain};
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
-use crate::session::{self, Admin};
+use crate::session::{self, Admin, SignedIn};
 use crate::{accounts, mfa, passkeys};
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/admin/users/{id}/reset", get(ask).post(reset))
+    Router::new().route("/admin/users/{id}/reset", get(ask).post(begin))
 }
 
 #[derive(Template)]
@@ -47,13 +48,18 @@ async fn ask(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -
     })
 }
 
-/// The answer is the page itself, as it is for a ticket.
-async fn reset(
+async fn begin(
     State(app): State<App>,
     Admin(admin): Admin,
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
+    accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    step_up::go_on(&app, &admin, Intent::Reset(id)).await
+}
+
+/// Takes all factors away, the proof being fresh. The answer is the page itself, as it is for a ticket.
+pub(super) async fn reset(app: &App, admin: &SignedIn, id: i64, _: &Elevated) -> Page {
     let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
     let outcome = app.mfa.reset_by_admin(&mfa::user_id(&user)?, &by, mfa::contact(&user)).await;
@@ -65,7 +71,7 @@ async fn reset(
         Ok(issued) => {
             let text = issued.ticket.expose_secret().expose_secret().to_owned();
             let ticket = Ticket { name: user.name, text, until: moment(issued.expires_at), reset: true };
-            users::drawn(&app, &admin, Some(ticket)).await
+            users::drawn(app, admin, Some(ticket)).await
         }
         // They are reset all the same, and the ticket is lost.
         Err(Error::Mailer(undelivered)) => {

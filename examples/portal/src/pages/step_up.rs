@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
 
 use super::journey::{self, Journey, Stage};
-use super::{Page, address, devices, go, moving, passkeys, recovery_codes};
+use super::{Page, address, devices, exemption, go, moving, passkeys, recovery_codes, reset, users};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
@@ -21,20 +21,34 @@ pub(super) fn router() -> Router<App> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     ChangeAddress,
+    Exempt(i64),
+    IssueTicket(i64),
     MakeRecoveryCodes,
     MoveIn,
     RemoveDevice(u64),
     RemovePasskey(i64),
+    Reset(i64),
 }
 
 impl Intent {
+    /// Those that name what they are about by its number, after these words.
+    const NUMBERED: [(&'static str, fn(i64) -> Self); 4] = [
+        ("exempt-", Self::Exempt),
+        ("remove-passkey-", Self::RemovePasskey),
+        ("reset-", Self::Reset),
+        ("ticket-", Self::IssueTicket),
+    ];
+
     fn word(self) -> String {
         match self {
             Self::ChangeAddress => "address".to_owned(),
+            Self::Exempt(user) => format!("exempt-{user}"),
+            Self::IssueTicket(user) => format!("ticket-{user}"),
             Self::MakeRecoveryCodes => "codes".to_owned(),
             Self::MoveIn => "move-in".to_owned(),
             Self::RemoveDevice(id) => format!("remove-{id}"),
             Self::RemovePasskey(id) => format!("remove-passkey-{id}"),
+            Self::Reset(user) => format!("reset-{user}"),
         }
     }
 
@@ -43,20 +57,40 @@ impl Intent {
             "address" => Some(Self::ChangeAddress),
             "codes" => Some(Self::MakeRecoveryCodes),
             "move-in" => Some(Self::MoveIn),
-            word => match word.strip_prefix("remove-passkey-") {
-                Some(id) => id.parse().ok().map(Self::RemovePasskey),
-                None => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
-            },
+            word => {
+                let numbered = Self::NUMBERED.iter().find_map(|(prefix, of)| Some((word.strip_prefix(prefix)?, of)));
+                match numbered {
+                    Some((id, of)) => id.parse().ok().map(of),
+                    None => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
+                }
+            }
         }
     }
 
+    /// What an administrator does, and makes an account weaker or opens it.
+    fn is_administrators(self) -> bool {
+        matches!(self, Self::Exempt(_) | Self::IssueTicket(_) | Self::MoveIn | Self::Reset(_))
+    }
+
+    /// The page before, for one who leaves it as it is.
+    fn before(self) -> &'static str {
+        if self.is_administrators() { "/admin/users" } else { "/profile" }
+    }
+
     async fn act(self, app: &App, signed_in: &SignedIn, elevated: &Elevated) -> Page {
+        // The word came from the browser: it could be anybody's.
+        if self.is_administrators() && !signed_in.session.user.is_admin {
+            return Err(Failure::NotFound);
+        }
         match self {
             Self::ChangeAddress => Ok(go(address::PATH)),
+            Self::Exempt(user) => Ok(go(&exemption::path(user))),
+            Self::IssueTicket(user) => users::issue_ticket(app, signed_in, user, elevated).await,
             Self::MakeRecoveryCodes => recovery_codes::make(app, signed_in, elevated).await,
             Self::MoveIn => Ok(go(moving::PATH)),
             Self::RemoveDevice(id) => devices::remove(app, signed_in, id, elevated).await,
             Self::RemovePasskey(id) => passkeys::remove(app, signed_in, id, elevated).await,
+            Self::Reset(user) => reset::reset(app, signed_in, user, elevated).await,
         }
     }
 }
@@ -104,13 +138,20 @@ impl Journey for StepUpRef {
 
     journey::reference!();
 
+    fn start(visitor: &Visitor) -> &'static str {
+        visitor.cookie(cookie::INTENT).and_then(Intent::parse).map_or(Self::START, Intent::before)
+    }
+
     fn reason(visitor: &Visitor) -> &'static str {
         match visitor.cookie(cookie::INTENT).and_then(Intent::parse) {
             Some(Intent::ChangeAddress) => "Before your address is changed, a fresh proof is asked for.",
+            Some(Intent::Exempt(_)) => "Before a user is exempt, a fresh proof is asked for.",
+            Some(Intent::IssueTicket(_)) => "Before a ticket is issued, a fresh proof is asked for.",
             Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh proof is asked for.",
             Some(Intent::MoveIn) => "Before users are moved in, a fresh proof is asked for.",
             Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh proof is asked for.",
             Some(Intent::RemovePasskey(_)) => "Before the passkey is removed, a fresh proof is asked for.",
+            Some(Intent::Reset(_)) => "Before a sign-in is reset, a fresh proof is asked for.",
             None => "",
         }
     }
@@ -149,11 +190,19 @@ mod tests {
 
     #[test]
     fn an_intent_is_read_back_and_nothing_else_is() {
-        let removals = [Intent::RemoveDevice(7), Intent::RemovePasskey(7)];
-        for intent in [Intent::ChangeAddress, Intent::MakeRecoveryCodes, Intent::MoveIn].into_iter().chain(removals) {
+        for intent in [
+            Intent::ChangeAddress,
+            Intent::Exempt(7),
+            Intent::IssueTicket(7),
+            Intent::MakeRecoveryCodes,
+            Intent::MoveIn,
+            Intent::RemoveDevice(7),
+            Intent::RemovePasskey(7),
+            Intent::Reset(7),
+        ] {
             assert_eq!(Intent::parse(&intent.word()), Some(intent));
         }
-        for word in ["", "remove", "remove-", "remove-x", "remove--1", "codes "] {
+        for word in ["", "remove", "remove-", "remove-x", "remove--1", "codes ", "reset-", "ticket-x"] {
             assert_eq!(Intent::parse(word), None, "{word}");
         }
     }

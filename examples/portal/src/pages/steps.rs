@@ -392,7 +392,8 @@ pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedRea
         ),
         other => (sentence(&other), "Ask your administrator for help."),
     };
-    let page = DeniedPage { shell: Shell::new(app, visitor, R::TITLE, R::ENTRY), text, remedy, start: R::START };
+    let page =
+        DeniedPage { shell: Shell::new(app, visitor, R::TITLE, R::ENTRY), text, remedy, start: R::start(visitor) };
     Ok((StatusCode::FORBIDDEN, Html(page.render()?)).into_response())
 }
 

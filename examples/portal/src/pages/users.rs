@@ -8,9 +8,10 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use factorgate::policy::Policy;
-use factorgate::{Administrator, Coverage, Covered, RecoveryCodesLeft};
+use factorgate::{Administrator, Coverage, Covered, Elevated, RecoveryCodesLeft};
 
 use super::preview::{Asked, asked};
+use super::step_up::{self, Intent};
 use super::{Page, Shell, moment, show};
 use crate::accounts::{self, User};
 use crate::app::App;
@@ -21,7 +22,7 @@ use crate::policies::{self, Policies, Scope};
 use crate::session::{Admin, SignedIn};
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/admin/users", get(list)).route("/admin/users/{id}/ticket", post(issue_ticket))
+    Router::new().route("/admin/users", get(list)).route("/admin/users/{id}/ticket", post(begin_ticket))
 }
 
 #[derive(Template)]
@@ -79,19 +80,25 @@ async fn list(State(app): State<App>, Admin(admin): Admin) -> Page {
     drawn(&app, &admin, None).await
 }
 
-/// The answer is the page itself: the ticket is kept nowhere, and a redirect could not carry it.
-async fn issue_ticket(
+async fn begin_ticket(
     State(app): State<App>,
     Admin(admin): Admin,
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
+    accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    step_up::go_on(&app, &admin, Intent::IssueTicket(id)).await
+}
+
+/// Issues a ticket, the proof being fresh. The answer is the page itself: the ticket is kept nowhere, and a redirect
+/// could not carry it.
+pub(super) async fn issue_ticket(app: &App, admin: &SignedIn, id: i64, _: &Elevated) -> Page {
     let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
     let issued = app.mfa.issue_ticket(&mfa::user_id(&user)?, &by).await?;
     let text = issued.ticket.expose_secret().expose_secret().to_owned();
     let until = moment(issued.expires_at);
-    drawn(&app, &admin, Some(Ticket { name: user.name, text, until, reset: false })).await
+    drawn(app, admin, Some(Ticket { name: user.name, text, until, reset: false })).await
 }
 
 pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {

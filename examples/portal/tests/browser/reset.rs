@@ -69,3 +69,47 @@ async fn a_reset_ends_the_session_and_leads_back_by_a_ticket() {
     admins.client.clone().close().await.unwrap();
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_session_of_an_administrator_proves_itself_before_it_weakens_an_account() {
+    let world = World::on_disk("reset-proof").await;
+    let browser = &world.browser;
+    browser.company(Company { enforce: true, app: true, email: false, both: false, first: "after_password" }).await;
+    browser.sign_up("Bo Lind", "bo@larkfield.example").await;
+    browser.with_a_smartphone("Ada Reyes", ADA).await;
+    browser.sign_out().await;
+    browser.sign_in(ADMIN, ADMIN_PASSWORD).await;
+    browser.arrives_at("/sign-in/register").await;
+    let mut app = Authenticator::typed(&browser.text("#secret").await);
+    browser.enter_code(&app.code().await).await;
+    browser.arrives_at("/sign-in/all-set").await;
+    world.age_proofs(10 * 60).await;
+
+    browser.open("/admin/users").await;
+    browser.click("#reset-3").await;
+    browser.click("#submit").await;
+    browser.arrives_at("/profile/prove/app").await;
+    assert!(browser.page_text().await.contains("Before a sign-in is reset"));
+    browser.picture("asked").await;
+    browser.click("#cancel").await;
+    browser.arrives_at("/admin/users").await;
+    assert!(browser.page_text().await.contains("1 smartphone"), "it is left as it is");
+
+    // What is typed for an exemption comes after the proof.
+    browser.click("#exempt-2").await;
+    browser.arrives_at("/profile/prove/app").await;
+    browser.enter_code(&app.code().await).await;
+    browser.arrives_at("/admin/users/2/exemption").await;
+    browser.fill("#reason", "Waits for a smartphone").await;
+    browser.click("#submit").await;
+    browser.arrives_at("/admin/users").await;
+    assert!(browser.has(".exemption").await);
+
+    // While that is fresh, nothing is asked for again.
+    browser.click("#ticket-2").await;
+    assert!(browser.text("#ticket-title").await.contains("Bo Lind"));
+    browser.click("#reset-3").await;
+    browser.click("#submit").await;
+    assert!(browser.text("#ticket-title").await.contains("Ada Reyes"));
+    world.end().await;
+}

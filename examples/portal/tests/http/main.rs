@@ -1,8 +1,10 @@
 //! What the portal holds to on the wire, whatever a browser would do.
 
+mod administrators;
 mod flows;
 mod frame;
 mod passkeys;
+mod people;
 mod protection;
 mod settings;
 mod wire;

@@ -1,60 +1,9 @@
 //! Recovery codes, trusted browsers, step-up and reset, as a program sees them that sends what it likes.
 
-use factorgate::otp::Totp;
-use factorgate::{Secret, Timestamp};
-use portal::{Database, Running};
+use portal::Database;
 
+use crate::people::{OFF, User, ada, admin};
 use crate::wire::{Answer, PASSWORD, Visit, credentials, get, post, start};
-
-const OFF: &str = "enforce=no&first=after_password&trusted_browsers=on";
-
-/// A user with a smartphone, and what is on it.
-struct User {
-    visit: Visit,
-    secret: Secret,
-}
-
-impl User {
-    /// Registers a smartphone from the profile, on the code before the one of now: two more are good at once.
-    async fn register(portal: &Running, visit: Visit) -> Self {
-        let begun = post(portal, "/profile/devices", &visit.cookie, &format!("csrf={}", visit.csrf)).await;
-        let cookies = format!("{}; {}", visit.cookie, begun.cookie_of("__Host-registration").unwrap());
-        let page = get(portal, "/profile/devices/register", &cookies).await.body;
-        let (_, shown) = page.split_once("id=\"secret\"").unwrap();
-        let (shown, _) = shown.split_once("</p>").unwrap();
-        let groups = shown.split("<span>").skip(1).map(|group| group.split("</span>").next().unwrap());
-        let user = Self { visit, secret: Secret::from_base32(&groups.collect::<String>()).unwrap() };
-        let body = format!("csrf={}&code={}&name=Phone", user.visit.csrf, user.code(-1));
-        let done = post(portal, "/profile/devices/register", &cookies, &body).await;
-        assert_eq!(done.header("location"), Some("/profile/devices/all-set"), "{}", done.body);
-        user
-    }
-
-    /// The code of a step before or after the one of now.
-    fn code(&self, steps: i64) -> String {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let at = Timestamp::from_secs(now.checked_add_signed(30 * steps).unwrap());
-        Totp::default().generate(&self.secret, at).unwrap().expose_secret().expose_secret().to_owned()
-    }
-
-    async fn post(&self, portal: &Running, path: &str, body: &str) -> Answer {
-        post(portal, path, &self.visit.cookie, &format!("csrf={}&{body}", self.visit.csrf)).await
-    }
-}
-
-async fn admin(portal: &Running) -> Visit {
-    let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
-    let saved = post(portal, "/admin/security", &admin.cookie, &format!("csrf={}&{OFF}", admin.csrf)).await;
-    assert_eq!(saved.status, 303, "{}", saved.body);
-    admin
-}
-
-async fn ada(portal: &Running) -> Visit {
-    let nobody = Visit::begin(portal).await;
-    let fields = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
-    assert_eq!(post(portal, "/sign-up", &nobody.cookie, &fields).await.status, 303);
-    nobody.entered(portal, post(portal, "/sign-in", &nobody.cookie, &fields).await).await
-}
 
 #[tokio::test]
 async fn no_form_does_anything_without_the_token_of_its_browser() {
@@ -74,6 +23,7 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         "/admin/security",
         "/admin/security/preview",
         "/admin/users/1/exemption",
+        "/admin/users/1/exemption/begin",
         "/admin/users/1/exemption/withdraw",
         "/admin/users/1/reset",
         "/admin/users/1/security",

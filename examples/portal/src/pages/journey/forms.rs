@@ -223,11 +223,11 @@ pub(super) async fn confirm_enrollment<R: Journey>(
 
 pub(super) async fn cancel<R: Journey>(
     State(app): State<App>,
-    Underway { flow, .. }: Underway<R>,
+    Underway { visitor, flow }: Underway<R>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
     app.mfa.cancel(&flow).await?;
-    let mut response = go(R::START);
+    let mut response = go(R::start(&visitor));
     cookie::clear(response.headers_mut(), R::COOKIE)?;
     Ok(response)
 }
