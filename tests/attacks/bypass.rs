@@ -14,7 +14,7 @@ async fn e03_a_code_of_a_channel_that_was_disabled_is_refused() {
     let host = Host::new();
     let asked = host.challenge(&email()).await;
     let login = host.email(asked.flow(), &host.mailed(), &app()).await;
-    assert!(!passed(&login), "{login:?}");
+    assert!(!is_in(&login), "{login:?}");
 }
 
 #[tokio::test]

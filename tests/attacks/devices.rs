@@ -14,14 +14,14 @@ async fn d01_d02_with_a_device_a_registration_takes_its_code_and_until_confirmed
     assert!(matches!(open, Registration::Enroll(_)));
     host.wait(30);
     let asked = host.challenge(&off()).await;
-    assert!(passed(&host.app(asked.flow(), &host.code(&secret), &off()).await), "the old device works on");
+    assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &off()).await), "the old device works on");
     assert_eq!(host.mfa.devices(&alice()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn d03_a_pending_secret_logs_nobody_in() {
     let host = Host::new();
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     let login = host.app(enroll.flow(), &host.code(&secret_of(&enroll)), &app()).await;
     assert_eq!(refusal(&login), Some(Refusal::NotOpen));
     assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
@@ -30,10 +30,10 @@ async fn d03_a_pending_secret_logs_nobody_in() {
 #[tokio::test]
 async fn d05_a_registration_expires() {
     let host = Host::new();
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     host.wait(600);
     let login = host.confirm(&enroll, &host.code(&secret_of(&enroll))).await;
-    assert!(!passed(&login), "{login:?}");
+    assert!(!is_in(&login), "{login:?}");
     assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
 }
 
@@ -55,27 +55,27 @@ async fn d05_a_login_cannot_be_kept_open_by_registering_again_and_again() {
 #[tokio::test]
 async fn d07_a_double_click_shows_the_same_secret() {
     let host = Host::new();
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     let again = host.mfa.begin_app_enrollment(enroll.flow(), &app()).await.unwrap();
     let Login::Enroll(again) = again else { panic!("{again:?}") };
     assert_eq!(enroll.key_uri().expose_secret(), again.key_uri().expose_secret());
-    assert!(passed(&host.confirm(&enroll, &host.code(&secret_of(&enroll))).await));
+    assert!(is_in(&host.confirm(&enroll, &host.code(&secret_of(&enroll))).await));
 }
 
 #[tokio::test]
 async fn d09_a_registration_is_not_confirmed_without_its_code() {
     let host = Host::new();
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     assert!(Code::parse("").is_err());
     let of_another = host.code(&Secret::generate(&OsRandom).unwrap());
-    assert!(!passed(&host.confirm(&enroll, &of_another).await));
+    assert!(!is_in(&host.confirm(&enroll, &of_another).await));
     assert_eq!(refusal(&host.confirm(&enroll, &Code::parse("12345678").unwrap()).await), Some(Refusal::Malformed));
 }
 
 #[tokio::test]
 async fn d19_a_clock_that_is_off_is_told_at_the_confirmation_and_never_at_a_login() {
     let host = Host::new();
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     let secret = secret_of(&enroll);
     let off_by =
         |secs| Totp::default().generate(&secret, Timestamp::from_secs(host.clock.time().as_secs() - secs)).unwrap();
@@ -84,7 +84,7 @@ async fn d19_a_clock_that_is_off_is_told_at_the_confirmation_and_never_at_a_logi
     assert_eq!(skew.to_string(), "about 7 minutes behind");
     assert!(host.mfa.devices(&alice()).await.unwrap().is_empty(), "told, and not accepted");
     assert_eq!(refusal(&host.confirm(&enroll, &off_by(2 * 60 * 60)).await), Some(Refusal::WrongCode));
-    assert!(passed(&host.confirm(&enroll, &host.code(&secret)).await));
+    assert!(is_in(&host.confirm(&enroll, &host.code(&secret)).await));
     // At a login the same code is wrong, and no more is said.
     let asked = host.challenge(&app()).await;
     assert_eq!(refusal(&host.app(asked.flow(), &off_by(420), &app()).await), Some(Refusal::WrongCode));
@@ -93,7 +93,7 @@ async fn d19_a_clock_that_is_off_is_told_at_the_confirmation_and_never_at_a_logi
 #[tokio::test]
 async fn d19_an_app_that_ignores_the_algorithm_is_told_apart_from_a_wrong_code() {
     let host = Host::with(|builder| builder.totp(Totp::builder().algorithm(Algorithm::Sha256).build().unwrap()));
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     // What `Totp::default` shows is computed with SHA-1.
     let login = host.confirm(&enroll, &host.code(&secret_of(&enroll))).await;
     assert_eq!(refusal(&login), Some(Refusal::AlgorithmIgnored));
@@ -139,7 +139,7 @@ async fn d13_d14_the_last_device_stays_and_removal_takes_a_fresh_code() {
     assert_eq!(remove(&host.code(&secret), &app()).await, refused);
     assert_eq!(remove(&wrong(&secret), &off()).await, Some(RemovalReason::WrongCode));
     let used = host.challenge(&off()).await;
-    assert!(passed(&host.app(used.flow(), &host.code(&secret), &off()).await));
+    assert!(is_in(&host.app(used.flow(), &host.code(&secret), &off()).await));
     assert_eq!(remove(&host.code(&secret), &off()).await, Some(RemovalReason::WrongCode), "a used code is not fresh");
     host.wait(30);
     assert_eq!(remove(&host.code(&secret), &off()).await, None);
@@ -162,8 +162,8 @@ async fn d18_a_new_device_ends_every_other_open_login_and_is_told() {
     let host = Host::new();
     let other = host.challenge(&email()).await;
     let code = host.mailed();
-    let enroll = host.enroll().await;
-    assert!(passed(&host.confirm(&enroll, &host.code(&secret_of(&enroll))).await));
+    let enroll = host.enroll(&app()).await;
+    assert!(is_in(&host.confirm(&enroll, &host.code(&secret_of(&enroll))).await));
     assert_eq!(denied(&host.email(other.flow(), &code, &email()).await), Some(DeniedReason::FlowEnded));
     assert!(host.outbox.sent().last().unwrap().subject.contains("device was added"));
 }

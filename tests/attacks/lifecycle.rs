@@ -22,7 +22,7 @@ async fn d02_d18_a_device_is_replaced_when_the_new_one_is_confirmed_at_once_and_
     assert!(matches!(shown, Registration::Enroll(_)), "{shown:?}");
     host.wait(30);
     let asked = host.challenge(&off()).await;
-    assert!(passed(&host.app(asked.flow(), &host.code(&old), &off()).await), "the old one works until then");
+    assert!(is_in(&host.app(asked.flow(), &host.code(&old), &off()).await), "the old one works until then");
     let other = host.challenge(&off()).await;
 
     let (new, mails) = (secret_of(&enroll), host.outbox.sent().len());
@@ -36,7 +36,7 @@ async fn d02_d18_a_device_is_replaced_when_the_new_one_is_confirmed_at_once_and_
     assert_eq!(denied(&host.app(other.flow(), &host.code(&old), &off()).await), Some(DeniedReason::FlowEnded));
     let asked = host.challenge(&off()).await;
     assert_eq!(refusal(&host.app(asked.flow(), &host.code(&old), &off()).await), Some(Refusal::WrongCode));
-    assert!(passed(&host.app(asked.flow(), &host.code(&new), &off()).await));
+    assert!(is_in(&host.app(asked.flow(), &host.code(&new), &off()).await));
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn n20_naming_a_disabled_device_does_not_revive_it() {
     assert_eq!(refusal(&login), Some(Refusal::DeviceDisabled));
     assert_eq!(refusal(&host.app(asked.flow(), &host.code(&first), &app()).await), Some(Refusal::WrongCode));
     let login = host.mfa.verify_app_code_of(asked.flow(), two, &host.code(&second), &app()).await.unwrap();
-    assert!(passed(&login), "{login:?}");
+    assert!(is_in(&login), "{login:?}");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn d13_nobody_is_left_with_disabled_devices_alone() {
     assert_eq!(remove(one, &host.code(&second)).await, None, "the code was not spent");
     host.wait(30);
     assert_eq!(remove(two, &host.code(&second)).await, None);
-    assert!(passed(&host.begin(&off()).await));
+    assert!(is_in(&host.begin(&off()).await));
 }
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn d13_whether_a_device_may_go_is_answered_with_what_else_can_be_done() {
     assert_eq!(unknown, no(RemovalReason::UnknownDevice, &[]));
     assert_eq!(host.store.record(&alice()), before, "a question writes nothing");
     let asked = host.challenge(&app()).await;
-    assert!(passed(&host.app(asked.flow(), &host.code(&secret), &app()).await), "and spends no code");
+    assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &app()).await), "and spends no code");
 
     let asked = host.challenge(&app()).await;
     for _ in 0..5 {

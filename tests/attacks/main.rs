@@ -3,6 +3,8 @@
 mod bypass;
 mod devices;
 mod guessing;
+#[path = "../host/mod.rs"]
+mod host;
 mod leaks;
 mod lifecycle;
 mod recovery;
@@ -10,7 +12,6 @@ mod replay;
 mod reset;
 mod sessions;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use factorgate::otp::{Algorithm, Totp};
@@ -18,56 +19,18 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, RemovalRefused, Step};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Administrator, Alternative, Assurance, Challenge, Change, ChangeRefused, Code, CodeFault, Contact, DeniedReason,
-    DeviceId, DeviceName, EmailAddress, Enroll, Event, EventKind, Factor, Flow, IssuanceBudget, Login, LoginRef, Mfa,
-    MfaBuilder, Notice, OsRandom, PrimaryVerified, RecoveryCode, RecoveryCodes, RecoveryCodesLeft, Refusal,
-    Registration, RegistrationRef, Removable, Removal, RemovalReason, Secret, ServerKey, ServerKeys, SignedIn,
-    Timestamp, UserId,
+    Alternative, Assurance, Change, ChangeRefused, Code, CodeFault, Contact, DeniedReason, DeviceId, DeviceName,
+    EmailAddress, Enroll, Event, EventKind, Factor, IssuanceBudget, Login, LoginRef, Mfa, Notice, OsRandom,
+    PrimaryVerified, RecoveryCode, RecoveryCodes, RecoveryCodesLeft, Refusal, Registration, RegistrationRef, Removable,
+    Removal, RemovalReason, Secret, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
 };
+
+use host::*;
 
 use Channel::{App, Email};
 use FirstRegistration::{AfterEmailCode, AfterPassword, WithTicket};
 
-struct Host {
-    clock: FixedClock,
-    log: Arc<Mutex<Vec<Event>>>,
-    mfa: Mfa<MemoryStore, Outbox>,
-    outbox: Outbox,
-    store: MemoryStore,
-}
-
 impl Host {
-    fn new() -> Self {
-        Self::with(|builder| builder)
-    }
-
-    fn with(settings: impl FnOnce(MfaBuilder<MemoryStore, Outbox>) -> MfaBuilder<MemoryStore, Outbox>) -> Self {
-        let (clock, outbox, store) = (FixedClock::at(1_900_000_000), Outbox::new(), MemoryStore::new());
-        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let seen = Arc::clone(&log);
-        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-        let builder = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
-            .clock(clock.clone())
-            .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()));
-        let mfa = settings(builder).build().unwrap();
-        Self { clock, log, mfa, outbox, store }
-    }
-
-    fn wait(&self, secs: u64) {
-        self.clock.advance(Duration::from_secs(secs));
-    }
-
-    async fn begin(&self, policy: &Policy) -> Login {
-        self.mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), policy).await.unwrap()
-    }
-
-    async fn challenge(&self, policy: &Policy) -> Challenge<LoginRef> {
-        match self.begin(policy).await {
-            Login::Challenge(challenge) => challenge,
-            other => panic!("{other:?}"),
-        }
-    }
-
     async fn app(&self, flow: &LoginRef, code: &Code, policy: &Policy) -> Login {
         self.mfa.verify_app_code(flow, code, policy).await.unwrap()
     }
@@ -76,24 +39,8 @@ impl Host {
         self.mfa.verify_email_code(flow, code, policy).await.unwrap()
     }
 
-    async fn enroll(&self) -> Enroll<LoginRef> {
-        match self.begin(&app()).await {
-            Login::Enroll(enroll) => enroll,
-            other => panic!("{other:?}"),
-        }
-    }
-
     async fn confirm(&self, enroll: &Enroll<LoginRef>, code: &Code) -> Login {
         self.mfa.confirm_app_enrollment(enroll.flow(), code, &DeviceName::default(), &app()).await.unwrap()
-    }
-
-    /// Registers a device; the code that confirmed it is half a minute old then.
-    async fn register(&self) -> Secret {
-        let enroll = self.enroll().await;
-        let secret = secret_of(&enroll);
-        assert!(passed(&self.confirm(&enroll, &self.code(&secret)).await));
-        self.wait(30);
-        secret
     }
 
     /// Registers another device, on a code of the one that is held.
@@ -149,14 +96,6 @@ impl Host {
         self.wait(3600);
     }
 
-    fn code(&self, secret: &Secret) -> Code {
-        Totp::default().generate(secret, self.clock.time()).unwrap()
-    }
-
-    fn mailed(&self) -> Code {
-        Code::parse(&self.outbox.last_code().unwrap()).unwrap()
-    }
-
     fn faults(&self, factor: Factor) -> Vec<CodeFault> {
         let log = self.log.lock().unwrap();
         let fault = |event: &Event| match event.kind {
@@ -167,69 +106,13 @@ impl Host {
     }
 }
 
-fn alice() -> UserId {
-    UserId::new("alice").unwrap()
-}
-
-fn admin() -> Administrator {
-    Administrator::assertion(UserId::new("root").unwrap())
-}
-
-fn session() -> SignedIn {
-    SignedIn::assertion(alice())
-}
-
-fn contact() -> Contact {
-    Contact::verified(EmailAddress::new("alice@example.com").unwrap())
-}
-
-fn app() -> Policy {
-    Policy::any_of([App], AfterPassword).unwrap()
-}
-
-fn email() -> Policy {
-    Policy::any_of([Email], AfterPassword).unwrap()
-}
-
 fn any() -> Policy {
     Policy::any_of([App, Email], AfterPassword).unwrap()
-}
-
-fn off() -> Policy {
-    Policy::off(AfterPassword)
-}
-
-fn secret_of<R: Flow>(enroll: &Enroll<R>) -> Secret {
-    Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap()
-}
-
-/// A code of a step that lies outside of every window.
-fn wrong(secret: &Secret) -> Code {
-    Totp::default().generate(secret, Timestamp::from_secs(0)).unwrap()
 }
 
 fn not(code: &Code) -> Code {
     let text = code.expose_secret();
     Code::parse(if text.expose_secret() == "00000000" { "00000001" } else { "00000000" }).unwrap()
-}
-
-fn passed(login: &Login) -> bool {
-    matches!(login, Login::Authenticated(_))
-}
-
-fn refusal(login: &Login) -> Option<Refusal> {
-    match login {
-        Login::Challenge(challenge) => challenge.refusal(),
-        Login::Enroll(enroll) => enroll.challenge().refusal(),
-        Login::Authenticated(_) | Login::Denied(_) => None,
-    }
-}
-
-fn denied(login: &Login) -> Option<DeniedReason> {
-    match login {
-        Login::Denied(denied) => Some(denied.reason),
-        _ => None,
-    }
 }
 
 fn registered(registration: &Registration) -> bool {

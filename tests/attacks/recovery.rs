@@ -22,14 +22,14 @@ async fn h01_codes_are_in_force_when_they_are_confirmed_and_then_the_old_ones_ar
 
     let asked = host.challenge(&app()).await;
     assert_eq!(refusal(&host.recover(asked.flow(), new[0], &app()).await), Some(Refusal::WrongCode));
-    assert!(passed(&host.recover(asked.flow(), old[0], &app()).await), "the old ones are good until then");
+    assert!(is_in(&host.recover(asked.flow(), old[0], &app()).await), "the old ones are good until then");
 
     let done = host.mfa.confirm_recovery_codes(&session(), new[0], contact()).await.unwrap();
     assert_eq!(refused(&done), None);
     assert_eq!(host.outbox.sent().last().unwrap().notice, Some(Notice::RecoveryCodesRenewed));
     let asked = host.challenge(&app()).await;
     assert_eq!(refusal(&host.recover(asked.flow(), old[1], &app()).await), Some(Refusal::WrongCode));
-    assert!(passed(&host.recover(asked.flow(), new[0], &app()).await), "the one that confirmed is not spent by it");
+    assert!(is_in(&host.recover(asked.flow(), new[0], &app()).await), "the one that confirmed is not spent by it");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn h03_a_recovered_login_is_less_than_a_device_and_leads_to_one() {
     assert_ne!(host.device_ids().await, [device]);
     host.wait(30);
     let asked = host.challenge(&app()).await;
-    assert!(!super::passed(&host.app(asked.flow(), &host.code(&lost), &app()).await));
+    assert!(!is_in(&host.app(asked.flow(), &host.code(&lost), &app()).await));
     let login = host.app(asked.flow(), &host.code(&found), &app()).await;
     assert!(matches!(&login, Login::Authenticated(whole) if whole.recovery().is_none()), "{login:?}");
 }
@@ -231,7 +231,7 @@ async fn n20_a_recovery_code_leads_out_of_disabled_devices() {
     assert!(registered(&host.confirm_registration(&enroll, &host.code(&bound)).await));
     host.wait(30);
     let asked = host.challenge(&app()).await;
-    assert!(super::passed(&host.app(asked.flow(), &host.code(&bound), &app()).await));
+    assert!(is_in(&host.app(asked.flow(), &host.code(&bound), &app()).await));
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn d14_new_codes_take_a_fresh_code_of_a_device() {
     let secret = host.register().await;
     let used = host.code(&secret);
     let asked = host.challenge(&app()).await;
-    assert!(passed(&host.app(asked.flow(), &used, &app()).await));
+    assert!(is_in(&host.app(asked.flow(), &used, &app()).await));
     assert_eq!(begin(&used).await, Some(ChangeRefused::WrongCode), "a used code is not fresh");
     assert_eq!(begin(&Code::parse("12345678").unwrap()).await, Some(ChangeRefused::Malformed));
     host.wait(30);
@@ -272,7 +272,7 @@ async fn g06_a_code_is_good_as_it_is_typed_and_no_part_of_it_is() {
     assert_eq!(refusal(&host.recover(asked.flow(), &near, &app()).await), Some(Refusal::WrongCode));
     let typed =
         RecoveryCode::parse(&text.to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l")).unwrap();
-    assert!(passed(&host.recover(asked.flow(), &typed, &app()).await));
+    assert!(is_in(&host.recover(asked.flow(), &typed, &app()).await));
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn c09_a_code_is_of_one_user() {
     let primary = || PrimaryVerified::assertion(bob.clone());
     let Login::Enroll(enroll) = host.mfa.begin_login(primary(), contact(), &app()).await.unwrap() else { panic!() };
     let bobs = secret_of(&enroll);
-    assert!(passed(&host.confirm(&enroll, &host.code(&bobs)).await));
+    assert!(is_in(&host.confirm(&enroll, &host.code(&bobs)).await));
     host.wait(30);
     let session = SignedIn::assertion(bob.clone());
     let Change::Made { value: new, .. } = host.mfa.begin_recovery_codes(&session, &host.code(&bobs)).await.unwrap()
@@ -297,7 +297,7 @@ async fn c09_a_code_is_of_one_user() {
     for code in codes.iter().take(3) {
         assert_eq!(refusal(&host.recover(asked.flow(), code, &app()).await), Some(Refusal::WrongCode));
     }
-    assert!(passed(&host.recover(asked.flow(), one, &app()).await));
+    assert!(is_in(&host.recover(asked.flow(), one, &app()).await));
 }
 
 #[tokio::test]

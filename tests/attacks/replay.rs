@@ -8,7 +8,7 @@ async fn c01_c02_a_code_is_refused_for_all_of_its_window_after_it_was_used() {
     let secret = host.register().await;
     let asked = host.challenge(&app()).await;
     let text = host.code(&secret).expose_secret();
-    assert!(passed(&host.app(asked.flow(), &host.code(&secret), &app()).await));
+    assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &app()).await));
     for wait in [0, 29, 2, 18] {
         host.wait(wait);
         let asked = host.challenge(&app()).await;
@@ -26,16 +26,16 @@ async fn c02_a_code_of_an_earlier_step_is_dead_once_a_later_one_was_used() {
     let early = host.code(&secret);
     host.wait(30);
     let (first, second) = (host.challenge(&app()).await, host.challenge(&app()).await);
-    assert!(passed(&host.app(first.flow(), &host.code(&secret), &app()).await));
-    assert!(!passed(&host.app(second.flow(), &early, &app()).await));
+    assert!(is_in(&host.app(first.flow(), &host.code(&secret), &app()).await));
+    assert!(!is_in(&host.app(second.flow(), &early, &app()).await));
 }
 
 #[tokio::test]
 async fn c04_the_code_that_confirmed_a_registration_does_not_log_in() {
     let host = Host::new();
-    let enroll = host.enroll().await;
+    let enroll = host.enroll(&app()).await;
     let secret = secret_of(&enroll);
-    assert!(passed(&host.confirm(&enroll, &host.code(&secret)).await));
+    assert!(is_in(&host.confirm(&enroll, &host.code(&secret)).await));
     let asked = host.challenge(&app()).await;
     assert_eq!(refusal(&host.app(asked.flow(), &host.code(&secret), &app()).await), Some(Refusal::WrongCode));
     assert_eq!(host.faults(Factor::App), [CodeFault::Replayed]);
@@ -57,9 +57,9 @@ async fn c07_c08_a_code_is_good_in_the_flow_it_was_sent_for_alone() {
     assert_eq!(registration.next(), [Step::EmailCode]);
     let for_registration = host.mailed();
     for flow in [first.flow(), second.flow()] {
-        assert!(!passed(&host.email(flow, &for_registration, &email()).await));
+        assert!(!is_in(&host.email(flow, &for_registration, &email()).await));
     }
-    assert!(passed(&host.email(first.flow(), &code, &email()).await), "and it is good where it belongs");
+    assert!(is_in(&host.email(first.flow(), &code, &email()).await), "and it is good where it belongs");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn c09_c11_a_reference_is_of_one_user_and_one_kind() {
     let other = RegistrationRef::from_cookie(cookie.expose_secret()).unwrap();
     let result = host.mfa.verify_app_code(&other, &host.code(&secret), &app()).await.unwrap();
     assert!(matches!(result, Registration::Denied(denied) if denied.reason == DeniedReason::FlowEnded));
-    assert!(passed(&host.app(asked.flow(), &host.code(&secret), &app()).await), "the code was not spent by that");
+    assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &app()).await), "the code was not spent by that");
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn c14_a_login_is_completed_once() {
     let host = Host::new();
     let asked = host.challenge(&email()).await;
     let code = host.mailed();
-    assert!(passed(&host.email(asked.flow(), &code, &email()).await));
+    assert!(is_in(&host.email(asked.flow(), &code, &email()).await));
     assert_eq!(denied(&host.email(asked.flow(), &code, &email()).await), Some(DeniedReason::FlowEnded));
     assert_eq!(denied(&host.mfa.resume(asked.flow(), &email()).await.unwrap()), Some(DeniedReason::FlowEnded));
 }
@@ -116,5 +116,5 @@ async fn a_sixth_login_ends_the_oldest() {
     assert_eq!(host.mfa.status(&alice()).await.unwrap().open_flows(), 5);
     let code = || host.code(&secret);
     assert_eq!(denied(&host.app(open[0].flow(), &code(), &app()).await), Some(DeniedReason::FlowEnded));
-    assert!(passed(&host.app(open[1].flow(), &code(), &app()).await));
+    assert!(is_in(&host.app(open[1].flow(), &code(), &app()).await));
 }

@@ -12,7 +12,7 @@ async fn bind_anew(host: &Host, ticket: &factorgate::Ticket) -> Secret {
     let login = host.mfa.redeem_ticket(asked.flow(), ticket, &with_ticket()).await.unwrap();
     let Login::Enroll(enroll) = login else { panic!("{login:?}") };
     let secret = secret_of(&enroll);
-    assert!(passed(&host.confirm(&enroll, &host.code(&secret)).await));
+    assert!(is_in(&host.confirm(&enroll, &host.code(&secret)).await));
     host.wait(30);
     secret
 }
@@ -56,7 +56,7 @@ async fn d11_h15_after_a_reset_the_password_alone_registers_nothing() {
     assert_eq!(refusal(&early), Some(Refusal::NotOpen));
     let secret = bind_anew(&host, &reset.ticket).await;
     let asked = host.challenge(&app()).await;
-    assert!(passed(&host.app(asked.flow(), &host.code(&secret), &app()).await));
+    assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &app()).await));
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn d23_the_owner_gets_the_account_back_from_a_thief_who_has_registered() {
     assert_eq!(refusal(&host.app(asked.flow(), &host.code(&thiefs), &app()).await), Some(Refusal::WrongCode));
     let login = host.recover(asked.flow(), codes.iter().next().unwrap(), &app()).await;
     assert_eq!(refusal(&login), Some(Refusal::NotOpen));
-    assert!(passed(&host.app(asked.flow(), &host.code(&owners), &app()).await));
+    assert!(is_in(&host.app(asked.flow(), &host.code(&owners), &app()).await));
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn n20_a_reset_leads_out_of_disabled_devices_and_a_ticket_alone_does_not()
     let reset = host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
     let bound = bind_anew(&host, &reset.ticket).await;
     let asked = host.challenge(&app()).await;
-    assert!(passed(&host.app(asked.flow(), &host.code(&bound), &app()).await));
+    assert!(is_in(&host.app(asked.flow(), &host.code(&bound), &app()).await));
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn n20_the_email_channel_is_lifted_by_a_reset_and_by_nothing_else() {
     assert!(is_disabled(&host.begin(&email()).await), "nor does a ticket");
     host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
     let asked = host.challenge(&email()).await;
-    assert!(passed(&host.email(asked.flow(), &host.mailed(), &email()).await));
+    assert!(is_in(&host.email(asked.flow(), &host.mailed(), &email()).await));
 }
 
 #[tokio::test]

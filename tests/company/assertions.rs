@@ -9,7 +9,7 @@ impl Host {
     /// Reports failed checks of a factor, on logins of their own, until it is disabled.
     pub(super) async fn wear_out(&self, factor: ExternalFactor, policy: &Policy) {
         self.fail_often(FailureBudget::CONSECUTIVE_CAP, factor, policy).await;
-        assert_eq!(self.events(|kind| *kind == EventKind::ExternalDisabled { factor }), 1);
+        assert_eq!(self.count(|kind| *kind == EventKind::ExternalDisabled { factor }), 1);
     }
 
     async fn fail_often(&self, count: u32, factor: ExternalFactor, policy: &Policy) {
@@ -244,8 +244,11 @@ async fn a_phishing_resistant_factor_steps_up_as_well_as_the_device_and_a_weaker
                 assert_eq!(raised.amr(), ["pwd", "otp", "hwk", "user", "mfa"]);
                 assert_eq!(raised.auth_time(), host.clock.time());
                 host.wait(10);
-                assert!(matches!(host.step_up(&raised, 10).await, StepUp::Fresh(_)), "it is fresh for a while");
-                assert!(matches!(host.step_up(&raised, 9).await, StepUp::Challenge(_)));
+                assert!(
+                    matches!(host.step_up(&raised, Duration::from_secs(10)).await, StepUp::Fresh(_)),
+                    "it is fresh for a while"
+                );
+                assert!(matches!(host.step_up(&raised, Duration::from_secs(9)).await, StepUp::Challenge(_)));
                 // A device that does not answer any more goes on it.
                 let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
                 let removal = host.mfa.remove_device_with(&elevated, device, contact(), &off()).await.unwrap();
@@ -265,15 +268,18 @@ async fn claims_of_a_check_are_believed_as_far_as_the_record_knows() {
     host.bind(passkey()).await;
     let session = claims(&host.by_external(passkey(), &off()).await);
     host.wait(60);
-    assert!(matches!(host.step_up(&session, 60).await, StepUp::Fresh(_)));
+    assert!(matches!(host.step_up(&session, Duration::from_secs(60)).await, StepUp::Fresh(_)));
     let text = session.to_text();
     let forged = |from: String, to: String| SessionClaims::from_text(&text.replace(&from, &to)).unwrap();
     let later = forged(format!("@{NOW}"), format!("@{}", NOW + 60));
-    assert!(matches!(host.step_up(&later, 60).await, StepUp::Challenge(_)), "the record knows of no such use");
+    assert!(
+        matches!(host.step_up(&later, Duration::from_secs(60)).await, StepUp::Challenge(_)),
+        "the record knows of no such use"
+    );
     let unheld = forged("phishing-resistant:passkey".into(), "phishing-resistant:other".into());
-    assert!(matches!(host.step_up(&unheld, 60).await, StepUp::Challenge(_)));
+    assert!(matches!(host.step_up(&unheld, Duration::from_secs(60)).await, StepUp::Challenge(_)));
     host.wait(1);
-    assert!(matches!(host.step_up(&session, 60).await, StepUp::Challenge(_)));
+    assert!(matches!(host.step_up(&session, Duration::from_secs(60)).await, StepUp::Challenge(_)));
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn e23_the_first_login_is_let_in_is_reminded_and_begins_the_period() {
     assert_eq!(until(host.begin(&deferred(14)).await), Some(end.as_secs()));
     host.wait(1);
     assert!(is_denied(&host.begin(&deferred(14)).await), "at its end it is over");
-    assert_eq!(host.events(begun), 1);
+    assert_eq!(host.count(begun), 1);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn e23_what_cannot_be_deferred_is_asked_for_and_the_login_is_no_dead_end()
     assert!(!asked.reminds_enrollment());
     let login = host.mfa.verify_email_code(asked.flow(), &host.mailed(), &any).await.unwrap();
     assert_eq!(passed(login).grace_until(), None);
-    assert_eq!((host.status().await.grace, host.events(begun)), (Grace::NotStarted, 0));
+    assert_eq!((host.status().await.grace, host.count(begun)), (Grace::NotStarted, 0));
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn e19_nothing_begins_the_period_anew() {
         let Login::Challenge(asked) = &login else { panic!("{login:?}") };
         assert_eq!(asked.next(), [Step::Ticket], "after the deadline no reset helps, but its ticket does");
     }
-    assert_eq!(host.events(begun), 1);
+    assert_eq!(host.count(begun), 1);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn e19_who_ever_held_a_factor_of_the_host_never_is() {
     host.bind(passkey()).await;
     host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
     assert_eq!(until(host.begin(&deferred(14)).await), None);
-    assert_eq!((host.status().await.grace, host.events(begun)), (Grace::NotStarted, 0));
+    assert_eq!((host.status().await.grace, host.count(begun)), (Grace::NotStarted, 0));
 }
 
 #[tokio::test]
@@ -189,6 +189,6 @@ async fn what_lets_nobody_in_begins_no_period() {
     let begun = host.begin_registration(&deferred(14)).await;
     assert!(matches!(begun, Registration::Denied(_)), "grace defers a registration, and proves none: {begun:?}");
     let session = claims(&passed(host.begin(&off()).await));
-    assert!(matches!(host.step_up(&session, 0).await, StepUp::Challenge(_)));
+    assert!(matches!(host.step_up(&session, Duration::ZERO).await, StepUp::Challenge(_)));
     assert_eq!(host.status().await.grace, Grace::NotStarted);
 }

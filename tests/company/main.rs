@@ -5,64 +5,27 @@ mod binding;
 mod costs;
 mod exemptions;
 mod grace;
+#[path = "../host/mod.rs"]
+mod host;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use factorgate::otp::Totp;
-use factorgate::otpauth::Issuer;
 use factorgate::policy::{
     AuthenticationMethod as Method, Channel, ExternalEvidence, ExternalFactor, FirstRegistration, Policy, Step,
 };
-use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Administrator, Assurance, Authenticated, Challenge, Code, Contact, DeniedReason, DeviceName, Elevated,
-    EmailAddress, Enroll, Event, EventKind, Flow, Login, LoginRef, Mfa, Notice, OsRandom, PrimaryVerified, Refusal,
-    Registered, Registration, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn, StepUp, StepUpRef,
-    Timestamp, UserId, UserStatus,
+    Assurance, Authenticated, Contact, DeniedReason, DeviceName, Elevated, EmailAddress, EventKind, Flow, Login,
+    LoginRef, Notice, PrimaryVerified, Refusal, Registered, Registration, Secret, SessionClaims, SignedIn, StepUp,
+    Timestamp, UserStatus,
 };
+
+use host::*;
 
 use Channel::{App, Email, External};
 use FirstRegistration::{AfterEmailCode, AfterPassword, WithTicket};
 
-const NOW: u64 = 1_900_000_000;
-const DAY: u64 = 24 * 60 * 60;
-
-struct Host {
-    clock: FixedClock,
-    log: Arc<Mutex<Vec<Event>>>,
-    mfa: Mfa<MemoryStore, Outbox>,
-    outbox: Outbox,
-    store: MemoryStore,
-}
-
 impl Host {
-    fn new() -> Self {
-        let (clock, outbox, store) = (FixedClock::at(NOW), Outbox::new(), MemoryStore::new());
-        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let seen = Arc::clone(&log);
-        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-        let mfa = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
-            .clock(clock.clone())
-            .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()))
-            .build()
-            .unwrap();
-        Self { clock, log, mfa, outbox, store }
-    }
-
-    fn wait(&self, secs: u64) {
-        self.clock.advance(Duration::from_secs(secs));
-    }
-
-    fn code(&self, secret: &Secret) -> Code {
-        Totp::default().generate(secret, self.clock.time()).unwrap()
-    }
-
-    fn mailed(&self) -> Code {
-        Code::parse(&self.outbox.last_code().unwrap()).unwrap()
-    }
-
-    fn events(&self, wanted: impl Fn(&EventKind) -> bool) -> usize {
+    fn count(&self, wanted: impl Fn(&EventKind) -> bool) -> usize {
         self.log.lock().unwrap().iter().filter(|event| wanted(&event.kind)).count()
     }
 
@@ -72,27 +35,6 @@ impl Host {
 
     async fn status(&self) -> UserStatus {
         self.mfa.status(&alice()).await.unwrap()
-    }
-
-    async fn begin(&self, policy: &Policy) -> Login {
-        self.mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), policy).await.unwrap()
-    }
-
-    async fn challenge(&self, policy: &Policy) -> Challenge<LoginRef> {
-        match self.begin(policy).await {
-            Login::Challenge(challenge) => challenge,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Registers a device at login; the code that confirmed it is half a minute old then.
-    async fn register(&self) -> Secret {
-        let Login::Enroll(enroll) = self.begin(&app()).await else { panic!() };
-        let secret = secret_of(&enroll);
-        let (code, name) = (self.code(&secret), DeviceName::default());
-        let _ = passed(self.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, &app()).await.unwrap());
-        self.wait(30);
-        secret
     }
 
     /// What the host says of a factor that it has checked just now.
@@ -147,17 +89,6 @@ impl Host {
         passed(self.assert(asked.flow(), factor, policy).await)
     }
 
-    async fn step_up(&self, claims: &SessionClaims, secs: u64) -> StepUp {
-        self.mfa.begin_step_up(claims, contact(), &off(), Duration::from_secs(secs)).await.unwrap()
-    }
-
-    async fn step_up_asked(&self, claims: &SessionClaims) -> Challenge<StepUpRef> {
-        match self.step_up(claims, 0).await {
-            StepUp::Challenge(asked) => asked,
-            other => panic!("{other:?}"),
-        }
-    }
-
     async fn elevated(&self, claims: &SessionClaims, factor: ExternalFactor) -> Elevated {
         let asked = self.step_up_asked(claims).await;
         match self.assert(asked.flow(), factor, &off()).await {
@@ -165,22 +96,6 @@ impl Host {
             other => panic!("{other:?}"),
         }
     }
-
-    async fn holds(&self, claims: &SessionClaims) -> bool {
-        matches!(self.mfa.check_session(claims).await.unwrap(), Session::Valid(_))
-    }
-}
-
-fn alice() -> UserId {
-    UserId::new("alice").unwrap()
-}
-
-fn admin() -> Administrator {
-    Administrator::assertion(UserId::new("root").unwrap())
-}
-
-fn contact() -> Contact {
-    Contact::verified(EmailAddress::new("alice@example.com").unwrap())
 }
 
 fn passkey() -> ExternalFactor {
@@ -191,37 +106,13 @@ fn push() -> ExternalFactor {
     ExternalFactor::possession("push").unwrap()
 }
 
-fn app() -> Policy {
-    Policy::any_of([App], AfterPassword).unwrap()
-}
-
 /// Either the app or a passkey will do, also for who has a device.
 fn app_or_passkey() -> Policy {
     Policy::any_of([App, External(passkey())], AfterPassword).unwrap().with_stand_in(passkey()).unwrap()
 }
 
-fn off() -> Policy {
-    Policy::off(AfterPassword)
-}
-
 fn secs(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
-}
-
-fn secret_of<R: Flow>(enroll: &Enroll<R>) -> Secret {
-    Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap()
-}
-
-/// A code of a step that lies outside of every window.
-fn wrong(secret: &Secret) -> Code {
-    Totp::default().generate(secret, secs(0)).unwrap()
-}
-
-fn passed(login: Login) -> Authenticated {
-    match login {
-        Login::Authenticated(passed) => passed,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn registered(registration: Registration) -> Registered {
@@ -231,28 +122,10 @@ fn registered(registration: Registration) -> Registered {
     }
 }
 
-fn denied(login: &Login) -> Option<DeniedReason> {
-    match login {
-        Login::Denied(denied) => Some(denied.reason),
-        _ => None,
-    }
-}
-
-fn refusal(login: &Login) -> Option<Refusal> {
-    match login {
-        Login::Challenge(challenge) => challenge.refusal(),
-        _ => None,
-    }
-}
-
 fn not_registered(registration: &Registration) -> Option<Refusal> {
     match registration {
         Registration::Challenge(challenge) => challenge.refusal(),
         Registration::Enroll(enroll) => enroll.challenge().refusal(),
         Registration::Denied(_) | Registration::Registered(_) => None,
     }
-}
-
-fn claims(passed: &Authenticated) -> SessionClaims {
-    passed.session().rotated()
 }

@@ -41,7 +41,7 @@ async fn d18_a_registration_leaves_its_own_session_and_ends_every_other_one() {
 
     // From the profile: the session that registers a device goes on.
     let Session::Valid(session) = host.mfa.check_session(&own).await.unwrap() else { panic!() };
-    let registered = host.register(&session, &secret).await;
+    let registered = host.register_in_profile(&session, &secret).await;
     assert!(!host.holds(&own).await && !host.holds(&other).await);
     let own = own.after(&registered.change);
     assert!(host.holds(&own).await);
@@ -68,7 +68,7 @@ async fn c19_a_changed_password_ends_sessions_open_logins_and_step_ups() {
 
     let (secret, session) = host.registering().await;
     let Login::Challenge(login) = host.begin(&app()).await else { panic!() };
-    let asked = host.asked(&session).await;
+    let asked = host.step_up_asked(&session).await;
     let elevated = host.elevated(&session, &secret).await;
     host.mfa.revoke_logins(&alice()).await.unwrap();
     assert!(!host.holds(&session).await);

@@ -65,7 +65,7 @@ async fn f01_an_address_is_changed_on_a_step_up_and_what_rests_on_the_old_one_en
     let Login::Challenge(login) = host.begin(&email()).await else { panic!() };
     let code = host.mailed();
     host.wait(30);
-    let asked = host.asked(&session).await;
+    let asked = host.step_up_asked(&session).await;
     let elevated = fresh(host.mfa.verify_email_code(asked.flow(), &host.mailed(), &off()).await.unwrap());
     host.events();
     let AddressChange::Permitted { permit, change, .. } = host.mfa.permit_address_change(&elevated).await.unwrap()

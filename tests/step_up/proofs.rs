@@ -109,12 +109,12 @@ async fn b09_guesses_at_a_step_up_spend_the_one_budget_and_do_not_restore_it() {
     for _ in 0..3 {
         let _ = host.mfa.verify_app_code(login.flow(), &wrong(&secret), &app()).await.unwrap();
     }
-    let asked = host.asked(&session).await;
+    let asked = host.step_up_asked(&session).await;
     assert_eq!(asked.attempts_left(), 2);
     let again = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &off()).await.unwrap();
     assert!(matches!(again, StepUp::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
     let _ = host.elevated(&session, &secret).await;
-    let asked = host.asked(&session).await;
+    let asked = host.step_up_asked(&session).await;
     assert_eq!(asked.attempts_left(), 1, "only a login restores the budget");
     let locked = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &off()).await.unwrap();
     assert!(matches!(locked, StepUp::Denied(denied) if matches!(denied.reason, DeniedReason::Locked { .. })));
@@ -151,7 +151,7 @@ async fn t15_a_code_that_logged_in_steps_nobody_up() {
     let (secret, _) = host.registering().await;
     let Login::Challenge(login) = host.begin(&app()).await else { panic!() };
     let session = claims(&passed(host.mfa.verify_app_code(login.flow(), &host.code(&secret), &app()).await.unwrap()));
-    let asked = host.asked(&session).await;
+    let asked = host.step_up_asked(&session).await;
     let refused = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap();
     assert!(matches!(refused, StepUp::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
 }
@@ -169,14 +169,14 @@ async fn an_unverified_address_is_verified_by_the_step_up() {
 async fn one_user_has_few_open_flows_of_all_kinds_together() {
     let host = Host::new();
     let (secret, session) = host.registering().await;
-    let first = host.asked(&session).await;
+    let first = host.step_up_asked(&session).await;
     for _ in 0..5 {
         let _ = host.begin(&app()).await;
     }
     assert_eq!(host.mfa.status(&alice()).await.unwrap().open_flows(), 5);
     let ended = host.mfa.verify_app_code(first.flow(), &host.code(&secret), &off()).await.unwrap();
     assert!(matches!(ended, StepUp::Denied(denied) if denied.reason == DeniedReason::FlowEnded));
-    let last = host.asked(&session).await;
+    let last = host.step_up_asked(&session).await;
     assert!(matches!(host.mfa.resume(last.flow(), &off()).await.unwrap(), StepUp::Challenge(_)));
     host.mfa.cancel(last.flow()).await.unwrap();
     assert!(matches!(host.mfa.resume(last.flow(), &off()).await.unwrap(), StepUp::Denied(_)));
