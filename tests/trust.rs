@@ -1,76 +1,25 @@
 //! Trusted browsers, as a host would call them.
 
-use std::sync::{Arc, Mutex};
+mod host;
+
 use std::time::Duration;
 
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy, Step};
-use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::testing::{MemoryStore, Outbox};
 use factorgate::{
-    Assurance, Authenticated, BrowserId, BrowserName, BrowserToken, Code, Contact, DeniedReason, DeviceName,
-    EmailAddress, Event, EventKind, InvalidSettings, Login, Mfa, OsRandom, PrimaryVerified, Registration, Secret,
-    ServerKey, ServerKeys, Session, SignedIn, Timestamp, Trust, TrustEnd, TrustRefused, UserId,
+    Assurance, Authenticated, BrowserId, BrowserName, BrowserToken, Code, DeniedReason, DeviceName, EventKind,
+    InvalidSettings, Login, Mfa, OsRandom, PrimaryVerified, Registration, Secret, ServerKey, ServerKeys, Session,
+    SignedIn, Timestamp, Trust, TrustEnd, TrustRefused, UserId,
 };
+
+use host::*;
 
 use Channel::{App, Email};
 use FirstRegistration::AfterPassword;
 
-const DAY: u64 = 24 * 60 * 60;
-
-struct Host {
-    clock: FixedClock,
-    log: Arc<Mutex<Vec<Event>>>,
-    mfa: Mfa<MemoryStore, Outbox>,
-    outbox: Outbox,
-    store: MemoryStore,
-}
-
 impl Host {
-    fn new() -> Self {
-        let (clock, outbox, store) = (FixedClock::at(1_900_000_000), Outbox::new(), MemoryStore::new());
-        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let seen = Arc::clone(&log);
-        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-        let mfa = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
-            .clock(clock.clone())
-            .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()))
-            .build()
-            .unwrap();
-        Self { clock, log, mfa, outbox, store }
-    }
-
-    fn wait(&self, secs: u64) {
-        self.clock.advance(Duration::from_secs(secs));
-    }
-
-    fn code(&self, secret: &Secret) -> Code {
-        Totp::default().generate(secret, self.clock.time()).unwrap()
-    }
-
-    async fn begin(&self, policy: &Policy, browser: Option<&BrowserToken>) -> Login {
-        let primary = PrimaryVerified::assertion(alice());
-        self.mfa.begin_login_from(primary, contact(), policy, browser).await.unwrap()
-    }
-
-    /// Registers a device at a login, and goes to the next step of it.
-    async fn register(&self, policy: &Policy) -> (Secret, Authenticated) {
-        let Login::Enroll(enroll) = self.begin(policy, None).await else { panic!() };
-        let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
-        let code = self.code(&secret);
-        let login = self.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), policy).await;
-        self.wait(30);
-        (secret, passed(login.unwrap()))
-    }
-
-    /// Logs in by a code of the device.
-    async fn log_in(&self, secret: &Secret, policy: &Policy) -> Authenticated {
-        let Login::Challenge(asked) = self.begin(policy, None).await else { panic!() };
-        let login = self.mfa.verify_app_code(asked.flow(), &self.code(secret), policy).await.unwrap();
-        self.wait(30);
-        passed(login)
-    }
-
     async fn trust(&self, passed: &Authenticated, policy: &Policy) -> Result<(BrowserToken, BrowserId), TrustRefused> {
         match self.mfa.trust_browser(passed, &BrowserName::new("Firefox").unwrap(), policy).await.unwrap() {
             Trust::Trusted { token, browser, .. } => Ok((token, browser.id)),
@@ -81,37 +30,18 @@ impl Host {
     /// A user with a device, and a browser that is trusted.
     async fn trusting() -> (Self, Secret, BrowserToken, BrowserId) {
         let host = Self::new();
-        let (secret, passed) = host.register(&app()).await;
+        let (secret, passed) = host.register_under(&app()).await;
         let (token, browser) = host.trust(&passed, &app()).await.unwrap();
         (host, secret, token, browser)
     }
 
     async fn is_lifted(&self, policy: &Policy, browser: &BrowserToken) -> bool {
-        matches!(self.begin(policy, Some(browser)).await, Login::Authenticated(_))
+        matches!(self.begin_from(policy, Some(browser)).await, Login::Authenticated(_))
     }
-
-    fn events(&self) -> Vec<EventKind> {
-        self.log.lock().unwrap().drain(..).map(|event| event.kind).collect()
-    }
-}
-
-fn alice() -> UserId {
-    UserId::new("alice").unwrap()
-}
-
-fn contact() -> Contact {
-    Contact::verified(EmailAddress::new("alice@example.com").unwrap())
 }
 
 fn app() -> Policy {
     Policy::any_of([App], AfterPassword).unwrap().with_trusted_browsers()
-}
-
-fn passed(login: Login) -> Authenticated {
-    match login {
-        Login::Authenticated(passed) => passed,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// The same cookie once more, as a second tab or a thief sends it.
@@ -122,11 +52,11 @@ fn copy(token: &BrowserToken) -> BrowserToken {
 #[tokio::test]
 async fn a_trusted_browser_stands_for_the_challenge_and_says_so() {
     let (host, secret, token, browser) = Host::trusting().await;
-    let Login::Challenge(asked) = host.begin(&app(), None).await else { panic!() };
+    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
     assert_eq!(asked.next(), [Step::AppCode], "another browser is asked for a code");
 
     host.events();
-    let login = passed(host.begin(&app(), Some(&token)).await);
+    let login = passed(host.begin_from(&app(), Some(&token)).await);
     assert_eq!(login.assurance(), Assurance::TrustedBrowser);
     assert_eq!((login.amr(), login.assurance().acr()), (vec!["pwd"], "0"));
     assert_eq!(login.evidence().trusted_browser, Some((browser, host.clock.time())));
@@ -141,7 +71,7 @@ async fn a_login_that_owes_nothing_leaves_the_token_alone() {
     let host = Host::new();
     let off = Policy::off(AfterPassword).with_trusted_browsers();
     let token = BrowserToken::from_cookie(&format!("{}.alice", "a7".repeat(48))).unwrap();
-    let login = passed(host.begin(&off, Some(&token)).await);
+    let login = passed(host.begin_from(&off, Some(&token)).await);
     assert_eq!(login.assurance(), Assurance::FirstFactor);
     assert!(login.browser_token().is_none());
     assert_eq!(host.events(), [EventKind::LoginCompleted]);
@@ -154,12 +84,12 @@ async fn trust_ends_when_it_was_fixed_to_end_however_often_it_is_used() {
     assert_eq!(listed.until.as_secs() - listed.since.as_secs(), 30 * DAY);
     for _ in 0..29 {
         host.wait(DAY);
-        token = copy(passed(host.begin(&app(), Some(&token)).await).browser_token().unwrap());
+        token = copy(passed(host.begin_from(&app(), Some(&token)).await).browser_token().unwrap());
     }
     let [used] = host.mfa.browsers(&alice()).await.unwrap().try_into().unwrap();
     assert_eq!((used.since, used.until, used.last_used_at), (listed.since, listed.until, Some(host.clock.time())));
     host.clock.set(listed.until.as_secs() - 1);
-    token = copy(passed(host.begin(&app(), Some(&token)).await).browser_token().unwrap());
+    token = copy(passed(host.begin_from(&app(), Some(&token)).await).browser_token().unwrap());
     host.wait(1);
     host.events();
     assert!(!host.is_lifted(&app(), &token).await);
@@ -184,10 +114,10 @@ async fn a_host_may_trust_for_less_and_never_for_more() {
 async fn h04_a_copied_token_ends_the_trust_of_the_thief_and_of_the_browser() {
     // The browser comes first, and the thief with a copy.
     let (host, _, token, browser) = Host::trusting().await;
-    let login = passed(host.begin(&app(), Some(&token)).await);
+    let login = passed(host.begin_from(&app(), Some(&token)).await);
     host.wait(10);
     host.events();
-    let Login::Challenge(_) = host.begin(&app(), Some(&copy(&token))).await else {
+    let Login::Challenge(_) = host.begin_from(&app(), Some(&copy(&token))).await else {
         panic!("a copy is good for nothing")
     };
     let ended = EventKind::BrowserTrustEnded { browser, cause: TrustEnd::Reused };
@@ -197,9 +127,9 @@ async fn h04_a_copied_token_ends_the_trust_of_the_thief_and_of_the_browser() {
 
     // The thief comes first, goes on twice, and the browser tells on it.
     let (host, _, token, browser) = Host::trusting().await;
-    let stolen = passed(host.begin(&app(), Some(&copy(&token))).await);
+    let stolen = passed(host.begin_from(&app(), Some(&copy(&token))).await);
     let claims = stolen.session().rotated();
-    let stolen = passed(host.begin(&app(), stolen.browser_token()).await);
+    let stolen = passed(host.begin_from(&app(), stolen.browser_token()).await);
     assert!(matches!(host.mfa.check_session(&claims).await.unwrap(), Session::Valid(_)));
     host.events();
     assert!(!host.is_lifted(&app(), &token).await, "two tokens ago: there is no grace for it");
@@ -213,15 +143,15 @@ async fn h04_a_copied_token_ends_the_trust_of_the_thief_and_of_the_browser() {
 #[tokio::test]
 async fn two_tabs_at_once_do_not_lose_the_trust_and_a_copy_gains_nothing_that_lasts() {
     let (host, _, token, browser) = Host::trusting().await;
-    let first = passed(host.begin(&app(), Some(&token)).await);
+    let first = passed(host.begin_from(&app(), Some(&token)).await);
     host.wait(9);
     host.events();
-    let second = passed(host.begin(&app(), Some(&copy(&token))).await);
+    let second = passed(host.begin_from(&app(), Some(&copy(&token))).await);
     assert!(second.browser_token().is_none(), "the cookie stays as the first answer set it");
     assert_eq!(second.assurance(), Assurance::TrustedBrowser);
     assert_eq!(host.events(), [EventKind::BrowserAccepted { browser, parallel: true }, EventKind::LoginCompleted]);
     // The ten seconds are counted from the replacement, not from the last use.
-    let next = passed(host.begin(&app(), first.browser_token()).await);
+    let next = passed(host.begin_from(&app(), first.browser_token()).await);
     host.wait(9);
     assert!(host.is_lifted(&app(), first.browser_token().unwrap()).await);
     host.wait(1);
@@ -280,17 +210,17 @@ async fn h03_h05_only_a_login_that_proved_a_device_makes_a_browser_trusted() {
     let host = Host::new();
     // By mail alone, and by the password alone.
     let email = Policy::any_of([Email], AfterPassword).unwrap().with_trusted_browsers();
-    let Login::Challenge(asked) = host.begin(&email, None).await else { panic!() };
+    let Login::Challenge(asked) = host.begin(&email).await else { panic!() };
     let code = Code::parse(&host.outbox.last_code().unwrap()).unwrap();
     let by_mail = passed(host.mfa.verify_email_code(asked.flow(), &code, &email).await.unwrap());
     assert_eq!(host.trust(&by_mail, &email).await.err(), Some(TrustRefused::Assurance));
     let off = Policy::off(AfterPassword).with_trusted_browsers();
-    let by_password = passed(host.begin(&off, None).await);
+    let by_password = passed(host.begin(&off).await);
     assert_eq!(host.trust(&by_password, &off).await.err(), Some(TrustRefused::Assurance));
 
     // By trust: a browser would be trusted for ever.
     let (host, _, token, _) = Host::trusting().await;
-    let by_trust = passed(host.begin(&app(), Some(&token)).await);
+    let by_trust = passed(host.begin_from(&app(), Some(&token)).await);
     assert_eq!(host.trust(&by_trust, &app()).await.err(), Some(TrustRefused::Assurance));
     assert_eq!(host.mfa.browsers(&alice()).await.unwrap().len(), 1);
 }
@@ -298,7 +228,7 @@ async fn h03_h05_only_a_login_that_proved_a_device_makes_a_browser_trusted() {
 #[tokio::test]
 async fn h05_a_login_is_good_for_trust_while_it_is_fresh_and_nothing_has_changed() {
     let host = Host::new();
-    let (secret, passed) = host.register(&app()).await;
+    let (secret, passed) = host.register_under(&app()).await;
     host.wait(570);
     assert!(host.trust(&passed, &app()).await.is_ok(), "ten minutes after it");
     host.wait(1);
@@ -312,7 +242,7 @@ async fn h05_a_login_is_good_for_trust_while_it_is_fresh_and_nothing_has_changed
 async fn trust_is_off_unless_the_policy_says_so() {
     let host = Host::new();
     let plain = Policy::any_of([App], AfterPassword).unwrap();
-    let (secret, by_plain) = host.register(&plain).await;
+    let (secret, by_plain) = host.register_under(&plain).await;
     assert_eq!(host.trust(&by_plain, &plain).await.err(), Some(TrustRefused::Policy));
     assert_eq!(host.trust(&by_plain, &app()).await.err(), Some(TrustRefused::Policy), "the login was under the other");
     let by_app = host.log_in(&secret, &app()).await;
@@ -384,17 +314,17 @@ async fn h08_trust_lifts_no_registration_no_denial_and_no_lock() {
     let (device, off) = (host.mfa.devices(&alice()).await.unwrap()[0].id, Policy::off(AfterPassword));
     let session = SignedIn::assertion(alice());
     let _ = host.mfa.remove_device(&session, device, &host.code(&secret), contact(), &off).await.unwrap();
-    let Login::Challenge(asked) = host.begin(&app(), Some(&token)).await else { panic!() };
+    let Login::Challenge(asked) = host.begin_from(&app(), Some(&token)).await else { panic!() };
     assert_eq!(asked.paths()[0].steps(), [Step::EmailCode, Step::EnrollApp]);
 
     // A lock.
     let (host, secret, token, _) = Host::trusting().await;
-    let Login::Challenge(asked) = host.begin(&app(), None).await else { panic!() };
+    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
     for _ in 0..5 {
         let _ = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &app()).await.unwrap();
     }
     let before = host.store.record(&alice());
-    let login = host.begin(&app(), Some(&token)).await;
+    let login = host.begin_from(&app(), Some(&token)).await;
     assert!(matches!(login, Login::Denied(denied) if matches!(denied.reason, DeniedReason::Locked { .. })));
     assert_eq!(host.store.record(&alice()), before, "and nothing is written while it lasts");
 
@@ -402,12 +332,12 @@ async fn h08_trust_lifts_no_registration_no_denial_and_no_lock() {
     let (host, secret, token, _) = Host::trusting().await;
     for _ in 0..100 {
         host.wait(3600);
-        if let Login::Challenge(asked) = host.begin(&app(), None).await {
+        if let Login::Challenge(asked) = host.begin(&app()).await {
             let _ = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &app()).await.unwrap();
         }
     }
     host.wait(3600);
-    let login = host.begin(&app(), Some(&token)).await;
+    let login = host.begin_from(&app(), Some(&token)).await;
     assert!(matches!(login, Login::Denied(denied) if denied.reason == DeniedReason::DevicesDisabled));
 }
 
@@ -424,7 +354,7 @@ async fn five_browsers_are_trusted_and_the_oldest_makes_way() {
         tokens.push(host.trust(&host.log_in(&secret, &app()).await, &app()).await.unwrap().0);
     }
     // Use does not make it younger.
-    let first = copy(passed(host.begin(&app(), Some(&first)).await).browser_token().unwrap());
+    let first = copy(passed(host.begin_from(&app(), Some(&first)).await).browser_token().unwrap());
     host.events();
     tokens.push(host.trust(&host.log_in(&secret, &app()).await, &app()).await.unwrap().0);
     let displaced = EventKind::BrowserTrustEnded { browser: oldest, cause: TrustEnd::Displaced };
@@ -440,7 +370,7 @@ async fn five_browsers_are_trusted_and_the_oldest_makes_way() {
 async fn a_user_ends_the_trust_in_one_browser_or_in_all() {
     let (host, secret, first, id) = Host::trusting().await;
     let (second, other) = host.trust(&host.log_in(&secret, &app()).await, &app()).await.unwrap();
-    let by_trust = passed(host.begin(&app(), Some(&first)).await);
+    let by_trust = passed(host.begin_from(&app(), Some(&first)).await);
     let claims = by_trust.session().rotated();
     let revoked = |browser| EventKind::BrowserTrustEnded { browser, cause: TrustEnd::Revoked };
 
@@ -450,7 +380,7 @@ async fn a_user_ends_the_trust_in_one_browser_or_in_all() {
     assert!(!host.is_lifted(&app(), by_trust.browser_token().unwrap()).await);
     let session = host.mfa.check_session(&claims).await.unwrap();
     assert!(matches!(session, Session::Ended), "a session that rests on the trust ends with it");
-    let second = copy(passed(host.begin(&app(), Some(&second)).await).browser_token().unwrap());
+    let second = copy(passed(host.begin_from(&app(), Some(&second)).await).browser_token().unwrap());
 
     let events = host.mfa.revoke_browsers(&alice()).await.unwrap();
     assert_eq!(events.iter().map(|event| event.kind.clone()).collect::<Vec<_>>(), [revoked(other)]);
@@ -461,7 +391,7 @@ async fn a_user_ends_the_trust_in_one_browser_or_in_all() {
 #[tokio::test]
 async fn h12_the_token_shows_nowhere() {
     let (host, _, token, _) = Host::trusting().await;
-    let login = passed(host.begin(&app(), Some(&token)).await);
+    let login = passed(host.begin_from(&app(), Some(&token)).await);
     let next = login.browser_token().unwrap();
     let mut shown = format!("{token:?} {next:?} {login:?} {:?}", host.mfa.status(&alice()).await.unwrap());
     for event in host.log.lock().unwrap().iter() {
