@@ -1,5 +1,7 @@
 //! What the engine costs, what its futures are, and which module may import which.
 
+mod host;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -8,8 +10,8 @@ use std::time::Duration;
 use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::Totp;
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, Policy};
-use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::policy::{Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, Policy};
+use factorgate::testing::{MemoryStore, Outbox};
 use factorgate::{
     AddressChange, Administrator, AnyMailer, AnyStore, Authenticated, BrowserId, BrowserName, BrowserToken, Change,
     Code, Contact, DeviceId, DeviceName, Elevated, EmailAddress, Imported, Login, LoginRef, Mailer, Mfa, OsRandom,
@@ -17,55 +19,15 @@ use factorgate::{
     StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
 };
 
-struct Host {
-    clock: FixedClock,
-    mfa: Mfa<MemoryStore, Outbox>,
-    outbox: Outbox,
-    store: MemoryStore,
-}
+use host::*;
 
 impl Host {
-    fn new() -> Self {
-        let (clock, outbox, store) = (FixedClock::at(1_900_000_000), Outbox::new(), MemoryStore::new());
-        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-        let builder = Mfa::builder(store.clone(), outbox.clone(), keys, Issuer::new("ACME").unwrap());
-        Self { mfa: builder.clock(clock.clone()).build().unwrap(), clock, outbox, store }
-    }
-
-    async fn begin(&self, policy: &Policy) -> Login {
-        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-        self.mfa.begin_login(PrimaryVerified::assertion(alice()), contact, policy).await.unwrap()
-    }
-
-    async fn register(&self) -> Secret {
-        let login = self.begin(&app()).await;
-        let Login::Enroll(enroll) = login else { panic!("{login:?}") };
-        let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
-        let code = Totp::default().generate(&secret, self.clock.time()).unwrap();
-        let login = self.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), &app()).await;
-        assert!(matches!(login.unwrap(), Login::Authenticated(_)));
-        self.clock.advance(Duration::from_secs(30));
-        secret
-    }
-
     /// Loads and swaps that `request` takes.
     async fn cost<T>(&self, request: impl Future<Output = T>) -> (T, (u64, u64)) {
         let before = (self.store.loads(), self.store.swaps());
         let value = request.await;
         (value, (self.store.loads() - before.0, self.store.swaps() - before.1))
     }
-}
-
-fn alice() -> UserId {
-    UserId::new("alice").unwrap()
-}
-
-fn app() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap()
-}
-
-fn email() -> Policy {
-    Policy::any_of([Channel::Email], FirstRegistration::AfterPassword).unwrap()
 }
 
 #[tokio::test]
