@@ -66,6 +66,11 @@ pub(crate) async fn by_id(db: &SqlitePool, id: i64) -> Result<Option<User>, Fail
     Ok(sqlx::query_as("SELECT * FROM users WHERE id = ?").bind(id).fetch_optional(db).await?)
 }
 
+/// The account of a page that is about one.
+pub(crate) async fn find(db: &SqlitePool, id: i64) -> Result<User, Failure> {
+    by_id(db, id).await?.ok_or(Failure::NotFound)
+}
+
 pub(crate) async fn all(db: &SqlitePool) -> Result<Vec<User>, Failure> {
     Ok(sqlx::query_as("SELECT * FROM users ORDER BY name COLLATE NOCASE, id").fetch_all(db).await?)
 }

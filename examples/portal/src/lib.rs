@@ -1,7 +1,7 @@
 //! A company portal that shows factorgate in a browser: sign-up, sign-in, profile, and the administrator's pages.
 //!
 //! All that decides about a second factor is the library's; what is here is a host's part: accounts and
-//! passwords, sessions, pages, mail. The joint between the two is `mfa.rs` and `pages/journey.rs`.
+//! passwords, passkeys, sessions, pages, mail. The joint between the two is `mfa.rs` and `pages/journey.rs`.
 //!
 //! It is a demonstration on the loopback interface, and leaves out what has nothing to do with a second factor:
 //! a limit on guesses of the password, and a way back to a password that was forgotten.

@@ -1,5 +1,7 @@
 //! What the next page is to say, carried over a redirect. A browser holds a word of ours, and never a text.
 
+use factorgate::{Event, EventKind};
+
 macro_rules! notices {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $tone:ident, $text:literal;)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +37,8 @@ notices! {
     CodeSent = "sent", good, "A new code is on its way. Only the newest code is good.";
     CodesInForce = "codes", good, "Your new recovery codes are in force. The ones before are not taken any more.";
     CodesOver = "codes-over", bad, "Those recovery codes were not confirmed in time, and are void. Please make new ones.";
-    CodesUntold = "codes-untold", warn,
-        "Your new recovery codes are in force. The mail that tells you so could not be delivered.";
     DeviceLimit = "limit", bad, "You have registered as many devices as are allowed. Remove one first.";
     DeviceRemoved = "removed", good, "The device is removed, and your other sessions are ended.";
-    DeviceRemovedUntold = "removed-untold", warn,
-        "The device is removed, and your sessions are ended. The mail that tells you so could not be delivered.";
     DeviceRenamed = "renamed", good, "The device has its new name.";
     DeviceReplaced = "replaced", good,
         "Codes of the old device are not taken any more, and your other sessions are ended.";
@@ -60,10 +58,6 @@ notices! {
     PasskeyAdded = "passkey", good,
         "Your passkey is registered, and your other sessions are ended. It is asked for from now on.";
     PasskeyRemoved = "passkey-removed", good, "The passkey is removed, and your other sessions are ended.";
-    PasskeyRemovedUntold = "passkey-removed-untold", warn,
-        "The passkey is removed, and your sessions are ended. The mail that tells you so could not be delivered.";
-    PasskeyUntold = "passkey-untold", warn,
-        "Your passkey is registered, and your sessions are ended. The mail that tells you so could not be delivered.";
     PasswordChanged = "password", good, "Your password is changed, and all your sessions are ended. Sign in with the new one.";
     ProofOver = "proof-over", bad, "The proof has expired. Please start again.";
     Proved = "proved", good, "Thank you. You can go on.";
@@ -72,12 +66,20 @@ notices! {
     RegisteredUntold = "registered-untold", warn,
         "Your smartphone is registered. The mail that tells you so could not be delivered. Sign in with a code of the smartphone.";
     RegistrationOver = "registration-over", bad, "The registration has expired or was ended. Please start again.";
-    ResetUntold = "reset-untold", warn,
-        "The factors are reset, but the mail that tells the user could not be delivered. Issue a ticket now.";
     SecretDiscarded = "discarded", bad, "After too many wrong codes the secret key was discarded. Please start the registration again.";
     SessionOver = "session-over", bad, "Your session was ended. Please sign in again.";
     SettingsSaved = "saved", good, "The settings are saved, and in force at once, also for sign-ins that have begun.";
     SettingsWithdrawn = "withdrawn", good, "The settings are taken back, also for sign-ins that have begun.";
     SignedOut = "out", good, "You are signed out.";
     TooSoon = "soon", warn, "A code was sent a moment ago. Please wait before you ask for another one.";
+    /// In place of another one, where its mail has failed.
+    Untold = "untold", warn, "That is done, and holds. The mail that tells you of it could not be delivered.";
+}
+
+impl Notice {
+    /// What is to be said of a change, of which the user is told by mail as well.
+    pub(crate) fn of(self, events: &[Event]) -> Self {
+        let undelivered = events.iter().any(|event| matches!(event.kind, EventKind::MailUndelivered));
+        if undelivered { Self::Untold } else { self }
+    }
 }

@@ -12,7 +12,6 @@ use super::{Page, Shell, go_and_say, show, show_again};
 use crate::accounts;
 use crate::app::App;
 use crate::forms::{Empty, Posted};
-use crate::mail::Letter;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn};
 
@@ -62,30 +61,12 @@ async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Poste
     if accounts::is_taken(&app.db, &email, user.id).await? {
         return show_again(&drawn(&app, &signed_in, form.email, Some("This address cannot be used.")));
     }
-    let AddressChange::Permitted { permit, change, .. } = app.mfa.permit_address_change(&elevated).await? else {
+    let AddressChange::Permitted { permit, change, events } = app.mfa.permit_address_change(&elevated).await? else {
         return go_and_say("/profile", Notice::ProofOver);
     };
     accounts::set_email(&app.db, permit, &email).await?;
     session::go_on(&app.db, &signed_in, &change).await?;
-    tell_old_address(app, user.email.clone());
-    go_and_say("/profile", Notice::AddressChanged)
-}
-
-/// In the background: the change is made, whether or not the mail arrives.
-fn tell_old_address(app: App, old: EmailAddress) {
-    tokio::spawn(async move {
-        let sent = app.outbox.post(Letter {
-            to: old.as_str(),
-            subject: "The address of your Larkfield account was changed",
-            text: "Mail of your Larkfield account goes to another address from now on.\n\nIf this was not you, call \
-                   the administrators of Larkfield at once.\n",
-            html: "<p>Mail of your Larkfield account goes to another address from now on.</p><p>If this was not you, \
-                   call the administrators of Larkfield at once.</p>",
-        });
-        if let Err(error) = sent.await {
-            eprintln!("portal: {error}");
-        }
-    });
+    go_and_say("/profile", Notice::AddressChanged.of(&events))
 }
 
 fn drawn(app: &App, signed_in: &SignedIn, email: String, error: Option<&'static str>) -> AddressPage {

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use factorgate::policy::RemovalRefused;
 use factorgate::{
-    Alternative, Change, ChangeRefused, Code, DeviceId, DeviceInfo, DeviceName, Elevated, Error, Removable, Removal,
+    Alternative, Change, ChangeRefused, Code, DeviceId, DeviceInfo, DeviceName, Elevated, Removable, Removal,
     RemovalReason,
 };
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::step_up::{self, Intent};
 use super::{Page, Shell, go_and_say, moment, sentence, show, show_again};
 use crate::app::App;
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::session::{self, SignedIn};
@@ -68,21 +68,15 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: u64, elevated: &
     let device = find(app, signed_in, id).await?;
     let policy = policies::of(&app.db, signed_in.session.user.id).await?;
     let contact = mfa::contact(&signed_in.session.user);
-    match app.mfa.remove_device_with(elevated, device.id, contact, &policy).await {
-        Ok(Removal::Removed { change, .. }) => {
+    match app.mfa.remove_device_with(elevated, device.id, contact, &policy).await? {
+        Removal::Removed { change, events } => {
             session::go_on(&app.db, signed_in, &change).await?;
-            go_and_say("/profile", Notice::DeviceRemoved)
+            go_and_say("/profile", Notice::DeviceRemoved.of(&events))
         }
-        Ok(Removal::Refused { reason, .. }) => {
+        Removal::Refused { reason, .. } => {
             let kept = Kept { why: why(reason), register: false, replace: false, also: Vec::new() };
             show_again(&remove_page(app, signed_in, &device, Some(kept)))
         }
-        // It is removed all the same, and there is no word of the change to go on with.
-        Err(Error::Mailer(undelivered)) => {
-            eprintln!("portal: {}", chain(&undelivered));
-            go_and_say("/sign-in", Notice::DeviceRemovedUntold)
-        }
-        Err(error) => Err(error.into()),
     }
 }
 

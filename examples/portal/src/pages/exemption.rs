@@ -14,7 +14,6 @@ use super::step_up::{self, Intent, Proof};
 use super::{Page, Shell, go_and_say, sentence, show, show_again};
 use crate::accounts::{self, User};
 use crate::app::App;
-use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::session::{self, Admin, SignedIn};
@@ -59,18 +58,18 @@ async fn begin(
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    find(&app, id).await?;
+    accounts::find(&app.db, id).await?;
     step_up::go_on(&app, &admin, Intent::Exempt(id)).await
 }
 
 async fn page(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -> Page {
-    let user = find(&app, id).await?;
+    let user = accounts::find(&app.db, id).await?;
     let form = Wanted { days: "7".to_owned(), ..Wanted::default() };
     show(&drawn(&app, &admin, user, form, None, None))
 }
 
 async fn grant(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>, Posted(form): Posted<Wanted>) -> Page {
-    let user = find(&app, id).await?;
+    let user = accounts::find(&app.db, id).await?;
     let days = form.days.trim().parse().ok().filter(|days| (1..=LONGEST).contains(days));
     let now = db::time()?;
     // The text is judged also where the days are not: all that is wrong is told at once.
@@ -101,16 +100,12 @@ async fn withdraw(
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let user = mfa::user_id(&find(&app, id).await?)?;
+    let user = mfa::user_id(&accounts::find(&app.db, id).await?)?;
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
     app.mfa.withdraw_exemption(&user, &by).await?;
     app.mfa.revoke_logins(&user).await?;
     session::close_others(&app.db, id, None).await?;
     go_and_say("/admin/users", Notice::ExemptionOver)
-}
-
-async fn find(app: &App, id: i64) -> Result<User, Failure> {
-    accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)
 }
 
 fn drawn(

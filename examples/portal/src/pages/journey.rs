@@ -316,7 +316,7 @@ pub(super) async fn settle<R: Journey>(
 }
 
 /// The flow has ended before it was finished: the browser has nothing to go on with.
-pub(super) fn ended<R: Journey>(to: &str, notice: Notice) -> Page {
+fn ended<R: Journey>(to: &str, notice: Notice) -> Page {
     let mut response = go_and_say(to, notice)?;
     cookie::clear(response.headers_mut(), R::COOKIE)?;
     Ok(response)

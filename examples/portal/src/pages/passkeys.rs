@@ -5,12 +5,12 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use factorgate::policy::RemovalRefused;
-use factorgate::{Elevated, Error, Removal, RemovalReason};
+use factorgate::{Elevated, Removal, RemovalReason};
 
 use super::step_up::{self, Intent};
 use super::{Page, Shell, go_and_say, sentence, show, show_again};
 use crate::app::App;
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::passkeys::{self, Held};
@@ -63,20 +63,13 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &
         return go_and_say("/profile", Notice::PasskeyRemoved);
     }
     let policy = policies::of(&app.db, user.id).await?;
-    match app.mfa.remove_external(elevated, webauthn::factor()?, mfa::contact(user), &policy).await {
-        Ok(Removal::Removed { change, .. }) => {
+    match app.mfa.remove_external(elevated, webauthn::factor()?, mfa::contact(user), &policy).await? {
+        Removal::Removed { change, events } => {
             passkeys::remove_all(&app.db, user.id).await?;
             session::go_on(&app.db, signed_in, &change).await?;
-            go_and_say("/profile", Notice::PasskeyRemoved)
+            go_and_say("/profile", Notice::PasskeyRemoved.of(&events))
         }
-        Ok(Removal::Refused { reason, .. }) => show_again(&remove_page(app, signed_in, passkey, Some(why(reason)))),
-        // It is removed all the same, and there is no word of the change to go on with.
-        Err(Error::Mailer(undelivered)) => {
-            eprintln!("portal: {}", chain(&undelivered));
-            passkeys::remove_all(&app.db, user.id).await?;
-            go_and_say("/sign-in", Notice::PasskeyRemovedUntold)
-        }
-        Err(error) => Err(error.into()),
+        Removal::Refused { reason, .. } => show_again(&remove_page(app, signed_in, passkey, Some(why(reason)))),
     }
 }
 

@@ -4,13 +4,12 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::{Change, ChangeRefused, Elevated, Error, RecoveryCode, RecoveryCodesLeft};
+use factorgate::{Change, ChangeRefused, Elevated, RecoveryCode, RecoveryCodesLeft};
 use serde::Deserialize;
 
 use super::step_up::{self, Intent};
 use super::{Page, Shell, go_and_say, moment, sentence, show, show_again};
 use crate::app::App;
-use crate::error::chain;
 use crate::forms::{Empty, Posted};
 use crate::mfa;
 use crate::notice::Notice;
@@ -78,19 +77,13 @@ async fn confirm(State(app): State<App>, signed_in: SignedIn, Posted(Typed { cod
         Ok(code) => code,
         Err(invalid) => return again(sentence(&invalid)),
     };
-    match app.mfa.confirm_recovery_codes(&session.valid, &code, mfa::contact(&session.user)).await {
-        Ok(Change::Made { .. }) => go_and_say("/profile", Notice::CodesInForce),
-        Ok(Change::Refused { reason: ChangeRefused::WrongCode, .. }) => {
+    match app.mfa.confirm_recovery_codes(&session.valid, &code, mfa::contact(&session.user)).await? {
+        Change::Made { events, .. } => go_and_say("/profile", Notice::CodesInForce.of(&events)),
+        Change::Refused { reason: ChangeRefused::WrongCode, .. } => {
             again("That is none of your new codes. Look at what you have kept.".to_owned())
         }
-        Ok(Change::Refused { reason: ChangeRefused::NothingToConfirm, .. }) => go_and_say(PATH, Notice::CodesOver),
-        Ok(Change::Refused { reason, .. }) => again(sentence(&reason)),
-        // They are in force all the same.
-        Err(Error::Mailer(undelivered)) => {
-            eprintln!("portal: {}", chain(&undelivered));
-            go_and_say("/profile", Notice::CodesUntold)
-        }
-        Err(error) => Err(error.into()),
+        Change::Refused { reason: ChangeRefused::NothingToConfirm, .. } => go_and_say(PATH, Notice::CodesOver),
+        Change::Refused { reason, .. } => again(sentence(&reason)),
     }
 }
 

@@ -102,9 +102,11 @@ impl Journey for RegistrationRef {
         session::go_on(&app.db, &signed_in, &registered.change).await?;
         let has = |is_it: fn(&EventKind) -> bool| registered.events.iter().any(|event| is_it(&event.kind));
         if has(|kind| matches!(kind, EventKind::ExternalAdded { .. })) {
-            go_and_say("/profile", Notice::PasskeyAdded)
+            go_and_say("/profile", Notice::PasskeyAdded.of(&registered.events))
         } else if has(|kind| matches!(kind, EventKind::DeviceReplaced { .. })) {
-            go_and_say("/profile/devices/all-set", Notice::DeviceReplaced)
+            go_and_say("/profile/devices/all-set", Notice::DeviceReplaced.of(&registered.events))
+        } else if has(|kind| matches!(kind, EventKind::MailUndelivered)) {
+            go_and_say("/profile/devices/all-set", Notice::Untold)
         } else {
             Ok(go("/profile/devices/all-set"))
         }

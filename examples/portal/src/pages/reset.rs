@@ -4,15 +4,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use factorgate::{Administrator, Elevated, Error};
+use factorgate::{Administrator, Elevated};
 
 use super::step_up::{self, Intent};
 use super::users::{self, Ticket};
-use super::{Page, Shell, go_and_say, moment, show};
+use super::{Page, Shell, show};
 use crate::app::App;
-use crate::error::{Failure, chain};
 use crate::forms::{Empty, Posted};
-use crate::notice::Notice;
 use crate::session::{self, Admin, SignedIn};
 use crate::{accounts, mfa, passkeys};
 
@@ -34,7 +32,7 @@ struct ResetPage {
 }
 
 async fn ask(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>) -> Page {
-    let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    let user = accounts::find(&app.db, id).await?;
     let status = mfa::status(&app, &user).await?;
     show(&ResetPage {
         shell: Shell::new(&app, &admin.visitor, "Reset a sign-in", "users"),
@@ -54,30 +52,16 @@ async fn begin(
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    accounts::find(&app.db, id).await?;
     step_up::go_on(&app, &admin, Intent::Reset(id)).await
 }
 
 /// Takes all factors away, the proof being fresh. The answer is the page itself, as it is for a ticket.
 pub(super) async fn reset(app: &App, admin: &SignedIn, id: i64, _: &Elevated) -> Page {
-    let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    let user = accounts::find(&app.db, id).await?;
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
-    let outcome = app.mfa.reset_by_admin(&mfa::user_id(&user)?, &by, mfa::contact(&user)).await;
+    let issued = app.mfa.reset_by_admin(&mfa::user_id(&user)?, &by, mfa::contact(&user)).await?;
     session::close_others(&app.db, id, None).await?;
-    if matches!(outcome, Ok(_) | Err(Error::Mailer(_))) {
-        passkeys::remove_all(&app.db, id).await?;
-    }
-    match outcome {
-        Ok(issued) => {
-            let text = issued.ticket.expose_secret().expose_secret().to_owned();
-            let ticket = Ticket { name: user.name, text, until: moment(issued.expires_at), reset: true };
-            users::drawn(app, admin, Some(ticket)).await
-        }
-        // They are reset all the same, and the ticket is lost.
-        Err(Error::Mailer(undelivered)) => {
-            eprintln!("portal: {}", chain(&undelivered));
-            go_and_say("/admin/users", Notice::ResetUntold)
-        }
-        Err(error) => Err(error.into()),
-    }
+    passkeys::remove_all(&app.db, id).await?;
+    users::drawn(app, admin, Some(Ticket::new(user.name, &issued, true))).await
 }

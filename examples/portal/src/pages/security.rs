@@ -96,7 +96,7 @@ impl FromRequestParts<App> for Subject {
                 Ok(Self { scope: Scope::Group(group.id), name: group.name })
             }
             Some(("user", text)) => {
-                let user = accounts::by_id(&app.db, id(text)?).await?.ok_or(Failure::NotFound)?;
+                let user = accounts::find(&app.db, id(text)?).await?;
                 Ok(Self { scope: Scope::User(user.id), name: user.name })
             }
             Some(_) => Err(Failure::NotFound),

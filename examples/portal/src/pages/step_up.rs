@@ -31,14 +31,6 @@ pub(super) enum Intent {
 }
 
 impl Intent {
-    /// Those that name what they are about by its number, after these words.
-    const NUMBERED: [(&'static str, fn(i64) -> Self); 4] = [
-        ("exempt-", Self::Exempt),
-        ("remove-passkey-", Self::RemovePasskey),
-        ("reset-", Self::Reset),
-        ("ticket-", Self::IssueTicket),
-    ];
-
     fn word(self) -> String {
         match self {
             Self::ChangeAddress => "address".to_owned(),
@@ -54,16 +46,19 @@ impl Intent {
 
     fn parse(word: &str) -> Option<Self> {
         match word {
-            "address" => Some(Self::ChangeAddress),
-            "codes" => Some(Self::MakeRecoveryCodes),
-            "move-in" => Some(Self::MoveIn),
-            word => {
-                let numbered = Self::NUMBERED.iter().find_map(|(prefix, of)| Some((word.strip_prefix(prefix)?, of)));
-                match numbered {
-                    Some((id, of)) => id.parse().ok().map(of),
-                    None => word.strip_prefix("remove-")?.parse().ok().map(Self::RemoveDevice),
-                }
-            }
+            "address" => return Some(Self::ChangeAddress),
+            "codes" => return Some(Self::MakeRecoveryCodes),
+            "move-in" => return Some(Self::MoveIn),
+            _ => {}
+        }
+        let (kind, id) = word.rsplit_once('-')?;
+        match kind {
+            "exempt" => id.parse().ok().map(Self::Exempt),
+            "remove" => id.parse().ok().map(Self::RemoveDevice),
+            "remove-passkey" => id.parse().ok().map(Self::RemovePasskey),
+            "reset" => id.parse().ok().map(Self::Reset),
+            "ticket" => id.parse().ok().map(Self::IssueTicket),
+            _ => None,
         }
     }
 

@@ -8,14 +8,13 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use factorgate::policy::Policy;
-use factorgate::{Administrator, Coverage, Covered, Elevated, RecoveryCodesLeft};
+use factorgate::{Administrator, Coverage, Covered, Elevated, EventKind, IssuedTicket, RecoveryCodesLeft};
 
 use super::preview::{Asked, asked};
 use super::step_up::{self, Intent};
 use super::{Page, Shell, moment, show};
 use crate::accounts::{self, User};
 use crate::app::App;
-use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::mfa;
 use crate::policies::{self, Policies, Scope};
@@ -69,11 +68,25 @@ struct Person {
 
 /// Shown once.
 pub(super) struct Ticket {
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) until: String,
+    name: String,
+    text: String,
+    until: String,
     /// The user's factors were taken away for it.
-    pub(super) reset: bool,
+    reset: bool,
+    /// The mail that tells the user so was not delivered.
+    untold: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(name: String, issued: &IssuedTicket, reset: bool) -> Self {
+        Self {
+            name,
+            text: issued.ticket.expose_secret().expose_secret().to_owned(),
+            until: moment(issued.expires_at),
+            reset,
+            untold: issued.events.iter().any(|event| matches!(event.kind, EventKind::MailUndelivered)),
+        }
+    }
 }
 
 async fn list(State(app): State<App>, Admin(admin): Admin) -> Page {
@@ -86,19 +99,17 @@ async fn begin_ticket(
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    accounts::find(&app.db, id).await?;
     step_up::go_on(&app, &admin, Intent::IssueTicket(id)).await
 }
 
 /// Issues a ticket, the proof being fresh. The answer is the page itself: the ticket is kept nowhere, and a redirect
 /// could not carry it.
 pub(super) async fn issue_ticket(app: &App, admin: &SignedIn, id: i64, _: &Elevated) -> Page {
-    let user = accounts::by_id(&app.db, id).await?.ok_or(Failure::NotFound)?;
+    let user = accounts::find(&app.db, id).await?;
     let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
     let issued = app.mfa.issue_ticket(&mfa::user_id(&user)?, &by).await?;
-    let text = issued.ticket.expose_secret().expose_secret().to_owned();
-    let until = moment(issued.expires_at);
-    drawn(app, admin, Some(Ticket { name: user.name, text, until, reset: false })).await
+    drawn(app, admin, Some(Ticket::new(user.name, &issued, false))).await
 }
 
 pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {

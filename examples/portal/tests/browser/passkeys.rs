@@ -1,5 +1,6 @@
 //! A passkey: the factor that the portal checks by itself, and the engine decides about.
 
+use fantoccini::key::Key;
 use serde_json::json;
 
 use crate::security_key::SecurityKey;
@@ -27,7 +28,8 @@ async fn a_passkey_is_registered_signs_in_and_is_removed_on_a_fresh_proof() {
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/sign-in/passkey").await;
     browser.picture("asked").await;
-    browser.click("#submit").await;
+    let focused = browser.client.active_element().await.unwrap();
+    focused.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
     browser.arrives_at("/dashboard").await;
     assert!(browser.page_text().await.contains("Password + a passkey"));
 

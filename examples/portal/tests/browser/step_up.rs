@@ -56,7 +56,7 @@ async fn an_old_session_proves_itself_before_anything_that_matters() {
     browser.arrives_at("/profile").await;
     assert_eq!(browser.text("#email").await, NEW);
     assert!(browser.page_text().await.contains("Not verified yet"));
-    assert!(browser.newest_mail(ADA).await.contains("goes to another address"), "the old address is told");
+    assert!(browser.newest_mail(ADA).await.contains("will go to the new address"), "the old address is told");
 
     // The device goes on a fresh proof.
     world.age_proofs(10 * 60).await;

@@ -212,7 +212,7 @@ pub(super) async fn confirm_enrollment<R: Journey>(
             let from = (Place::Register, Attempt { name: Some(form.name), ..Attempt::default() });
             settle(&app, &underway.visitor, R::stage(outcome), Some(from)).await
         }
-        // The smartphone is registered all the same, and the flow has ended.
+        // The smartphone is registered all the same, and nobody is let in who cannot be told of it.
         Err(Error::Mailer(undelivered)) => {
             eprintln!("portal: {}", chain(&undelivered));
             ended::<R>("/sign-in", Notice::RegisteredUntold)

@@ -4,15 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse as _};
-use factorgate::{DeviceName, Error, Registration, RegistrationRef};
+use factorgate::{DeviceName, Registration, RegistrationRef};
 use serde::Deserialize;
 
-use super::{Journey, Place, Underway, ended, policy_of, refused, settle};
+use super::{Journey, Place, Underway, policy_of, refused, settle};
 use crate::app::App;
-use crate::error::{Failure, chain};
 use crate::forms::Posted;
 use crate::headers::WITH_SCRIPT;
-use crate::notice::Notice;
 use crate::pages::steps::{Attempt, Frame};
 use crate::pages::{Page, Shell, sentence};
 use crate::session::Visitor;
@@ -41,7 +39,7 @@ pub(in crate::pages) async fn draw<R: Journey>(
     app: &App,
     visitor: &Visitor,
     flow: &R,
-    shell: Shell,
+    mut shell: Shell,
     frame: Frame,
     place: Place,
     attempt: Attempt,
@@ -52,7 +50,8 @@ pub(in crate::pages) async fn draw<R: Journey>(
     let reference = flow.text();
     let reference = reference.expose_secret();
     let (options, name) = if place == Place::NewPasskey {
-        let user = accounts::by_id(&app.db, user).await?.ok_or(Failure::NotFound)?;
+        let user = accounts::find(&app.db, user).await?;
+        shell.title = "New passkey";
         let name = attempt.name.unwrap_or_else(|| "My passkey".to_owned());
         (app.webauthn.offer(reference, &user, &held)?, Some(name))
     } else {
@@ -102,19 +101,11 @@ pub(in crate::pages) async fn register(
         Answered::Unasked => return refused(&app, underway, &policy, AT, named(Attempt::unasked())).await,
         Answered::Unreadable => return refused(&app, underway, &policy, AT, named(Attempt::unanswered())).await,
     };
-    let user = accounts::by_id(&app.db, mfa::row_id(underway.flow.user())?).await?.ok_or(Failure::NotFound)?;
+    let user = accounts::find(&app.db, mfa::row_id(underway.flow.user())?).await?;
     let first = mfa::status(&app, &user).await?.external.is_empty();
-    let outcome = app.mfa.register_external(&underway.flow, &webauthn::evidence()?, &policy).await;
-    if matches!(outcome, Ok(Registration::Registered(_)) | Err(Error::Mailer(_))) {
+    let outcome = app.mfa.register_external(&underway.flow, &webauthn::evidence()?, &policy).await?;
+    if matches!(outcome, Registration::Registered(_)) {
         passkeys::add(&app.db, user.id, &passkey, &name, first).await?;
     }
-    match outcome {
-        Ok(outcome) => settle(&app, &underway.visitor, RegistrationRef::stage(outcome), None).await,
-        // It is registered all the same, and the flow has ended.
-        Err(Error::Mailer(undelivered)) => {
-            eprintln!("portal: {}", chain(&undelivered));
-            ended::<RegistrationRef>("/sign-in", Notice::PasskeyUntold)
-        }
-        Err(error) => Err(error.into()),
-    }
+    settle(&app, &underway.visitor, RegistrationRef::stage(outcome), None).await
 }
