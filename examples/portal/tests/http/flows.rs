@@ -5,6 +5,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::net::TcpListener;
 
+use crate::people::{self, User};
 use crate::wire::{Answer, Folder, PASSWORD, Visit, credentials, get, post, start, start_with};
 
 const EMAIL_CODES: &str = "enforce=yes&email=on&first=after_password";
@@ -20,6 +21,21 @@ async fn a_mail_that_is_not_sent_is_told_and_lets_nobody_in() {
     assert!(get(&portal, "/sign-in", &notice).await.body.contains("The mail with the code could not be sent"));
     assert!(!answer.sets("__Host-session") && !answer.sets("__Host-login"));
     assert_eq!(get(&portal, "/mailbox", "").await.status, 404, "there is no such page where mail is sent");
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn a_mail_of_a_change_that_is_not_sent_is_told_and_the_change_holds() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let portal = start_with(Database::Memory, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
+    let admin = User::register(&portal, people::admin(&portal).await).await;
+    let asked = admin.post(&portal, "/admin/users/1/reset", "").await;
+    let (flow, intent) = (asked.cookie_of("__Host-step-up").unwrap(), asked.cookie_of("__Host-intent").unwrap());
+    let form = format!("csrf={}&code={}", admin.visit.csrf, admin.code(0));
+    let cookies = format!("{}; {flow}; {intent}", admin.visit.cookie);
+    let done = post(&portal, "/profile/prove/app", &cookies, &form).await;
+    assert!(done.body.contains("id=\"ticket-text\"") && done.body.contains("could not be delivered"), "{}", done.body);
+    assert_eq!(password(&portal).await.1.header("location"), Some("/dashboard"), "there is no smartphone any more");
     portal.stop().await;
 }
 
