@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use factorgate::{Clock as _, OsRandom, ServerKey, SystemClock, Timestamp};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
 use crate::accounts::{self, NewUser};
 use crate::app::StartError;
@@ -21,7 +21,10 @@ pub(crate) async fn open(database: &Database) -> Result<SqlitePool, StartError> 
     let (options, connections) = match database {
         Database::File(path) => {
             private_file(path).map_err(StartError::File)?;
-            (SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal), 8)
+            let options = SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal);
+            // A new file is put into this mode by one connection alone: with two, one fails at once and does not wait.
+            options.connect().await?.close().await?;
+            (options, 8)
         }
         // Each connection would have a database of its own.
         Database::Memory => (SqliteConnectOptions::new().in_memory(true), 1),

@@ -9,9 +9,11 @@ use factorgate::{Elevated, Removal, RemovalReason};
 
 use super::step_up::{self, Intent};
 use super::{Page, Shell, go_and_say, sentence, show, show_again};
+use crate::accounts::User;
 use crate::app::App;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 use crate::forms::{Empty, Posted};
+use crate::mail::Letter;
 use crate::notice::Notice;
 use crate::passkeys::{self, Held};
 use crate::session::{self, SignedIn};
@@ -60,7 +62,7 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &
         passkeys::remove(&app.db, user.id, id).await?;
         session::close_others(&app.db, user.id, Some(&signed_in.visitor.token)).await?;
         audit::note(&app.db, user.id, "", "Removed a passkey, and has another one").await?;
-        return go_and_say("/profile", Notice::PasskeyRemoved);
+        return go_and_say("/profile", tell(app, user).await);
     }
     let policy = policies::of(&app.db, user.id).await?;
     match app.mfa.remove_external(elevated, webauthn::factor()?, mfa::contact(user), &policy).await? {
@@ -70,6 +72,25 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &
             go_and_say("/profile", Notice::PasskeyRemoved.of(&events))
         }
         Removal::Refused { reason, .. } => show_again(&remove_page(app, signed_in, passkey, Some(why(reason)))),
+    }
+}
+
+/// The user is told by mail of what the engine knows nothing of, as the engine does it.
+async fn tell(app: &App, user: &User) -> Notice {
+    let sent = app.outbox.post(Letter {
+        to: user.email.as_str(),
+        subject: "A passkey was removed from your Larkfield account",
+        text: "A passkey was removed from your Larkfield account. It is not taken any more.\n\nIf this was not you, \
+               change your password and call the administrators of Larkfield at once.\n",
+        html: "<p>A passkey was removed from your Larkfield account. It is not taken any more.</p><p>If this was not \
+               you, change your password and call the administrators of Larkfield at once.</p>",
+    });
+    match sent.await {
+        Ok(()) => Notice::PasskeyRemoved,
+        Err(undelivered) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            Notice::Untold
+        }
     }
 }
 

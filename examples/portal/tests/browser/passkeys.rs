@@ -55,6 +55,7 @@ async fn a_passkey_is_registered_signs_in_and_is_removed_on_a_fresh_proof() {
     browser.click("#submit").await;
     browser.arrives_at("/profile").await;
     assert_eq!(browser.text(".passkey .device-name").await, "Ada’s key");
+    assert!(browser.newest_mail(ADA).await.contains("passkey was removed"));
     second.unplug().await;
     browser.click(".passkey a.danger").await;
     browser.click("#submit").await;
