@@ -18,13 +18,15 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::{Algorithm, Digits, Hotp, Totp, Window};
 use factorgate::otpauth::{AccountName, Issuer, KeyUri, Migration};
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    BrowserName, BrowserToken, Change, Code, Contact, DeviceName, Login, Mfa, OsRandom, PrimaryVerified,
-    RandomUnavailable, RecoveryCode, Secret, SecureRandom, ServerKey, ServerKeys, SignedIn, Timestamp, Trust, UserId,
+    Administrator, BrowserName, BrowserToken, Change, Code, Contact, DeviceName, Imported, Login, Mfa, OsRandom,
+    PrimaryVerified, RandomUnavailable, RecoveryCode, Secret, SecureRandom, ServerKey, ServerKeys, SignedIn, Timestamp,
+    Trust, UserId,
 };
 use hmac::Hmac;
 use zeroize::Zeroizing;
@@ -33,13 +35,15 @@ const MASK: u8 = 0xa5;
 const WORK: &str = "FACTORGATE_TEST_WORK";
 const MASKED_KEY: &str = "FACTORGATE_TEST_MASKED_KEY";
 
-/// What the worker does. The first three are controls.
+/// What the worker does. The first four are controls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Work {
     /// Never has the key.
     Nothing,
     /// Keeps the key.
     Keep,
+    /// Keeps a recovery code of another system.
+    KeepLegacyCode,
     /// Computes an HMAC as anybody would, and drops all of it.
     BareHmac,
     Generate,
@@ -55,11 +59,14 @@ enum Work {
     ServerKey,
     /// The key is made for a device, registered, sealed, opened and used.
     Device,
+    /// A recovery code of another system is imported, in plain and hashed, and typed.
+    LegacyCode,
 }
 
-const ALL: [Work; 12] = [
+const ALL: [Work; 14] = [
     Work::Nothing,
     Work::Keep,
+    Work::KeepLegacyCode,
     Work::BareHmac,
     Work::Generate,
     Work::HotpVerify,
@@ -70,6 +77,7 @@ const ALL: [Work; 12] = [
     Work::Migration,
     Work::ServerKey,
     Work::Device,
+    Work::LegacyCode,
 ];
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
 
@@ -117,6 +125,16 @@ fn h14_f1_nothing_of_the_servers_key_is_left_after_a_login() {
 #[test]
 fn h14_f2_nothing_of_a_device_a_recovery_code_or_a_trusted_browser_is_left_after_they_were_used() {
     assert_eq!(hits(Work::Device, Algorithm::Sha1, 20), 0);
+}
+
+#[test]
+fn h20_control_the_scan_finds_the_text_of_an_imported_recovery_code() {
+    assert!(hits(Work::KeepLegacyCode, Algorithm::Sha256, 20) > 0);
+}
+
+#[test]
+fn h20_nothing_of_an_imported_recovery_code_is_left_after_it_was_typed() {
+    assert_eq!(hits(Work::LegacyCode, Algorithm::Sha256, 20), 0);
 }
 
 /// How many places in the memory of a worker hold eight bytes of the key in one of its forms.
@@ -174,7 +192,10 @@ fn forms(algorithm: Algorithm, key: &[u8]) -> HashSet<[u8; 8]> {
     let text = Secret::from_bytes(key).unwrap().to_base32();
     forms.extend([&text, &text.grouped()].map(|text| text.expose_secret().as_bytes().to_vec()));
     forms.extend(recovery_texts(&key[..RECOVERY_CODE]));
-    forms.push(key[..SERIES].iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect());
+    let hex: Vec<u8> = key[..SERIES].iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+    // As a part of a message it begins anywhere in a word of it.
+    forms.extend((0..4).map(|from| swapped(&hex[from..], 4)));
+    forms.push(hex);
     let len = block.len() / word * word;
     block.resize(block_len, 0);
     for pad in [0, 0x36, 0x5c] {
@@ -291,6 +312,8 @@ impl SecureRandom for Unmask<'_> {
 fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
     match work {
         Work::Nothing => return,
+        Work::KeepLegacyCode => return std::mem::forget(black_box(legacy_code(masked))),
+        Work::LegacyCode => return move_in(masked),
         Work::ServerKey => return log_in(ServerKey::generate(&Unmask(masked)).unwrap(), OsRandom),
         Work::Device => return log_in(ServerKey::generate(&OsRandom).unwrap(), DeviceKey(masked.to_vec())),
         _ => {}
@@ -301,7 +324,7 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
     let totp = Totp::builder().algorithm(algorithm).build().unwrap();
     let at = Timestamp::from_secs(1_900_000_000);
     match work {
-        Work::Nothing | Work::ServerKey | Work::Device => {}
+        Work::Nothing | Work::KeepLegacyCode | Work::LegacyCode | Work::ServerKey | Work::Device => {}
         Work::Keep => std::mem::forget(black_box(secret)),
         Work::BareHmac => match algorithm {
             Algorithm::Sha1 => bare_hmac::<Hmac<sha1::Sha1>>(&secret),
@@ -339,7 +362,7 @@ fn do_work(work: Work, algorithm: Algorithm, masked: &[u8]) {
 /// How many bytes a recovery code has.
 const RECOVERY_CODE: usize = 10;
 
-/// How many bytes name a trusted browser; a ticket has as many.
+/// How many bytes name a trusted browser; a ticket has as many. In hexadecimal they are the code of another system.
 const SERIES: usize = 16;
 
 /// Gives the masked key where the secret of a device is drawn, and its beginning where a recovery code is or what names
@@ -397,6 +420,50 @@ fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
         let Login::Challenge(asked) = login else { panic!("{login:?}") };
         let login = mfa.verify_recovery_code(asked.flow(), &typed, &policy).await.unwrap();
         assert!(matches!(login, Login::Authenticated(_)));
+    });
+    drop(mfa);
+    std::mem::forget(store);
+}
+
+#[inline(never)]
+fn legacy_code(masked: &[u8]) -> LegacyRecoveryCode {
+    let mut text = Zeroizing::new(String::with_capacity(2 * SERIES));
+    for byte in masked[..SERIES].iter().map(|masked| masked ^ black_box(MASK)) {
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap()));
+    }
+    LegacyRecoveryCode::parse(&text).unwrap()
+}
+
+/// Imports a code in plain, hashed, and not at all, and logs in with it; everything is dropped then but the sealed
+/// records.
+#[inline(never)]
+fn move_in(masked: &[u8]) {
+    let (store, clock) = (MemoryStore::new(), FixedClock::at(1_900_000_000));
+    let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
+    let sum = |text: &str| text.bytes().map(u64::from).sum::<u64>().to_string();
+    let builder = Mfa::builder(store.clone(), Outbox::new(), keys, Issuer::new("ACME Co").unwrap());
+    let mfa = builder.clock(clock).recovery_hash_checker(move |typed, hash| sum(typed) == hash).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap();
+    let root = Administrator::assertion(UserId::new("root").unwrap());
+    let device = || Import::new(ImportedDevice::new(Secret::generate(&OsRandom).unwrap(), Totp::default()));
+    let hash = sum(legacy_code(masked).expose_secret());
+    runtime.block_on(async {
+        for (user, import, is_right) in [
+            ("plain", device().with_recovery_code(legacy_code(masked)), true),
+            ("hashed", device().with_hashed_recovery_code(&hash), true),
+            ("other", device().with_hashed_recovery_code("0"), false),
+        ] {
+            let user = UserId::new(user).unwrap();
+            let imported = mfa.import(&user, &import.unwrap(), &root).await.unwrap();
+            assert!(matches!(imported, Imported::Made { .. }), "{imported:?}");
+            let contact = Contact::without_email(AccountName::new("alice").unwrap());
+            let login = mfa.begin_login(PrimaryVerified::assertion(user), contact, &policy).await.unwrap();
+            let Login::Challenge(asked) = login else { panic!("{login:?}") };
+            let typed = legacy_code(masked);
+            let login = mfa.verify_legacy_recovery_code(asked.flow(), &typed, &policy).await.unwrap();
+            assert_eq!(matches!(login, Login::Authenticated(_)), is_right, "{login:?}");
+        }
     });
     drop(mfa);
     std::mem::forget(store);
