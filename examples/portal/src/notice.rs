@@ -58,7 +58,7 @@ notices! {
     PasskeyAdded = "passkey", good,
         "Your passkey is registered, and your other sessions are ended. It is asked for from now on.";
     PasskeyRemoved = "passkey-removed", good, "The passkey is removed, and your other sessions are ended.";
-    PasswordChanged = "password", good, "Your password is changed, and all your sessions are ended. Sign in with the new one.";
+    PasswordChanged = "password", good, "Your password is changed, and your other sessions are ended.";
     ProofOver = "proof-over", bad, "The proof has expired. Please start again.";
     Proved = "proved", good, "Thank you. You can go on.";
     RecoveryUntold = "recovery-untold", bad,

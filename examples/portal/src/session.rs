@@ -136,8 +136,30 @@ pub(crate) async fn raise(
     raised: MustRotateSession,
     headers: &mut HeaderMap,
 ) -> Result<SignedIn, Failure> {
+    move_on(app, signed_in, raised.rotated(), headers).await
+}
+
+/// Goes on with a session in which the password was changed, under a new id: a copy of its cookie may be the reason.
+pub(crate) async fn go_on_alone(
+    app: &App,
+    signed_in: &SignedIn,
+    change: &EpochChange,
+    headers: &mut HeaderMap,
+) -> Result<(), Failure> {
+    let claims = signed_in.session.claims.clone().after(change);
+    let SignedIn { visitor, session } = move_on(app, signed_in, claims, headers).await?;
+    close_others(&app.db, session.user.id, Some(&visitor.token)).await
+}
+
+/// Gives a session new claims and a new id, which the browser gets with `headers`.
+async fn move_on(
+    app: &App,
+    signed_in: &SignedIn,
+    claims: SessionClaims,
+    headers: &mut HeaderMap,
+) -> Result<SignedIn, Failure> {
     let SignedIn { visitor, session } = signed_in;
-    let (token, claims) = (Token::mint()?, raised.rotated());
+    let token = Token::mint()?;
     let moved = sqlx::query("UPDATE sessions SET digest = ?, claims = ? WHERE digest = ?")
         .bind(&token.digest()[..])
         .bind(claims.to_text())

@@ -36,7 +36,7 @@ async fn page(State(app): State<App>, signed_in: SignedIn) -> Page {
     show(&drawn(&app, signed_in, None, None))
 }
 
-/// Whoever is signed in, or on the way in with the old password, is out: this session, too.
+/// Whoever else is signed in, or on the way in with the old password, is out.
 async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Posted<Change>) -> Page {
     let user = &signed_in.session.user;
     if let Some(objection) = password::objection(&form.new) {
@@ -49,9 +49,10 @@ async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Poste
     }
     let hash = app.passwords.hash(form.new).await?;
     accounts::set_password(&app.db, user.id, &hash).await?;
-    app.mfa.revoke_logins(&mfa::user_id(user)?).await?;
-    session::close_others(&app.db, user.id, None).await?;
-    go_and_say("/sign-in", Notice::PasswordChanged)
+    let revocation = app.mfa.revoke_logins(&mfa::user_id(user)?).await?;
+    let mut response = go_and_say("/profile", Notice::PasswordChanged)?;
+    session::go_on_alone(&app, &signed_in, &revocation.change, response.headers_mut()).await?;
+    Ok(response)
 }
 
 fn drawn(
