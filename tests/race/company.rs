@@ -10,7 +10,7 @@ use factorgate::policy::{
 use factorgate::{Contact, EmailAddress, EventKind, Login, LoginRef, PrimaryVerified, Registration, SignedIn, Store};
 
 use crate::lifecycle::at_once;
-use crate::race::{Host, ROUNDS, judged, let_in};
+use crate::race::{Host, Race, judged, let_in};
 
 const WRONG: usize = 32;
 const RIGHT: usize = 16;
@@ -28,19 +28,15 @@ pub(crate) enum CompanyRace {
     Registration,
 }
 
-/// Runs `race` [`ROUNDS`] times, each with a user of its own, and gives what came of each.
-pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: CompanyRace) -> Vec<usize> {
-    let mut results = Vec::with_capacity(ROUNDS);
-    for round in 0..ROUNDS {
-        let host = Host::new(store.clone(), &format!("{race:?}-{round}"));
-        results.push(match race {
-            CompanyRace::Grace => host.grace().await,
-            CompanyRace::Assertion => host.assertion().await,
-            CompanyRace::FailedChecks => host.failed_checks().await,
-            CompanyRace::Registration => host.registration().await,
-        });
+impl Race for CompanyRace {
+    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize {
+        match self {
+            Self::Grace => host.grace().await,
+            Self::Assertion => host.assertion().await,
+            Self::FailedChecks => host.failed_checks().await,
+            Self::Registration => host.registration().await,
+        }
     }
-    results
 }
 
 impl<S: Store + 'static> Host<S> {

@@ -10,7 +10,7 @@ use factorgate::{
     RegistrationRef, Secret, SignedIn, Store, Timestamp,
 };
 
-use crate::race::{Host, ROUNDS, admin, app, judged, let_in};
+use crate::race::{Host, Race, admin, app, judged, let_in};
 
 const WRONG: usize = 32;
 const RIGHT: usize = 16;
@@ -34,23 +34,19 @@ pub(crate) enum LifecycleRace {
     Reset,
 }
 
-/// Runs `race` [`ROUNDS`] times, each with a user of its own, and gives what came of each.
-pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: LifecycleRace) -> Vec<usize> {
-    let mut results = Vec::with_capacity(ROUNDS);
-    for round in 0..ROUNDS {
-        let host = Host::new(store.clone(), &format!("{race:?}-{round}"));
+impl Race for LifecycleRace {
+    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize {
         let held = host.register().await;
-        results.push(match race {
-            LifecycleRace::RecoveryCode => host.recovery_code(&held).await,
-            LifecycleRace::RecoveryCodes => host.different_recovery_codes(&held).await,
-            LifecycleRace::WrongRecoveryCodes => host.wrong_recovery_codes(&held).await,
-            LifecycleRace::NewRecoveryCodes => host.new_recovery_codes(&held).await,
-            LifecycleRace::RecoveryConfirmation => host.recovery_confirmation(&held).await,
-            LifecycleRace::Replacement => host.replacement(&held).await,
-            LifecycleRace::Reset => host.reset(&held).await,
-        });
+        match self {
+            Self::RecoveryCode => host.recovery_code(&held).await,
+            Self::RecoveryCodes => host.different_recovery_codes(&held).await,
+            Self::WrongRecoveryCodes => host.wrong_recovery_codes(&held).await,
+            Self::NewRecoveryCodes => host.new_recovery_codes(&held).await,
+            Self::RecoveryConfirmation => host.recovery_confirmation(&held).await,
+            Self::Replacement => host.replacement(&held).await,
+            Self::Reset => host.reset(&held).await,
+        }
     }
-    results
 }
 
 type Engine<S> = Arc<Mfa<S, Outbox>>;

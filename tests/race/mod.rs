@@ -1,5 +1,6 @@
 //! Races against an engine, on whatever store: each gives the number of requests that got through.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,64 @@ const WRONG: usize = 32;
 const RIGHT: usize = 16;
 
 /// A race between requests of one user.
+pub(crate) trait Race: Copy + Debug {
+    /// Runs it once, with a user who has nothing yet, and gives what came of it.
+    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize;
+}
+
+/// The race gives `expected` in each round, and on `control`, where a swap is not atomic, it does not.
+pub(crate) async fn check<S, C>(store: S, control: C, race: impl Race, expected: usize)
+where
+    S: Store + Clone + 'static,
+    C: Store + Clone + 'static,
+{
+    assert_eq!(run(store, race).await, [expected; ROUNDS], "{race:?}");
+    let control = run(control, race).await;
+    assert!(control.iter().any(|got| *got > expected), "the control of {race:?} must fail");
+}
+
+/// Runs `race` [`ROUNDS`] times, each with a user of its own, and gives what came of each.
+async fn run<S: Store + Clone + 'static>(store: S, race: impl Race) -> Vec<usize> {
+    let mut results = Vec::with_capacity(ROUNDS);
+    for round in 0..ROUNDS {
+        results.push(race.run(&Host::new(store.clone(), &format!("{race:?}-{round}"))).await);
+    }
+    results
+}
+
+/// A test of each race: `$check` is given the race and what it gives in each round.
+macro_rules! tests {
+    ($check:ident: $($name:ident => $race:expr, $expected:expr;)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $name() {
+            $check($race, $expected).await;
+        }
+    )+};
+}
+pub(crate) use tests;
+
+/// A test of each [`LoginRace`], where it and [`LIMIT`] are in scope: every store must pass them.
+macro_rules! login_tests {
+    ($check:ident) => {
+        $crate::race::tests! { $check:
+            a01_b7_of_32_wrong_app_codes_five_are_judged => LoginRace::WrongAppCodes, LIMIT;
+            of_32_wrong_codes_one_tells_of_the_lock => LoginRace::LockNotices, 1;
+            a01_a12_of_32_wrong_email_codes_five_are_judged => LoginRace::WrongEmailCodes, LIMIT;
+            a03_one_app_code_opens_one_of_two_logins_once => LoginRace::RightAppCode, 1;
+            a02_one_email_code_opens_once => LoginRace::RightEmailCode, 1;
+            a02_one_ticket_is_good_once => LoginRace::Ticket, 1;
+            d07_one_registration_is_confirmed_once => LoginRace::Confirmation, 1;
+            h04_one_token_of_a_browser_is_replaced_once => LoginRace::BrowserToken, 1;
+            a01_b9_of_32_wrong_codes_in_two_step_ups_five_are_judged => LoginRace::WrongStepUpCodes, LIMIT;
+            a03_one_app_code_steps_up_once => LoginRace::StepUp, 1;
+        }
+    };
+}
+pub(crate) use login_tests;
+
+/// What can be raced for at a login or a step-up.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Race {
+pub(crate) enum LoginRace {
     /// 32 wrong app codes; gives how many were judged.
     WrongAppCodes,
     /// 32 wrong app codes; gives how often the user was told of the lock.
@@ -46,25 +103,21 @@ pub(crate) enum Race {
     StepUp,
 }
 
-/// Runs `race` [`ROUNDS`] times, each with a user of its own, and gives what came of each.
-pub(crate) async fn run<S: Store + Clone + 'static>(store: S, race: Race) -> Vec<usize> {
-    let mut results = Vec::with_capacity(ROUNDS);
-    for round in 0..ROUNDS {
-        let host = Host::new(store.clone(), &format!("{race:?}-{round}"));
-        results.push(match race {
-            Race::WrongAppCodes => host.wrong_app_codes().await,
-            Race::LockNotices => host.lock_notices().await,
-            Race::WrongEmailCodes => host.wrong_email_codes().await,
-            Race::RightAppCode => host.right_app_code().await,
-            Race::RightEmailCode => host.right_email_code().await,
-            Race::Ticket => host.ticket().await,
-            Race::Confirmation => host.confirmation().await,
-            Race::BrowserToken => host.browser_token().await,
-            Race::WrongStepUpCodes => host.wrong_step_up_codes().await,
-            Race::StepUp => host.step_up().await,
-        });
+impl Race for LoginRace {
+    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize {
+        match self {
+            Self::WrongAppCodes => host.wrong_app_codes().await,
+            Self::LockNotices => host.lock_notices().await,
+            Self::WrongEmailCodes => host.wrong_email_codes().await,
+            Self::RightAppCode => host.right_app_code().await,
+            Self::RightEmailCode => host.right_email_code().await,
+            Self::Ticket => host.ticket().await,
+            Self::Confirmation => host.confirmation().await,
+            Self::BrowserToken => host.browser_token().await,
+            Self::WrongStepUpCodes => host.wrong_step_up_codes().await,
+            Self::StepUp => host.step_up().await,
+        }
     }
-    results
 }
 
 pub(crate) struct Host<S> {
