@@ -8,8 +8,8 @@ use factorgate::policy::Policy;
 use factorgate::testing::{FixedClock, MemoryStore, Outbox, SeededRandom};
 use factorgate::{
     Administrator, Authenticated, BrowserToken, Code, Contact, Elevated, EmailAddress, EpochChange, Event, EventKind,
-    Evidence, FailureBudget, Mfa, Registered, Secret, ServerKey, ServerKeys, SessionClaims, SignedIn, Ticket,
-    Timestamp, UserId,
+    Evidence, FailureBudget, Mfa, Registered, RegistrationRef, Secret, ServerKey, ServerKeys, SessionClaims, SignedIn,
+    Ticket, Timestamp, UserId,
 };
 
 use crate::Act;
@@ -118,7 +118,7 @@ impl World {
 
     /// What must hold of every answer of a flow.
     pub async fn see(&mut self, answer: Answer, mut open: Open) {
-        let epoch = self.model.epoch;
+        let (epoch, mut led_to) = (self.model.epoch, None);
         self.observe(&answer.events);
         if self.model.epoch != epoch {
             // It has registered a factor, and ended every other one.
@@ -133,25 +133,19 @@ impl World {
             assert_eq!(open.epoch, self.model.epoch, "a flow that was ended was completed");
             open.done = true;
             match done {
-                Done::Login(passed) => self.let_in(passed, &open).await,
+                Done::Login(passed) => led_to = self.let_in(passed, &open).await,
                 Done::Registration(registered) => self.registered(registered, &open),
                 Done::StepUp(elevated) => self.stepped_up(elevated, &open),
             }
         }
         open.reference = open.reference.or(answer.reference);
-        self.keep(open);
+        let begun = [Some(open), led_to].into_iter().flatten();
+        self.flows.extend(begun.filter(|open| open.reference.is_some()));
+        self.flows.drain(..self.flows.len().saturating_sub(12));
     }
 
-    fn keep(&mut self, open: Open) {
-        if open.reference.is_some() {
-            self.flows.push(open);
-        }
-        if self.flows.len() > 12 {
-            self.flows.remove(0);
-        }
-    }
-
-    async fn let_in(&mut self, passed: Authenticated, open: &Open) {
+    /// Gives the registration to which a recovered login leads.
+    async fn let_in(&mut self, passed: Authenticated, open: &Open) -> Option<Open> {
         let (evidence, now) = (passed.evidence(), self.clock.time());
         let status = self.mfa.status(&self.user).await.unwrap();
         // Where nothing is owed, there is nothing to guess, and no lock.
@@ -176,13 +170,14 @@ impl World {
         if self.sessions.len() > 8 {
             self.sessions.remove(0);
         }
-        if let Some(recovery) = passed.recovery() {
+        let led_to = passed.recovery().map(|recovery| {
             let text = recovery.registration().to_cookie();
-            let reference = factorgate::RegistrationRef::from_cookie(text.expose_secret()).unwrap();
-            let led_to = Open { policy: open.policy, proved: open.proved.clone(), ..self.opening() };
-            self.keep(Open { reference: Some(Reference::Registration(reference)), ..led_to });
-        }
+            let reference = RegistrationRef::from_cookie(text.expose_secret()).unwrap();
+            let reference = Some(Reference::Registration(reference));
+            Open { policy: open.policy, proved: open.proved.clone(), reference, ..self.opening() }
+        });
         self.passed = Some(passed);
+        led_to
     }
 
     fn registered(&mut self, registered: Registered, open: &Open) {
