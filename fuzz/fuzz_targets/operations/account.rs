@@ -224,7 +224,7 @@ impl World {
                 |(at, app): &(usize, &mut App)| named.is_none_or(|named| named == *at) && !is_worn_out(app.failures);
             let judged = self.model.apps.iter_mut().enumerate().filter(judged);
             let cost = judged.map(|(_, app)| app.failures += 1).count();
-            self.count(cost as u32);
+            self.wrong += cost as u32;
         }
     }
 }
