@@ -1,6 +1,6 @@
 //! Plays every flow from the password to the dashboard in the terminal: `cargo run --example walkthrough`.
 //!
-//! It ends with 0 only if every step came out as it should.
+//! It ends with 0 only if every step came out as it should. With `--features dangerous-export` a user moves out as well.
 
 #[path = "walkthrough/administration.rs"]
 mod administration;
@@ -151,6 +151,8 @@ async fn walk() -> Result {
     passkey().await?;
     administration::company().await?;
     administration::import(&app_only).await?;
+    #[cfg(feature = "dangerous-export")]
+    administration::export(&app_only).await?;
     administration::rotation(&app_only).await?;
     administration::coverage(&app_only).await
 }

@@ -118,6 +118,28 @@ pub(super) async fn rotation(policy: &Policy) -> Result {
     expect("and the old key is needed no more", walk.failed == 0 && !needed)
 }
 
+/// A user who goes to another system.
+#[cfg(feature = "dangerous-export")]
+pub(super) async fn export(policy: &Policy) -> Result {
+    title("Export", "What a user has registered can be taken elsewhere");
+    let here = Host::new()?;
+    let secret = here.register_from_profile("ursula", policy).await?;
+    let root = Administrator::assertion(user("root")?);
+    let export = here.mfa.export(&user("ursula")?, &root).await?;
+    for event in &export.events {
+        println!("  event: {event}");
+    }
+    let device = export.devices.into_iter().next().ok_or("no device")?;
+    let import = Import::new(ImportedDevice::new(device.secret, device.totp).last_step(device.last_step));
+    let there = Host::new()?;
+    there.clock.advance(Duration::from_secs(30));
+    let Imported::Made { .. } = there.mfa.import(&user("ursula")?, &import, &root).await? else {
+        return Err("nothing was imported".into());
+    };
+    let passed = there.log_in_by_app("ursula", &secret, policy).await?;
+    expect("the smartphone goes along", passed.assurance() == Assurance::TwoFactor)
+}
+
 /// An administrator who wants to know who is covered.
 pub(super) async fn coverage(policy: &Policy) -> Result {
     title("Coverage", "Who holds what, and what another policy would do to them");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use factorgate::KeyId;
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -29,10 +30,17 @@ pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) db: SqlitePool,
+    pub(crate) keys: KeyNames,
     pub(crate) mfa: Engine,
     pub(crate) outbox: Outbox,
     pub(crate) passwords: Passwords,
     pub(crate) webauthn: RelyingParty,
+}
+
+/// How the keys of the server are called. The keys themselves are the engine's.
+pub(crate) struct KeyNames {
+    pub(crate) current: KeyId,
+    pub(crate) retired: Vec<KeyId>,
 }
 
 impl Deref for App {
@@ -51,7 +59,8 @@ impl Deref for App {
 ///
 /// [`StartError`] says what is missing.
 pub async fn serve(config: Config) -> Result<Running, StartError> {
-    let key = db::server_key(&config)?;
+    let (server_keys, retired) = db::server_keys(&config)?;
+    let keys = KeyNames { current: server_keys.current_id(), retired };
     let db = db::open(&config.database).await?;
     let passwords = Passwords::new().await?;
     let outbox = Outbox::new(db.clone(), config.smtp_url.as_deref(), &config.mail_from)?;
@@ -62,11 +71,11 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
         println!("First administrator: {}  password: {password}", config.admin_email.as_str());
     }
     let (log, writer) = audit::log(db.clone());
-    let mfa = mfa::engine(&db, outbox.clone(), key, log).await?;
+    let mfa = mfa::engine(&db, outbox.clone(), server_keys, log).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
     let webauthn = RelyingParty::new(addr.port())?;
-    let app = App(Arc::new(Parts { db: db.clone(), mfa, outbox, passwords, webauthn }));
+    let app = App(Arc::new(Parts { db: db.clone(), keys, mfa, outbox, passwords, webauthn }));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async {
         // A sender that is gone stops the server too.

@@ -18,6 +18,8 @@ pub struct Config {
     pub mail_from: String,
     /// The port on the loopback interface; 0 takes a free one.
     pub port: u16,
+    /// The keys that the server had before, in hexadecimal: what they have sealed can be opened.
+    pub retired_keys: Vec<String>,
     /// The server's key in hexadecimal; read from, or put into, a file beside the database if there is none.
     pub server_key: Option<String>,
     /// The mail server. Without it mail is kept, and shown to everybody who can reach the portal.
@@ -55,6 +57,7 @@ impl Config {
     /// |---|---|
     /// | `DATABASE_URL` | `sqlite:portal.db` |
     /// | `FACTORGATE_KEY` | a file beside the database |
+    /// | `FACTORGATE_RETIRED_KEYS` | none: the keys before it, with commas between them |
     /// | `MAIL_FROM` | `Larkfield <no-reply@larkfield.example>` |
     /// | `PORT` | 3000 |
     /// | `PORTAL_ADMIN_EMAIL` | `admin@larkfield.example` |
@@ -76,6 +79,9 @@ impl Config {
             database: Database::parse(&variable("DATABASE_URL").unwrap_or_else(|| "sqlite:portal.db".to_owned()))?,
             mail_from: variable("MAIL_FROM").unwrap_or_else(|| "Larkfield <no-reply@larkfield.example>".to_owned()),
             port: variable("PORT").map_or(Ok(3000), |port| port.parse()).map_err(|_| InvalidConfig::Port)?,
+            retired_keys: variable("FACTORGATE_RETIRED_KEYS")
+                .map(|keys| keys.split(',').map(|key| key.trim().to_owned()).collect())
+                .unwrap_or_default(),
             server_key: variable("FACTORGATE_KEY"),
             smtp_url: variable("SMTP_URL"),
         })
@@ -114,7 +120,8 @@ mod tests {
     fn nothing_need_be_set() {
         let config = with(&[]).unwrap();
         assert_eq!((config.port, config.database), (3000, Database::File("portal.db".into())));
-        assert!(config.smtp_url.is_none() && config.admin_password.is_none());
+        assert!(config.smtp_url.is_none() && config.admin_password.is_none() && config.retired_keys.is_empty());
+        assert_eq!(with(&[("FACTORGATE_RETIRED_KEYS", "ab, cd")]).unwrap().retired_keys, ["ab", "cd"]);
     }
 
     #[test]

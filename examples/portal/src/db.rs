@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use factorgate::{Clock as _, OsRandom, ServerKey, SystemClock, Timestamp};
+use factorgate::{Clock as _, KeyId, OsRandom, ServerKey, ServerKeys, SystemClock, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
@@ -46,8 +46,19 @@ pub(crate) async fn open(database: &Database) -> Result<SqlitePool, StartError> 
     Ok(pool)
 }
 
+/// The keys of the server, and the names of those that are retired.
+pub(crate) fn server_keys(config: &Config) -> Result<(ServerKeys, Vec<KeyId>), StartError> {
+    let (mut keys, mut retired) = (ServerKeys::new(server_key(config)?), Vec::new());
+    for text in &config.retired_keys {
+        let key = ServerKey::from_hex(text)?;
+        retired.push(key.id());
+        keys = keys.with_retired(key);
+    }
+    Ok((keys, retired))
+}
+
 /// The key that seals the records: from the environment, or from a file beside the database.
-pub(crate) fn server_key(config: &Config) -> Result<ServerKey, StartError> {
+fn server_key(config: &Config) -> Result<ServerKey, StartError> {
     if let Some(text) = &config.server_key {
         return Ok(ServerKey::from_hex(text)?);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use factorgate::otpauth::Issuer;
-use factorgate::{Contact, DeviceInfo, Mfa, MfaError, ServerKey, ServerKeys, UserId, UserStatus};
+use factorgate::{Contact, DeviceInfo, Mfa, MfaError, ServerKeys, UserId, UserStatus};
 use factorgate_sqlx::SqliteStore;
 use sqlx::SqlitePool;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -23,11 +23,11 @@ pub(crate) type Engine = Mfa<SqliteStore, Outbox>;
 pub(crate) type EngineError = MfaError<SqliteStore, Outbox>;
 
 /// Makes the engine, and its table.
-pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, key: ServerKey, log: Log) -> Result<Engine, StartError> {
+pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, keys: ServerKeys, log: Log) -> Result<Engine, StartError> {
     let store = SqliteStore::new(db.clone());
     store.migrate().await.map_err(StartError::Store)?;
     let issuer = Issuer::new("Larkfield").map_err(|error| StartError::Internal(error.to_string()))?;
-    Mfa::builder(store, outbox, ServerKeys::new(key), issuer)
+    Mfa::builder(store, outbox, keys, issuer)
         .trust_lifetime(Duration::from_secs(TRUST_DAYS * 24 * 60 * 60))
         .observer(move |event| log.note(event))
         .recovery_hash_checker(is_of_hash)
@@ -47,7 +47,12 @@ fn is_of_hash(typed: &str, hash: &str) -> bool {
 
 /// The name by which the engine knows a user: the row's number, which is never given twice.
 pub(crate) fn user_id(user: &User) -> Result<UserId, Failure> {
-    UserId::new(&user.id.to_string()).map_err(Failure::internal)
+    id_of_row(user.id)
+}
+
+/// The same, where the row is known by its number alone.
+pub(crate) fn id_of_row(row: i64) -> Result<UserId, Failure> {
+    UserId::new(&row.to_string()).map_err(Failure::internal)
 }
 
 /// The user's row that a name of the engine's belongs to.

@@ -9,6 +9,7 @@ mod entry;
 mod exemption;
 mod groups;
 mod journey;
+mod keys;
 mod mailbox;
 mod moving;
 mod odds;
@@ -65,6 +66,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(moving::router())
         .merge(reset::router())
         .merge(exemption::router())
+        .merge(keys::router())
         .merge(audit::router())
         .merge(mailbox::router())
         .fallback(async || Failure::NotFound)

@@ -7,14 +7,11 @@ use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use portal::{Config, Database, Running};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authenticator::Authenticator;
 use crate::driver::Driver;
+pub(crate) use crate::world::World;
 
 pub(crate) const ADMIN: &str = "admin@larkfield.example";
 pub(crate) const ADMIN_PASSWORD: &str = "the administrator's own";
@@ -23,104 +20,6 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
                       apt-get install -y chromium chromium-driver oathtool";
-
-/// Browsers are heavy: a few at a time.
-static TURNS: Semaphore = Semaphore::const_new(3);
-
-/// A portal of its own, with a browser in front of it.
-pub(crate) struct World {
-    pub(crate) browser: Browser,
-    database: Option<PathBuf>,
-    /// A failed test stops the portal, by dropping it, as well as a passed one.
-    _portal: Running,
-    pub(crate) url: String,
-    _turn: SemaphorePermit<'static>,
-}
-
-impl World {
-    pub(crate) async fn start(name: &'static str) -> Self {
-        Self::start_on(name, None).await
-    }
-
-    /// On a database that the test can look into.
-    pub(crate) async fn on_disk(name: &'static str) -> Self {
-        let folder = std::env::temp_dir().join(format!("portal-db-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self::start_on(name, Some(folder.join("portal.db"))).await
-    }
-
-    async fn start_on(name: &'static str, database: Option<PathBuf>) -> Self {
-        let turn = TURNS.acquire().await.unwrap();
-        let portal = portal::serve(Config {
-            admin_email: ADMIN.parse_address(),
-            admin_password: Some(ADMIN_PASSWORD.to_owned()),
-            database: database.clone().map_or(Database::Memory, Database::File),
-            mail_from: "Larkfield <no-reply@larkfield.example>".to_owned(),
-            port: 0,
-            server_key: None,
-            smtp_url: None,
-        })
-        .await
-        .unwrap();
-        let url = portal.url().trim_end_matches('/').to_owned();
-        let browser = Browser::start(name, url.clone()).await;
-        Self { browser, database, _portal: portal, url, _turn: turn }
-    }
-
-    /// Lets every proof of every session be this much older.
-    pub(crate) async fn age_proofs(&self, seconds: u64) {
-        let options = SqliteConnectOptions::new().filename(self.database.as_ref().unwrap());
-        let mut db = SqliteConnection::connect_with(&options).await.unwrap();
-        let sessions: Vec<(Vec<u8>, String)> =
-            sqlx::query_as("SELECT digest, claims FROM sessions").fetch_all(&mut db).await.unwrap();
-        for (digest, claims) in sessions {
-            let update = sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?");
-            update.bind(older(&claims, seconds)).bind(digest).execute(&mut db).await.unwrap();
-        }
-    }
-
-    /// A second browser, before the same portal.
-    pub(crate) async fn second_browser(&self, name: &'static str) -> Browser {
-        Browser::start(name, self.url.clone()).await
-    }
-
-    /// Everything is well: closes the browser.
-    pub(crate) async fn end(&self) {
-        self.browser.client.clone().close().await.unwrap();
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if let Some(folder) = self.database.as_deref().and_then(Path::parent) {
-            let _ = std::fs::remove_dir_all(folder);
-        }
-    }
-}
-
-/// The claims of a session as if everything in them had been proved earlier.
-fn older(claims: &str, seconds: u64) -> String {
-    let earlier = |time: &str| (time.parse::<u64>().unwrap() - seconds).to_string();
-    let field = |field: &str| match field.split_once('=') {
-        Some((key @ ("epoch" | "user"), value)) => format!("{key}={value}"),
-        Some((key, value)) => match value.split_once('@') {
-            Some((id, time)) => format!("{key}={id}@{}", earlier(time)),
-            None => format!("{key}={}", earlier(value)),
-        },
-        None => field.to_owned(),
-    };
-    claims.split(';').map(field).collect::<Vec<_>>().join(";")
-}
-
-trait ParseAddress {
-    fn parse_address(&self) -> factorgate::EmailAddress;
-}
-
-impl ParseAddress for str {
-    fn parse_address(&self) -> factorgate::EmailAddress {
-        factorgate::EmailAddress::new(self).unwrap()
-    }
-}
 
 /// What an administrator decides.
 pub(crate) struct Company {
@@ -141,7 +40,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    async fn start(name: &'static str, url: String) -> Self {
+    pub(crate) async fn start(name: &'static str, url: String) -> Self {
         let driver = Driver::start(name);
         let options = json!({"goog:chromeOptions": {"args": [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

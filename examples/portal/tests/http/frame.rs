@@ -84,7 +84,7 @@ async fn cookies_are_closed_to_scripts_neighbors_and_other_sites() {
 async fn only_administrators_reach_the_administrators_pages() {
     let portal = start(Database::Memory).await.unwrap();
     let nobody = Visit::begin(&portal).await;
-    let pages = ["/admin/security", "/admin/users", "/admin/users/1/reset", "/admin/audit"];
+    let pages = ["/admin/security", "/admin/users", "/admin/users/1/reset", "/admin/audit", "/admin/keys"];
     for path in pages {
         assert_eq!(get(&portal, path, &nobody.cookie).await.header("location"), Some("/sign-in"), "{path}");
     }

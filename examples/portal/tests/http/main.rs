@@ -3,6 +3,7 @@
 mod administrators;
 mod flows;
 mod frame;
+mod keys;
 mod passkeys;
 mod people;
 mod protection;

@@ -14,16 +14,20 @@ pub(crate) async fn start(database: Database) -> Result<Running, StartError> {
 }
 
 pub(crate) async fn start_with(database: Database, smtp_url: Option<String>) -> Result<Running, StartError> {
-    portal::serve(Config {
+    portal::serve(Config { smtp_url, ..config(database) }).await
+}
+
+pub(crate) fn config(database: Database) -> Config {
+    Config {
         admin_email: EmailAddress::new("admin@larkfield.example").unwrap(),
         admin_password: Some(PASSWORD.to_owned()),
         database,
         mail_from: "no-reply@larkfield.example".to_owned(),
         port: 0,
+        retired_keys: Vec::new(),
         server_key: None,
-        smtp_url,
-    })
-    .await
+        smtp_url: None,
+    }
 }
 
 pub(crate) fn credentials(password: &str) -> String {
