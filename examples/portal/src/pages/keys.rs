@@ -84,7 +84,8 @@ async fn reseal(State(app): State<App>, Admin(admin): Admin, Posted(form): Poste
     });
     let walk = walk.await;
     if walk.total.changed > 0 {
-        let words = format!("Sealed {} records anew under the server key {}", walk.total.changed, app.keys.current);
+        let words =
+            format!("Sealed anew under the server key {}: {} of the records", app.keys.current, walk.total.changed);
         audit::note(&app.db, admin.session.user.id, "", &words).await?;
     }
     let step = Step { changed: walk.total.changed, failed: walk.failed, looked_at, users, after: last };

@@ -60,7 +60,9 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &
     let user = &signed_in.session.user;
     if !last {
         passkeys::remove(&app.db, user.id, id).await?;
-        session::close_others(&app.db, user.id, Some(&signed_in.visitor.token)).await?;
+        // What was opened, or trusted, on the word of this passkey ends, as with any other factor.
+        let revocation = app.mfa.revoke_logins(&mfa::user_id(user)?).await?;
+        session::go_on(&app.db, signed_in, &revocation.change).await?;
         audit::note(&app.db, user.id, "", "Removed a passkey, and has another one").await?;
         return go_and_say("/profile", tell(app, user).await);
     }

@@ -69,7 +69,13 @@ async fn a_passkey_is_registered_signs_in_and_is_removed_on_a_fresh_proof() {
     browser.sign_in(ADMIN, ADMIN_PASSWORD).await;
     browser.open("/admin/audit").await;
     let log = browser.text("#events").await;
-    for words in ["Registered a passkey", "Proved by a passkey", "Removed a passkey", "The last passkey was removed"] {
+    for words in [
+        "Registered a passkey",
+        "Proved by a passkey",
+        "Removed a passkey",
+        "All sessions and open sign-ins were ended",
+        "The last passkey was removed",
+    ] {
         assert!(log.contains(words), "{words}: {log}");
     }
     world.end().await;
