@@ -22,12 +22,10 @@ pub(crate) fn measure(report: &mut Report) {
 
     report.case(
         "write a Key URI",
-        0.0,
         vec![with("factorgate", write), with("totp-rs", || black_box(&peer).to_url()).at_most(1.0)],
     );
     report.case(
         "read a Key URI",
-        0.0,
         vec![
             with("factorgate", || KeyUri::parse(black_box(text))),
             with("totp-rs", || totp_rs::Totp::from_url(black_box(text))).at_most(1.0),
@@ -35,7 +33,6 @@ pub(crate) fn measure(report: &mut Report) {
     );
     report.case(
         "Key URI and QR code, SVG",
-        0.0,
         vec![
             with("factorgate", || write().qr().map(|qr| qr.to_svg())),
             with("totp-rs (PNG)", || black_box(&peer).to_qr_png()).at_most(0.5),

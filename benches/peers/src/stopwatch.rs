@@ -1,96 +1,69 @@
-//! Measuring in turn.
+//! Measures contenders in turn, in one process.
 
 use std::hint::black_box;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 400;
-/// How long one measurement takes at least: far above the resolution of the clock.
+use crate::gate::{Bound, Line, median};
+
+const ROUNDS: usize = 150;
+/// The least time of one measurement: far above the resolution of the clock.
 const SPAN: Duration = Duration::from_micros(100);
 
-/// One of those that are compared.
+/// One of the functions that a case compares.
 pub(crate) struct Contender<'a> {
     name: &'static str,
-    /// The greatest ratio that the first contender may have to this one.
-    limit: Option<f64>,
+    bound: Bound,
     run: Box<dyn FnMut() + 'a>,
 }
 
-/// A contender without a limit.
+/// Makes a contender without a limit.
 pub(crate) fn with<'a, T>(name: &'static str, mut run: impl FnMut() -> T + 'a) -> Contender<'a> {
     let run = Box::new(move || {
         black_box(run());
     });
-    Contender { name, limit: None, run }
+    Contender { name, bound: Bound::None, run }
 }
 
 impl Contender<'_> {
-    /// Sets a limit to the ratio.
+    /// Sets the greatest ratio that the first contender may have to this one.
     pub(crate) fn at_most(self, limit: f64) -> Self {
-        Self { limit: Some(limit), ..self }
+        Self { bound: Bound::AtMost(limit), ..self }
+    }
+
+    /// Sets the ratio that the first contender, a control, must exceed.
+    pub(crate) fn above(self, limit: f64) -> Self {
+        Self { bound: Bound::Above(limit), ..self }
     }
 }
 
-/// Prints the cases, and keeps whether all limits hold.
+/// Collects what was measured in this process.
 #[derive(Default)]
 pub(crate) struct Report {
-    cases: usize,
-    over: usize,
+    pub(crate) lines: Vec<Line>,
 }
 
 impl Report {
-    /// Measures the first of `contenders`, which is factorgate, against the others. `apart` is the time of a part of
-    /// it that is left out, in nanoseconds. What is over a limit is measured again, for the machine may have been at
-    /// something else.
-    pub(crate) fn case(&mut self, name: &str, apart: f64, mut contenders: Vec<Contender<'_>>) {
-        let mut times = times(&mut contenders);
-        for _ in 0..2 {
-            if !is_over(&contenders, &times, apart) {
-                break;
-            }
-            times = self::times(&mut contenders);
-        }
+    /// Measures the first of `contenders` against each of the others.
+    pub(crate) fn case(&mut self, name: &str, mut contenders: Vec<Contender<'_>>) {
+        let times = times(&mut contenders);
         let Some((ours, others)) = times.split_first() else { return };
-        let ours = ours - apart;
-        for (peer, time) in contenders.iter().skip(1).zip(others) {
-            self.cases += 1;
-            let ratio = ours / time;
-            let verdict = match peer.limit {
-                None => String::new(),
-                Some(limit) if ratio <= limit => format!("within {limit}"),
-                Some(limit) => {
-                    self.over += 1;
-                    format!("OVER {limit}")
-                }
-            };
-            println!(
-                "{name:<34} {:>9} : {:<28} {:>9}  ratio {ratio:.2}  {verdict}",
-                show(ours),
-                peer.name,
-                show(*time)
-            );
+        for (peer, theirs) in contenders.iter().skip(1).zip(others) {
+            // Within a round both met the same machine. What else it did at other times cancels out.
+            let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+            self.lines.push(Line {
+                case: name.to_owned(),
+                peer: peer.name.to_owned(),
+                bound: peer.bound,
+                ours: median(ours.clone()),
+                theirs: median(theirs.clone()),
+                ratio: median(ratios),
+            });
         }
     }
-
-    /// Prints the sum.
-    pub(crate) fn finish(self) -> ExitCode {
-        println!("peers: {} cases, {} over their limit", self.cases, self.over);
-        if self.over == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    }
 }
 
-/// The time of one call, in nanoseconds.
-pub(crate) fn time_of<T>(run: impl FnMut() -> T) -> f64 {
-    times(&mut [with("", run)]).first().copied().unwrap_or_default()
-}
-
-fn is_over(contenders: &[Contender<'_>], times: &[f64], apart: f64) -> bool {
-    let Some((ours, others)) = times.split_first() else { return false };
-    let over = |(peer, time): (&Contender<'_>, &f64)| peer.limit.is_some_and(|limit| (ours - apart) / time > limit);
-    contenders.iter().skip(1).zip(others).any(over)
-}
-
-fn times(contenders: &mut [Contender<'_>]) -> Vec<f64> {
+/// Measures each contender once a round. Returns the nanoseconds of one call, round by round.
+fn times(contenders: &mut [Contender<'_>]) -> Vec<Vec<f64>> {
     let repeats: Vec<u32> = contenders.iter_mut().map(|one| repeats(&mut one.run)).collect();
     let mut times = vec![Vec::with_capacity(ROUNDS); contenders.len()];
     for _ in 0..ROUNDS {
@@ -100,10 +73,10 @@ fn times(contenders: &mut [Contender<'_>]) -> Vec<f64> {
             times.push(begun.elapsed().as_nanos() as f64 / f64::from(*repeats));
         }
     }
-    times.iter_mut().for_each(|times| times.sort_by(f64::total_cmp));
-    times.iter().filter_map(|times| times.get(ROUNDS / 4).copied()).collect()
+    times
 }
 
+/// Returns how many calls take at least [`SPAN`].
 fn repeats(run: &mut dyn FnMut()) -> u32 {
     let mut repeats = 1;
     loop {
@@ -114,8 +87,4 @@ fn repeats(run: &mut dyn FnMut()) -> u32 {
         }
         repeats *= 2;
     }
-}
-
-fn show(nanoseconds: f64) -> String {
-    if nanoseconds < 10_000.0 { format!("{nanoseconds:.0} ns") } else { format!("{:.1} us", nanoseconds / 1000.0) }
 }
