@@ -161,7 +161,7 @@ impl<S: Store + 'static> Host<S> {
 
     async fn reset(&self, held: &Secret) -> usize {
         let cookie = self.cookie(&app()).await;
-        let wrong = self.text(held, Timestamp::from_secs(0));
+        let wrong = self.wrong_code(held);
         let request = |mfa: Engine<S>, user, cookie: String, wrong: Option<String>| async move {
             let Some(wrong) = wrong else {
                 return drop(mfa.reset_by_admin(&user, &admin(), contact()).await.unwrap());
