@@ -4,6 +4,8 @@
 #[path = "../../../tests/race/mod.rs"]
 mod race;
 
+use std::time::Duration;
+
 use factorgate::{Record, Store, Swap, UserId, Version};
 use factorgate_sqlx::{Error, SqliteStore};
 use race::{LIMIT, LoginRace, Race};
@@ -35,8 +37,11 @@ impl Store for ReadThenWrite {
 
 async fn check(race: impl Race, expected: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let open =
-        async |name: &str| SqliteStore::open(&format!("sqlite:{}", folder.path().join(name).display())).await.unwrap();
+    let open = async |name: &str| {
+        let store = SqliteStore::open(&format!("sqlite:{}", folder.path().join(name).display())).await.unwrap();
+        // A race is about order, not about time: a slow disk, with 32 requests in line, is no failure.
+        store.with_timeout(Duration::from_secs(120))
+    };
     race::check(open("atomic.db").await, ReadThenWrite(open("control.db").await), race, expected).await;
 }
 
