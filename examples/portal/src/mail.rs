@@ -149,7 +149,7 @@ pub(crate) async fn kept_one(db: &SqlitePool, id: i64) -> Result<Option<Kept>, F
 mod tests {
     use super::*;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     #[derive(Clone, Copy)]
     enum Fault {
@@ -158,6 +158,9 @@ mod tests {
         DropAfterData,
         Silent,
     }
+
+    /// How long a server may take that answers, however slow the machine is.
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     /// A mail server with a planned fault, for one mail.
     async fn server(fault: Fault) -> Outbox {
@@ -194,13 +197,14 @@ mod tests {
                 write.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
             }
         });
-        outbox(&url)
+        let longest = if matches!(fault, Fault::Silent) { Duration::from_millis(500) } else { PATIENCE };
+        outbox(&url, longest)
     }
 
-    fn outbox(url: &str) -> Outbox {
+    fn outbox(url: &str, longest: Duration) -> Outbox {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).unwrap().build();
         let from = "a@example.com".parse().unwrap();
-        Outbox::Smtp(Arc::new(Server { transport, from, longest: Duration::from_millis(500) }))
+        Outbox::Smtp(Arc::new(Server { transport, from, longest }))
     }
 
     async fn send(outbox: Outbox) -> Result<(), Undelivered<Cause>> {
@@ -222,8 +226,11 @@ mod tests {
 
     #[tokio::test]
     async fn no_server_is_refused() {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let sent = send(outbox(&format!("smtp://127.0.0.1:{port}"))).await;
+        // Bound, so that nobody else gets the port, and not listening.
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = bound.local_addr().unwrap().port();
+        let sent = send(outbox(&format!("smtp://127.0.0.1:{port}"), PATIENCE)).await;
         assert!(matches!(sent, Err(Undelivered::Refused(_))), "{sent:?}");
     }
 

@@ -1,12 +1,12 @@
 //! ChromeDriver, and the browser that it starts. Both end with the test.
 
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{NEEDED, PATIENCE};
+use crate::support::NEEDED;
 
 pub(crate) struct Driver {
     process: Child,
@@ -16,21 +16,22 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn start(name: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let profile = std::env::temp_dir().join(format!("portal-{name}-{}-{port}", std::process::id()));
+        // The driver takes a free port by itself, and says which: a port that was chosen for it could be taken meanwhile.
         let process = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
+            .arg("--port=0")
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
             .expect(NEEDED);
-        let driver = Self { process, port, profile };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "chromedriver does not listen");
-            std::thread::sleep(Duration::from_millis(30));
-        }
+        let mut driver = Self { process, port: 0, profile: PathBuf::new() };
+        let mut said = BufReader::new(driver.process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = said
+            .find_map(|line| line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        driver.port = port.expect("chromedriver does not say its port");
+        driver.profile = std::env::temp_dir().join(format!("portal-{name}-{}-{}", std::process::id(), driver.port));
+        // What else it says is read, or the pipe would fill.
+        std::thread::spawn(move || said.for_each(drop));
         driver
     }
 }

@@ -17,7 +17,8 @@ pub(crate) const ADMIN: &str = "admin@larkfield.example";
 pub(crate) const ADMIN_PASSWORD: &str = "the administrator's own";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a page may take, however slow the machine is. A page that comes at once is not waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const NEEDED: &str = "the browser tests need Chromium, ChromeDriver and oathtool: \
                       apt-get install -y chromium chromium-driver oathtool";
 

@@ -31,6 +31,8 @@ impl World {
     /// On a database that the test can look into.
     pub(crate) async fn on_disk(name: &'static str) -> Self {
         let folder = std::env::temp_dir().join(format!("portal-db-{name}-{}", std::process::id()));
+        // A process that was killed leaves its folder behind, and its number is given again.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         Self::start_on(name, Some(folder.join("portal.db"))).await
     }

@@ -3,7 +3,7 @@
 use portal::{Database, Running};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::people::{self, User};
 use crate::wire::{Answer, Folder, PASSWORD, Visit, credentials, get, post, start, start_with};
@@ -12,8 +12,8 @@ const EMAIL_CODES: &str = "enforce=yes&email=on&first=after_password";
 
 #[tokio::test]
 async fn a_mail_that_is_not_sent_is_told_and_lets_nobody_in() {
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let portal = start_with(Database::Memory, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
+    let (_bound, url) = nowhere();
+    let portal = start_with(Database::Memory, Some(url)).await.unwrap();
     decide(&portal, EMAIL_CODES).await;
     let (_, answer) = password(&portal).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/sign-in")));
@@ -26,8 +26,8 @@ async fn a_mail_that_is_not_sent_is_told_and_lets_nobody_in() {
 
 #[tokio::test]
 async fn a_mail_of_a_change_that_is_not_sent_is_told_and_the_change_holds() {
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let portal = start_with(Database::Memory, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
+    let (_bound, url) = nowhere();
+    let portal = start_with(Database::Memory, Some(url)).await.unwrap();
     let admin = User::register(&portal, people::admin(&portal).await).await;
     let asked = admin.post(&portal, "/admin/users/1/reset", "").await;
     let (flow, intent) = (asked.cookie_of("__Host-step-up").unwrap(), asked.cookie_of("__Host-intent").unwrap());
@@ -110,6 +110,15 @@ async fn a_registration_is_its_own_users_and_its_page_is_as_closed_as_any() {
     let as_login = get(&portal, "/sign-in/register", &format!("{}; {login}", nobody.cookie)).await;
     assert_eq!(as_login.header("location"), Some("/sign-in"), "a registration is no sign-in");
     portal.stop().await;
+}
+
+/// The URL of a mail server that refuses every connection. Its port is taken while the socket lives: nobody else can
+/// listen there.
+fn nowhere() -> (TcpSocket, String) {
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("smtp://{}", bound.local_addr().unwrap());
+    (bound, url)
 }
 
 /// The administrator decides, while the password is enough.

@@ -1,5 +1,7 @@
 //! An administrator and a user, with smartphones.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use factorgate::otp::Totp;
 use factorgate::{Secret, Timestamp};
 use portal::Running;
@@ -24,6 +26,10 @@ impl User {
         let (shown, _) = shown.split_once("</p>").unwrap();
         let groups = shown.split("<span>").skip(1).map(|group| group.split("</span>").next().unwrap());
         let user = Self { visit, secret: Secret::from_base32(&groups.collect::<String>()).unwrap() };
+        // The code before the one of now expires with the step: a slow machine needs time to send it.
+        while seconds() % 30 >= 20 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         let body = format!("csrf={}&code={}&name=Phone", user.visit.csrf, user.code(-1));
         let done = post(portal, "/profile/devices/register", &cookies, &body).await;
         assert_eq!(done.header("location"), Some("/profile/devices/all-set"), "{}", done.body);
@@ -32,14 +38,17 @@ impl User {
 
     /// The code of a step before or after the one of now.
     pub(crate) fn code(&self, steps: i64) -> String {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let at = Timestamp::from_secs(now.checked_add_signed(30 * steps).unwrap());
+        let at = Timestamp::from_secs(seconds().checked_add_signed(30 * steps).unwrap());
         Totp::default().generate(&self.secret, at).unwrap().expose_secret().expose_secret().to_owned()
     }
 
     pub(crate) async fn post(&self, portal: &Running, path: &str, body: &str) -> Answer {
         post(portal, path, &self.visit.cookie, &format!("csrf={}&{body}", self.visit.csrf)).await
     }
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 pub(crate) async fn admin(portal: &Running) -> Visit {

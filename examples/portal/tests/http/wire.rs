@@ -123,6 +123,8 @@ impl Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("portal-http-{}-{next}", std::process::id()));
+        // A process that was killed leaves its folder behind, and its number is given again.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
