@@ -1,4 +1,4 @@
-//! What a user may know of a registered device: never its secret.
+//! Authenticator apps: their ids, names and facts, never their secrets.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -23,19 +23,51 @@ impl DeviceId {
     }
 }
 
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// Text and serde of an id, which is a number: text in a form, an URL or JSON.
+macro_rules! id_text {
+    ($id:ident) => {
+        impl core::str::FromStr for $id {
+            type Err = core::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl core::fmt::Display for $id {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $id {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $id {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = alloc::string::String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
 }
+pub(crate) use id_text;
+
+
+id_text!(DeviceId);
 
 /// What a user calls a device.
 ///
 /// ```
-/// use factorgate::DeviceName;
+/// use factorgate::device::DeviceName;
 ///
 /// assert_eq!(DeviceName::new(" Alice's Pixel ")?.as_str(), "Alice's Pixel");
-/// # Ok::<_, factorgate::InvalidDeviceName>(())
+/// # Ok::<_, factorgate::device::InvalidDeviceName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceName(Box<str>);
@@ -111,4 +143,18 @@ pub struct DeviceInfo {
     pub last_used_at: Option<Timestamp>,
     /// Whether it was disabled by 100 consecutive wrong codes (NIST SP 800-63B-4 section 3.2.2).
     pub disabled: bool,
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for DeviceInfo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", self.name.as_str())?;
+        map.serialize_entry("added_at", &self.added_at.as_secs())?;
+        map.serialize_entry("last_used_at", &self.last_used_at.map(Timestamp::as_secs))?;
+        map.serialize_entry("disabled", &self.disabled)?;
+        map.end()
+    }
 }

@@ -1,47 +1,52 @@
 //! Why nothing could be decided.
 
-use crate::mailer::{Mailer, Undelivered};
+use crate::mail::{Mailer, Undelivered};
 use crate::random::RandomUnavailable;
-use crate::record::CorruptRecord;
-use crate::store::Store;
+use crate::store::{CorruptRecord, Store};
 
-/// A part that the engine depends on has failed. Whatever it is, nobody is let in, and it says nothing about
-/// the code: a wrong code is an outcome, not an error.
+/// A part that the engine depends on failed, so nothing was decided and nobody was signed in.
 ///
-/// Answer it with a server error (503), never with "wrong code", and log it with its sources.
+/// Answer it with status 503 and log it with its sources. A wrong code is never an error: it is a
+/// [`Refusal`](crate::Refusal).
+///
+/// ```
+/// # fn status<S, M>(error: &factorgate::Error<S, M>) -> u16 {
+/// use factorgate::Error;
+///
+/// match error {
+///     Error::Contention => 503, // with `Retry-After`
+///     _ => 503,                 // and a line in the log
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error<S, M> {
-    /// The clock does not say the time.
-    #[error("the clock does not say the time")]
+    /// The system clock is unavailable.
+    #[error("the clock is unavailable")]
     Clock,
-    /// Other requests changed the record of the user each time it was about to be changed. Nothing was decided;
-    /// the request can be made again.
-    #[error("the record of the user was changed by other requests again and again; try again")]
+    /// Other requests changed the record each time; the request can be repeated.
+    #[error("the record was changed by other requests too often; repeat the request")]
     Contention,
-    /// The record cannot be opened. It was left as it is.
-    #[error("the record of the user cannot be opened")]
+    /// The record cannot be decrypted or decoded; it was left unchanged.
+    #[error("the record cannot be opened; check the server keys")]
     Corrupt(#[source] CorruptRecord),
-    /// A mail that a login waits for was not sent, or may not have been. What it tells of is stored.
-    ///
-    /// A user who waits for a code asks for another one at once: the pause between two mails is lifted, while
-    /// the mail stays counted in its hour. And nobody is let in while the owner of the account cannot be told of it:
-    /// whoever registered a device at a login logs in again, with a code of that device; a recovery code that was used
-    /// stays used, and the user takes the next one.
-    ///
-    /// No other notice stops anything: that it was not delivered is among the events of the answer, as
-    /// [`EventKind::MailUndelivered`](crate::EventKind::MailUndelivered).
-    #[error("what was decided is stored, but a mail that the login waits for was not delivered")]
+    /// A notice that its owner must get before this login completes was not delivered. What was spent stays spent, the
+    /// notice stays owed, and the user repeats the login.
+    #[error("a notice that this login depends on was not delivered; repeat the login")]
     Mailer(#[source] Undelivered<M>),
     /// The source of randomness failed.
-    #[error("no randomness")]
+    #[error("randomness is unavailable")]
     Randomness(#[source] RandomUnavailable),
     /// The store failed. If it failed during a write, the write may have been made: then the code is spent.
     #[error("the store failed")]
     Store(#[source] S),
+    /// The record would become longer than [`Record::MAX_LEN`](crate::store::Record::MAX_LEN), and was not written.
+    #[error("the record would be too long to be read; use a policy that names fewer factors")]
+    TooLarge,
 }
 
-/// The error of an engine over the store `S` and the mailer `M`.
+/// The error type of an engine over the store `S` and the mailer `M`.
 pub type MfaError<S, M> = Error<<S as Store>::Error, <M as Mailer>::Error>;
 
 impl<S, M> From<RandomUnavailable> for Error<S, M> {

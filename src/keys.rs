@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -16,7 +17,7 @@ type Bytes32 = Box<Zeroizing<[u8; 32]>>;
 /// A key of the server, 256 bits, to be kept where the database is not (OWASP ASVS 5.0, 13.3.1).
 ///
 /// ```
-/// use factorgate::{OsRandom, ServerKey};
+/// use factorgate::{env::OsRandom, keys::ServerKey};
 ///
 /// // Once, at installation; keep the text with the other secrets of the server.
 /// let text = ServerKey::generate(&OsRandom)?.to_hex();
@@ -61,7 +62,7 @@ impl ServerKey {
         Ok(Self(key))
     }
 
-    /// The name of the key, which tells nothing about it: what [`Mfa::key_usage`](crate::Mfa::key_usage) calls it.
+    /// The name of the key, which tells nothing about it: what [`Maintenance::key_usage`](crate::maintenance::Maintenance::key_usage) calls it.
     #[must_use]
     pub fn id(&self) -> KeyId {
         let name = self.derive("id");
@@ -122,24 +123,24 @@ pub enum InvalidServerKey {
 /// written, and an outstanding code stays good until it expires. Recovery codes have no expiry: those that were made
 /// under a key are good as long as it is a retired one.
 ///
-/// [`Mfa::reseal_all`](crate::Mfa::reseal_all) seals anew what nobody writes, and tells whether a retired key is still
+/// [`Maintenance::reencrypt_all`](crate::maintenance::Maintenance::reencrypt_all) seals anew what nobody writes, and tells whether a retired key is still
 /// needed. Drop it before, and what it has sealed cannot be opened any more, and what it has made digests of is refused.
 pub struct ServerKeys {
-    current: KeySet,
-    retired: Vec<KeySet>,
+    current: Arc<KeySet>,
+    retired: Vec<Arc<KeySet>>,
 }
 
 impl ServerKeys {
     /// `current` alone.
     #[must_use]
     pub fn new(current: ServerKey) -> Self {
-        Self { current: KeySet::new(&current), retired: Vec::new() }
+        Self { current: Arc::new(KeySet::new(&current)), retired: Vec::new() }
     }
 
     /// Reads what `old` sealed, too. Nothing new is sealed with it.
     #[must_use]
     pub fn with_retired(mut self, old: ServerKey) -> Self {
-        self.retired.push(KeySet::new(&old));
+        self.retired.push(Arc::new(KeySet::new(&old)));
         self
     }
 
@@ -153,7 +154,7 @@ impl ServerKeys {
         &self.current
     }
 
-    pub(crate) fn by_id(&self, id: KeyId) -> Option<&KeySet> {
+    pub(crate) fn by_id(&self, id: KeyId) -> Option<&Arc<KeySet>> {
         core::iter::once(&self.current).chain(&self.retired).find(|keys| keys.id == id)
     }
 }
@@ -170,11 +171,11 @@ impl fmt::Debug for ServerKeys {
 /// Names a [`ServerKey`] without telling anything about it. `Display` shows 16 hexadecimal digits.
 ///
 /// ```
-/// use factorgate::ServerKey;
+/// use factorgate::keys::ServerKey;
 ///
 /// let key = ServerKey::from_hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")?;
 /// assert_eq!(key.id().to_string(), "99b754836ddc878d");
-/// # Ok::<_, factorgate::InvalidServerKey>(())
+/// # Ok::<_, factorgate::keys::InvalidServerKey>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(crate) [u8; 8]);
@@ -191,7 +192,7 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// The keys derived from one server key, one for each purpose.
+/// The keys derived from one server key, one for each purpose. They are shared, never copied.
 pub(crate) struct KeySet {
     pub(crate) id: KeyId,
     pub(crate) seal: Bytes32,

@@ -44,6 +44,9 @@ use core::fmt;
 use core::ops::Range;
 
 use self::parse::Profile;
+#[cfg(feature = "std")]
+pub use crate::qr::{QrCode, QrTooLong};
+
 pub use self::{
     compatibility::{CompatibilityLevel, CompatibilityWarning},
     error::InvalidKeyUri,
@@ -189,8 +192,8 @@ impl KeyUri {
     ///
     /// [`QrTooLong`](crate::QrTooLong) if it is too long for a QR code, which no Key URI is.
     #[cfg(feature = "std")]
-    pub fn qr(&self) -> Result<crate::QrCode, crate::QrTooLong> {
-        crate::QrCode::encode(self.expose_secret())
+    pub fn qr(&self) -> Result<QrCode, QrTooLong> {
+        QrCode::encode(self.expose_secret())
     }
 }
 

@@ -10,33 +10,48 @@ use core::pin::Pin;
 
 use crate::user::UserId;
 
-/// The number of a record's state. Every write makes it greater by one.
+/// The number of a record's state; every write increases it by one.
+///
+/// It converts to and from the `i64` of a `bigint` column.
+///
+/// ```
+/// use factorgate::store::Version;
+///
+/// assert_eq!(i64::from(Version::FIRST), 1);
+/// assert_eq!(Version::from(7), Version::from(7));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version(u64);
+pub struct Version(i64);
 
 impl Version {
-    /// The version of the first record of a user.
+    /// The version of the first record of a user: 1.
     pub const FIRST: Self = Self(1);
-
-    /// The version as a store gives it back.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number, for a store to keep. It counts the writes of one user, so that it fits every integer
-    /// column.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
 
     pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// What a store keeps of a user: sealed bytes, which it can neither read nor change unnoticed.
+impl From<Version> for i64 {
+    fn from(version: Version) -> Self {
+        version.0
+    }
+}
+
+impl From<i64> for Version {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+/// What a store keeps of a user: sealed bytes, which it can neither read nor change unnoticed, and their version.
+///
+/// ```
+/// use factorgate::store::Record;
+///
+/// let record = Record::new(7, vec![1, 2, 3]);
+/// assert_eq!((i64::from(record.version()), record.sealed()), (7, &[1, 2, 3][..]));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     version: Version,
@@ -44,19 +59,22 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record as it was stored.
+    /// The longest record, in bytes: 16 KiB. A usual one has less than 1.25 KiB.
+    pub const MAX_LEN: usize = 16 * 1024;
+
+    /// Takes the record as it was stored.
     #[must_use]
-    pub fn new(version: Version, sealed: Vec<u8>) -> Self {
-        Self { version, sealed }
+    pub fn new(version: impl Into<Version>, sealed: Vec<u8>) -> Self {
+        Self { version: version.into(), sealed }
     }
 
-    /// The version of this state.
+    /// Returns the version of this state.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The sealed bytes. A few hundred, and less than 16 KiB whatever the user holds.
+    /// Returns the sealed bytes.
     #[must_use]
     pub fn sealed(&self) -> &[u8] {
         &self.sealed
@@ -69,14 +87,41 @@ impl fmt::Debug for Record {
     }
 }
 
+/// The record cannot be opened: it was changed, moved from another user, or sealed under a key that the
+/// configuration does not hold. Nobody is let in by it, and it is not overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CorruptRecord {
+    /// The seal is broken: the record was changed, or is another user's or another version's.
+    #[error("the seal of the record is broken: it was changed, or moved from another user")]
+    BrokenSeal,
+    /// The seal is whole, but what it holds is not understood: a newer version of this library wrote it.
+    #[error("the record was written by a newer version of this library")]
+    Content,
+    /// It is no record, or of a newer format.
+    #[error("the bytes are no record that this version of the library can read")]
+    Format,
+    /// It was sealed under a key that is neither the current one nor a retired one.
+    #[error("the record was sealed under a server key that is not configured; add it as a retired key")]
+    UnknownKey,
+}
+
 /// The answer to a compare-and-swap. Exhaustive on purpose: there is no third.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a verdict may be revealed only if the swap was applied"]
 pub enum Swap {
     /// The record is stored, durably.
     Applied,
-    /// Another state was stored; nothing has changed.
+    /// Another version was stored; nothing has changed.
     Conflict,
+}
+
+impl Swap {
+    /// Returns [`Swap::Applied`] for one affected row and [`Swap::Conflict`] for none. Use the count that means "changed":
+    /// some drivers report the rows that were found.
+    pub fn from_rows(affected: u64) -> Self {
+        if affected == 1 { Self::Applied } else { Self::Conflict }
+    }
 }
 
 /// Where the host keeps the records.
@@ -87,6 +132,10 @@ pub enum Swap {
 ///
 /// A future of this trait may be dropped at any await. A write must then be done as a whole or not at all.
 /// A store bounds its own calls in time: the library has no timer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store",
+    note = "implement `factorgate::Store`, or wrap a blocking store: `factorgate::blocking::Ready(store)`"
+)]
 pub trait Store: Send + Sync {
     /// Why the database could not answer.
     type Error: Error + Send + Sync + 'static;
@@ -151,8 +200,9 @@ impl fmt::Debug for AnyStore {
 pub struct AnyError(Box<dyn Error + Send + Sync>);
 
 impl AnyError {
-    pub(crate) fn new(source: impl Error + Send + Sync + 'static) -> Self {
-        Self(Box::new(source))
+    /// Erases the type of `error`.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into())
     }
 }
 

@@ -21,7 +21,7 @@ pub struct UserId(Box<str>);
 
 impl UserId {
     /// The longest identifier, in bytes.
-    pub const MAX_LEN: usize = 255;
+    pub const MAX_LEN: usize = 128;
 
     /// Takes an identifier of 1 to [`UserId::MAX_LEN`] bytes without control characters.
     ///
@@ -71,7 +71,7 @@ pub enum InvalidUserId {
     #[error("a user id may not be empty")]
     Empty,
     /// It is longer than [`UserId::MAX_LEN`].
-    #[error("a user id may be at most 255 bytes long")]
+    #[error("a user id may be at most 128 bytes long")]
     TooLong,
 }
 
@@ -205,7 +205,7 @@ mod tests {
     fn user_ids_are_bounded() {
         assert_eq!(UserId::new(""), Err(InvalidUserId::Empty));
         assert_eq!(UserId::new("a\nb"), Err(InvalidUserId::ControlCharacter));
-        assert_eq!(UserId::new(&"a".repeat(256)), Err(InvalidUserId::TooLong));
-        assert!(UserId::new(&"a".repeat(255)).is_ok());
+        assert_eq!(UserId::new(&"a".repeat(129)), Err(InvalidUserId::TooLong));
+        assert!(UserId::new(&"a".repeat(128)).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Keyed digests: what is stored of the things that a user holds.
+//! Keyed digests: what is stored of codes and tokens.
 //!
 //! A plain or a slow hash of a short code is searched in no time by whoever reads the database; without the
 //! server's key there is nothing to search (OWASP ASVS 5.0, 6.5.2; NIST SP 800-63B-4 section 3.1.1.2).
@@ -8,12 +8,13 @@ use alloc::vec::Vec;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::{Context, Digest, OpenFlow, RecoverySet, StoredRecoveryCode};
+use crate::browser::BrowserToken;
 use crate::code::Code;
 use crate::keys::KeySet;
-use crate::login::{BrowserToken, Purpose, Token};
+use crate::flow::{Purpose, TAG_LEN, Token};
 use crate::mac::hmac_sha256;
-use crate::moving::{Import, LegacyRecoveryCode};
-use crate::recovery::{RecoveryCode, RecoveryCodes};
+use crate::migrate::{Import, LegacyRecoveryCode};
+use crate::recovery_code::{RecoveryCode, RecoveryCodes};
 use crate::secret::SecretText;
 use crate::ticket::Ticket;
 
@@ -67,7 +68,7 @@ impl Digest {
     }
 
     fn matches(&self, cx: &Context<'_>, fields: &[&[u8]]) -> bool {
-        // Whose key is gone from the configuration matches nothing.
+        // A digest whose key is no longer configured matches nothing.
         cx.keys.by_id(self.key).is_some_and(|keys| tag(keys, fields).ct_eq(&self.tag).into())
     }
 }
@@ -100,7 +101,7 @@ impl RecoverySet {
     }
 
     /// As [`RecoverySet::find`], of a code of another system.
-    pub(super) fn find_legacy(&self, cx: &Context<'_>, code: &LegacyRecoveryCode) -> Option<usize> {
+    pub(super) fn find_imported(&self, cx: &Context<'_>, code: &LegacyRecoveryCode) -> Option<usize> {
         self.place_of(cx, &legacy_fields(cx, code))
     }
 
@@ -114,10 +115,16 @@ impl RecoverySet {
     }
 }
 
-fn tag(keys: &KeySet, fields: &[&[u8]]) -> [u8; 32] {
+/// The first half of HMAC-SHA-256 (RFC 2104 section 5): without the key there is nothing to search, and 128 bits are more
+/// than anybody can guess.
+fn tag(keys: &KeySet, fields: &[&[u8]]) -> [u8; TAG_LEN] {
     let mut tag = [0; 32];
     hmac_sha256(&keys.digest, fields, &mut tag);
-    tag
+    let mut short = [0; TAG_LEN];
+    for (to, from) in short.iter_mut().zip(tag) {
+        *to = from;
+    }
+    short
 }
 
 fn token_fields<'a>(cx: &Context<'a>, purpose: Purpose, token: &'a Token) -> [&'a [u8]; 4] {
@@ -141,7 +148,7 @@ fn legacy_fields<'a>(cx: &Context<'a>, code: &'a LegacyRecoveryCode) -> [&'a [u8
 }
 
 fn with_code_fields<T>(cx: &Context<'_>, flow: &OpenFlow, code: &Code, digest: impl FnOnce(&[&[u8]]) -> T) -> T {
-    let address = flow.contact.email.as_ref().map_or("", |(address, _)| address.as_str());
+    let address = flow.contact.address().map_or("", |address| address.as_str());
     let value = zeroize::Zeroizing::new(code.value().to_be_bytes());
     digest(&[
         b"code",

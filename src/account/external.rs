@@ -1,23 +1,21 @@
-//! Factors of the host: binding and removing one, and the host's word that one was checked.
+//! External factors: registering and removing one, and the host's word that one was verified.
 
-use alloc::vec::Vec;
-
-use super::devices::{are_disabled, removal_refused};
-use super::flow::{completed, denied, finished};
-use super::{Account, Context, Decision, Fresh, OpenFlow, Outgoing, Progress, RemovalRefusal, Request};
-use crate::event::{CodeFault, EventKind, Factor};
-use crate::login::{ChangeRefused, Contact, DeniedReason, Elevated, ExternalInfo, Purpose, Refusal};
-use crate::mailer::Notice;
-use crate::policy::{ExternalEvidence, ExternalFactor, Policy, Step};
-use crate::throttle::FailureBudget;
+use super::devices::are_disabled;
+use super::turn::{Turn, Verdict};
+use super::{Account, Change, Context, Decision, Fresh, OpenFlow, OutgoingNotice, Progress, Request};
+use crate::audit::{CodeFault, EventKind, Factor};
+use crate::flow::{Contact, Elevated, Purpose, Refusal, SessionClaims};
+use crate::limits::FailureBudget;
+use crate::mail::Notice;
+use crate::policy::{ExternalEvidence, ExternalFactor, Step};
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-/// The most factors of the host that a user can hold.
+/// The most external factors that a user can have.
 pub(crate) const MAX_EXTERNAL: usize = 5;
 
-/// A factor of the host that the user holds. The host keeps what it is checked with.
-pub(crate) struct HeldFactor {
+/// An external factor that the user has registered. The host keeps what it is verified with.
+pub(crate) struct RegisteredFactor {
     pub(crate) added_at: Timestamp,
     pub(crate) factor: ExternalFactor,
     /// Consecutive failed checks. Time does not reset them.
@@ -25,150 +23,148 @@ pub(crate) struct HeldFactor {
     pub(crate) last_used_at: Option<Timestamp>,
 }
 
-impl HeldFactor {
+impl RegisteredFactor {
     pub(crate) fn is_disabled(&self) -> bool {
         self.failures >= FailureBudget::CONSECUTIVE_CAP
     }
 }
 
 impl Account {
-    /// Binds a factor of the host in a registration in which a device could be registered now: what has been proved for
-    /// the one is enough for the other.
-    pub(crate) fn register_external(&mut self, rq: &Request<'_>, checked: &ExternalEvidence) -> Decision<Progress> {
-        self.at_step(rq, Step::EnrollApp, |account, at| {
-            let factor = checked.factor();
-            let Some(flow) = account.flows.get(at) else { return denied(DeniedReason::FlowEnded) };
-            if flow.purpose != Purpose::Registration || flow.replaces.is_some() {
-                // The policy of a login has asked for a device, and a device makes way for a device.
-                return account.refuse(rq, at, Refusal::NotOpen);
-            }
-            if !is_of_flow(rq, flow, checked) {
-                return account.refuse(rq, at, Refusal::NotFresh);
-            }
-            // Registered anew, it is not disabled any more: that is the way out of it.
-            account.external.retain(|held| held.factor != factor);
-            if account.external.len() >= MAX_EXTERNAL {
-                return account.refuse(rq, at, Refusal::DeviceLimit);
-            }
-            let mut own = account.flows.swap_remove(at);
-            own.evidence.take_external(*checked);
-            let notice = Outgoing::notice(&own.contact, Notice::FactorAdded { factor });
-            account.bind(rq.cx.now, factor);
-            let own = OpenFlow { epoch: account.epoch, ..own };
-            Decision::changed(Progress::Finished(finished(&rq.cx, &own, rq.policy, None)))
-                .with_event(EventKind::ExternalAdded { factor, by: None })
-                .with_event(completed(Purpose::Registration))
-                .with_mail(notice)
+    /// Takes the host's word on an external factor: that it was verified, that it was registered, or that it failed.
+    pub(crate) fn external(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: Fresh,
+        checked: Result<&ExternalEvidence, ExternalFactor>,
+    ) -> Decision<Progress> {
+        let factor = checked.map_or_else(|factor| factor, ExternalEvidence::factor);
+        // In a registration, a factor is registered where a device could be: what was proved for the one is enough for the
+        // other.
+        let registers = rq.purpose == Purpose::Registration && self.registers_now(rq);
+        let step = if registers { Step::EnrollApp } else { Step::External(factor) };
+        self.at_step(rq, fresh, step, |account, flow| match checked {
+            Ok(checked) if registers => account.register_external(&rq.cx, flow, checked),
+            Ok(checked) => account.assert_external(&rq.cx, flow, checked),
+            Err(_) if registers => Turn::refused(Refusal::NotOpen),
+            Err(_) => account.external_failed(factor),
         })
     }
 
-    /// Binds the first factor of a user for whom an administrator vouches.
-    pub(crate) fn register_external_by_admin(
+    fn registers_now(&mut self, rq: &Request<'_>) -> bool {
+        match self.take(rq) {
+            Ok(taken) => {
+                let registers = taken.is_next(Step::EnrollApp);
+                let (at, flow) = taken.into_flow();
+                self.put_back(at, flow);
+                registers
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn register_external(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, checked: &ExternalEvidence) -> Turn {
+        let factor = checked.factor();
+        if flow.replaces.is_some() {
+            // A device is replaced by a device.
+            return Turn::refused(Refusal::NotOpen);
+        }
+        if !is_of_flow(cx, flow, checked) {
+            return Turn::refused(Refusal::NotFresh);
+        }
+        if self.external.iter().filter(|held| held.factor != factor).count() >= MAX_EXTERNAL {
+            return Turn::refused(Refusal::DeviceLimit);
+        }
+        flow.evidence.take_external(*checked);
+        self.bind(cx.now, factor);
+        flow.epoch = self.epoch;
+        Turn::new(Verdict::Complete, [EventKind::ExternalAdded { factor, by: None }])
+            .with_notice(OutgoingNotice::new(&flow.contact, Notice::FactorAdded { factor }))
+    }
+
+    fn assert_external(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, checked: &ExternalEvidence) -> Turn {
+        let factor = checked.factor();
+        if !is_of_flow(cx, flow, checked) {
+            let refused = EventKind::CodeRefused { factor: Factor::External(factor), fault: CodeFault::Expired };
+            return Turn::new(Verdict::Refused(Refusal::NotFresh), [refused]);
+        }
+        flow.evidence.take_external(*checked);
+        if let Some(held) = self.external.iter_mut().find(|held| held.factor == factor) {
+            // NIST SP 800-63B-4 section 3.2.2: a success disregards the failures of its authenticator.
+            held.failures = 0;
+            held.last_used_at = Some(cx.now);
+        }
+        Turn::new(Verdict::Proved, [EventKind::CodeAccepted { factor: Factor::External(factor) }])
+    }
+
+    /// Counts a check that has failed, as a wrong code.
+    fn external_failed(&mut self, factor: ExternalFactor) -> Turn {
+        let refused = EventKind::CodeRefused { factor: Factor::External(factor), fault: CodeFault::Wrong };
+        let held = self.external.iter_mut().find(|held| held.factor == factor);
+        let disabled = held.and_then(|held| {
+            held.failures = held.failures.saturating_add(1);
+            held.is_disabled().then_some(EventKind::ExternalDisabled { factor })
+        });
+        Turn::new(Verdict::Wrong { cost: 1 }, [refused].into_iter().chain(disabled))
+    }
+
+    /// Registers the first factor of a user for whom an administrator vouches.
+    pub(crate) fn register_external_by(
         &mut self,
         cx: &Context<'_>,
         factor: ExternalFactor,
         by: &UserId,
         contact: &Contact,
-    ) -> Decision<Result<(), ChangeRefused>> {
+    ) -> Change<()> {
         if !self.devices.is_empty() || !self.external.is_empty() {
-            return Decision::unchanged(Err(ChangeRefused::HoldsFactor));
+            return Decision::unchanged(Err(Refusal::HasFactor));
         }
         self.bind(cx.now, factor);
         Decision::changed(Ok(()))
             .with_event(EventKind::ExternalAdded { factor, by: Some(by.clone()) })
-            .with_mail(Outgoing::notice(contact, Notice::FactorAdded { factor }))
+            .with_notice(OutgoingNotice::new(contact, Notice::FactorAdded { factor }))
     }
 
     fn bind(&mut self, now: Timestamp, factor: ExternalFactor) {
-        self.external.push(HeldFactor { added_at: now, factor, failures: 0, last_used_at: None });
+        // A factor that is registered again is no longer disabled: that is the way out of it.
+        self.external.retain(|held| held.factor != factor);
+        self.external.push(RegisteredFactor { added_at: now, factor, failures: 0, last_used_at: None });
         self.external.sort_by_key(|held| held.factor);
-        self.ever_held_factor = true;
+        self.ever_had_factor = true;
         // What others have opened was opened by less than is asked for now.
-        self.end_flows();
+        self.end_sessions();
     }
 
-    /// Takes the host's word that it has checked a factor, where that is the step to be taken now.
-    pub(crate) fn assert_external(
-        &mut self,
-        rq: &Request<'_>,
-        fresh: Fresh,
-        checked: &ExternalEvidence,
-    ) -> Decision<Progress> {
-        let factor = checked.factor();
-        self.at_step(rq, Step::External(factor), |account, at| {
-            let Some(flow) = account.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };
-            if !is_of_flow(rq, flow, checked) {
-                let refused = EventKind::CodeRefused { factor: Factor::External(factor), fault: CodeFault::Expired };
-                return account.refuse(rq, at, Refusal::NotFresh).with_event(refused);
-            }
-            flow.evidence.take_external(*checked);
-            if let Some(held) = account.external.iter_mut().find(|held| held.factor == factor) {
-                // NIST SP 800-63B-4 section 3.2.2: a success disregards the failures of its authenticator.
-                held.failures = 0;
-                held.last_used_at = Some(rq.cx.now);
-            }
-            account.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::External(factor) })
-        })
-    }
-
-    /// Counts a check that has failed, as a wrong code.
-    pub(crate) fn external_failed(&mut self, rq: &Request<'_>, factor: ExternalFactor) -> Decision<Progress> {
-        self.at_step(rq, Step::External(factor), |account, at| {
-            let refused = EventKind::CodeRefused { factor: Factor::External(factor), fault: CodeFault::Wrong };
-            let mut events = Vec::from([refused]);
-            if let Some(held) = account.external.iter_mut().find(|held| held.factor == factor) {
-                held.failures = held.failures.saturating_add(1);
-                if held.is_disabled() {
-                    events.push(EventKind::ExternalDisabled { factor });
-                }
-            }
-            account.after_wrong_code(rq, at, 1, events)
-        })
-    }
-
-    /// Removes a factor of the host, on a step-up.
+    /// Removes an external factor.
     pub(crate) fn remove_external(
         &mut self,
         cx: &Context<'_>,
         elevated: &Elevated,
         factor: ExternalFactor,
-        contact: &Contact,
-        policy: &Policy,
-    ) -> Decision<Result<u64, RemovalRefusal>> {
-        if !self.is_elevated(cx, elevated) {
-            return Decision::unchanged(Err(RemovalRefusal::StepUpEnded));
+    ) -> Change<SessionClaims> {
+        if let Err(refusal) = self.check_elevated(cx, elevated) {
+            return Decision::unchanged(Err(refusal));
         }
         if !self.external.iter().any(|held| held.factor == factor) {
-            return Decision::unchanged(Err(RemovalRefusal::UnknownFactor));
+            return Decision::unchanged(Err(Refusal::Unknown));
         }
-        let event = EventKind::ExternalRemovalRefused { factor };
-        if let Err(refused) = policy.allows_removal_of_external(&self.standing(cx.now, contact), factor) {
-            return removal_refused(RemovalRefusal::Policy(refused), event);
-        }
-        let (held, others): (Vec<&HeldFactor>, Vec<_>) = self.external.iter().partition(|held| held.factor == factor);
-        if !held.into_iter().all(HeldFactor::is_disabled) && are_disabled(&self.devices, others) {
-            return removal_refused(RemovalRefusal::OthersDisabled, event);
+        let session = elevated.session();
+        let allowed = session.policy.allows_removal_of_external(&self.standing(cx.now, session.contact.standing()), factor);
+        let (held, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) =
+            self.external.iter().partition(|held| held.factor == factor);
+        let strands = !held.into_iter().all(RegisteredFactor::is_disabled) && are_disabled(&self.devices, others);
+        if allowed.is_err() || strands {
+            return Decision::unchanged(Err(Refusal::LastFactor)).with_event(EventKind::ExternalRemovalRefused { factor });
         }
         self.external.retain(|held| held.factor != factor);
-        self.end_flows();
-        Decision::changed(Ok(self.epoch))
+        self.end_sessions();
+        Decision::changed(Ok(self.continued(elevated)))
             .with_event(EventKind::ExternalRemoved { factor })
-            .with_mail(Outgoing::notice(contact, Notice::FactorRemoved { factor }))
-    }
-
-    pub(crate) fn external_list(&self) -> Vec<ExternalInfo> {
-        let info = |held: &HeldFactor| ExternalInfo {
-            factor: held.factor,
-            added_at: held.added_at,
-            last_used_at: held.last_used_at,
-            disabled: held.is_disabled(),
-        };
-        self.external.iter().map(info).collect()
+            .with_notice(OutgoingNotice::new(&session.contact, Notice::FactorRemoved { factor }))
     }
 }
 
 /// Whether the host has made its check in this flow: a check before it was of another one, and one that lies in the
 /// future is of none.
-fn is_of_flow(rq: &Request<'_>, flow: &OpenFlow, checked: &ExternalEvidence) -> bool {
-    (flow.begun_at..=rq.cx.now).contains(&checked.at())
+fn is_of_flow(cx: &Context<'_>, flow: &OpenFlow, checked: &ExternalEvidence) -> bool {
+    (flow.begun_at..=cx.now).contains(&checked.at())
 }

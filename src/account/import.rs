@@ -1,17 +1,18 @@
-//! What comes from another system: its devices, and its recovery codes.
+//! Import of another system's devices and recovery codes, and the use of a recovery code of either kind.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Account, Context, Decision, Device, Fresh, Progress, RecoverySet, Request};
+use super::turn::{Turn, Verdict};
+use super::{Account, Change, Context, Decision, Device, Fresh, Progress, RecoverySet, Request};
+use crate::audit::{CodeFault, EventKind, Factor};
 use crate::device::DeviceId;
-use crate::event::{CodeFault, EventKind, Factor};
-use crate::login::Refusal;
-use crate::moving::{Import, ImportedDevice, LegacyRecoveryCode, NotImported};
+use crate::flow::Refusal;
+use crate::limits::Failures;
+use crate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
 use crate::policy::Step;
-use crate::recovery::RecoveryCode;
+use crate::recovery_code::RecoveryCode;
 use crate::secret::{Secret, SecretText};
-use crate::throttle::Failures;
 use crate::user::UserId;
 
 /// How far ahead a last step may lie: more than every clock is off that gave a right code.
@@ -21,6 +22,7 @@ const FUTURE: Duration = Duration::from_secs(60 * 60);
 pub(crate) struct Prepaid {
     before: Failures,
     after: Failures,
+    pub(crate) code: LegacyRecoveryCode,
     /// What was to be guessed.
     pub(crate) hashes: Vec<SecretText>,
 }
@@ -31,28 +33,28 @@ impl Account {
     /// What others have opened was opened by less than is asked for now, as after a registration.
     pub(crate) fn import(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         import: &Import,
         by: &UserId,
         checks_hashes: bool,
-    ) -> Decision<Result<(), NotImported>> {
-        if self.ever_held_factor || !self.devices.is_empty() {
-            return Decision::unchanged(Err(NotImported::HeldFactor));
+    ) -> Change<()> {
+        if self.ever_had_factor || !self.devices.is_empty() {
+            return Decision::unchanged(Err(Refusal::HasFactor));
         }
         if !import.hashes.is_empty() && !checks_hashes {
-            return Decision::unchanged(Err(NotImported::NoHashChecker));
+            return Decision::unchanged(Err(Refusal::NoHashChecker));
         }
         let mut devices = Vec::with_capacity(import.devices.len());
         for (id, device) in (self.last_device.saturating_add(1)..).zip(&import.devices) {
-            match Device::imported(&cx, DeviceId::new(id), device) {
+            match Device::imported(cx, DeviceId::new(id), device) {
                 Some(device) => devices.push(device),
-                None => return Decision::unchanged(Err(NotImported::InFuture)),
+                None => return Decision::unchanged(Err(Refusal::ImportInFuture)),
             }
         }
         self.last_device = self.last_device.saturating_add(devices.len() as u64);
-        self.ever_held_factor = true;
-        self.recovery = Some(RecoverySet::of_import(&cx, import)).filter(|set| set.left() > 0);
-        self.end_flows();
+        self.ever_had_factor = true;
+        self.recovery = Some(RecoverySet::of_import(cx, import)).filter(|set| set.left() > 0);
+        self.end_sessions();
         let recovery_codes = self.recovery.as_ref().map_or(0, RecoverySet::left);
         let mut decision =
             Decision::changed(Ok(())).with_event(EventKind::FactorsImported { by: by.clone(), recovery_codes });
@@ -61,36 +63,33 @@ impl Account {
         decision
     }
 
-    /// Spends a recovery code, of another system or of this library. Where only a hash can tell whether it is right, the
-    /// guess is counted as a wrong one first, and what is to be checked comes with it.
-    pub(crate) fn guess_legacy_code(
+    /// Verifies a recovery code in place of an app code, of this library or of another system, and spends it. If only a
+    /// hash can tell whether it is right, the guess is counted as a wrong one first, and what is to be checked comes with
+    /// the answer.
+    pub(crate) fn verify_recovery_code(
         &mut self,
         rq: &Request<'_>,
         fresh: Fresh,
-        code: &LegacyRecoveryCode,
+        typed: &str,
     ) -> Decision<(Progress, Option<Prepaid>)> {
-        let mut prepaid = None;
-        let Decision { changed, events, mails, value } = self.at_step(rq, Step::RecoveryCode, |account, at| {
-            let Some(set) = &account.recovery else { return account.refuse(rq, at, Refusal::WrongCode) };
+        let (mut guessed, before) = (None, self.failures);
+        let decision = self.at_step(rq, fresh, Step::RecoveryCode, |account, flow| {
+            let Some(set) = &account.recovery else { return Turn::refused(Refusal::WrongCode) };
             let Some(hashes) = &set.imported else {
-                return match RecoveryCode::parse(code.expose_secret()) {
-                    Ok(code) => {
-                        let found = set.find(&rq.cx, &code);
-                        account.judge_recovery_code(rq, fresh, at, found)
-                    }
-                    Err(_) => account.refuse(rq, at, Refusal::Malformed),
-                };
+                let Ok(code) = RecoveryCode::parse(typed) else { return Turn::refused(Refusal::Malformed) };
+                let found = set.find(&rq.cx, &code);
+                return account.judge_recovery_code(&rq.cx, flow, found);
             };
-            let found = set.find_legacy(&rq.cx, code);
-            if found.is_some() || hashes.is_empty() {
-                return account.judge_recovery_code(rq, fresh, at, found);
+            let Ok(code) = LegacyRecoveryCode::parse(typed) else { return Turn::refused(Refusal::Malformed) };
+            let found = set.find_imported(&rq.cx, &code);
+            if found.is_none() && !hashes.is_empty() {
+                guessed = Some((code, hashes.iter().map(SecretText::duplicate).collect()));
             }
-            let (before, hashes) = (account.failures, hashes.iter().map(SecretText::duplicate).collect());
-            let decision = account.judge_recovery_code(rq, fresh, at, None);
-            prepaid = Some(Prepaid { before, after: account.failures, hashes });
-            decision
+            account.judge_recovery_code(&rq.cx, flow, found)
         });
-        Decision { changed, events, mails, value: (value, prepaid) }
+        let after = self.failures;
+        let prepaid = guessed.map(|(code, hashes)| Prepaid { before, after, code, hashes });
+        decision.map(|progress| (progress, prepaid))
     }
 
     /// Accepts the code of a guess that was checked, and is right: it was no guess. The hash is dropped with it.
@@ -105,7 +104,7 @@ impl Account {
         if let Some(set) = &mut self.recovery {
             set.failures = set.failures.saturating_sub(1);
         }
-        let mut decision = self.at_step(rq, Step::RecoveryCode, |account, at| {
+        let decision = self.at_step(rq, fresh, Step::RecoveryCode, |account, flow| {
             let hashes = account.recovery.as_mut().and_then(|set| set.imported.as_mut());
             let place = hashes
                 .as_ref()
@@ -113,16 +112,16 @@ impl Account {
             match hashes.zip(place) {
                 Some((hashes, place)) => {
                     hashes.remove(place);
-                    account.accept_recovery_code(rq, fresh, at)
+                    account.accept_recovery_code(&rq.cx, flow)
                 }
                 // Another request came first.
-                None => account
-                    .refuse(rq, at, Refusal::WrongCode)
-                    .with_event(EventKind::CodeRefused { factor: Factor::Recovery, fault: CodeFault::Replayed }),
+                None => {
+                    let refused = EventKind::CodeRefused { factor: Factor::Recovery, fault: CodeFault::Replayed };
+                    Turn::new(Verdict::Refused(Refusal::WrongCode), [refused])
+                }
             }
         });
-        decision.changed = true;
-        decision
+        Decision { changed: true, ..decision }
     }
 }
 

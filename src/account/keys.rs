@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
-use super::{Account, Digest, RecoverySet};
+use super::{Account, RecoverySet};
 use crate::keys::KeyId;
 use crate::time::Timestamp;
 
@@ -12,11 +12,13 @@ impl Account {
     pub(crate) fn keys_needed(&self, now: Timestamp) -> BTreeSet<KeyId> {
         // Every field by its name: one that is added, and holds a digest, cannot be forgotten.
         let Self {
+            address_change: _,
             browsers,
             devices: _,
             email_failures: _,
             epoch,
-            ever_held_factor: _,
+            erased: _,
+            ever_had_factor: _,
             exemption: _,
             external: _,
             failures: _,
@@ -24,25 +26,29 @@ impl Account {
             grace: _,
             issues: _,
             last_device: _,
+            owed: _,
             pending_recovery,
             recovery,
+            // Digests of rows can be made again, from the row that the host passes.
+            row: _,
+            stale_row: _,
+            tail: _,
             ticket,
         } = self;
-        let ticket = ticket.iter().filter(|ticket| now < ticket.expires_at).map(|ticket| &ticket.digest);
+        let ticket = ticket.iter().filter(|ticket| now < ticket.expires_at).map(|ticket| ticket.digest.key);
         let flows = flows.iter().filter(|flow| flow.epoch == *epoch && now < flow.expires_at);
         let flows = flows.flat_map(|flow| {
-            let codes = flow.code.iter().flat_map(|code| [Some(&code.digest), code.superseded.as_ref()]);
-            [Some(&flow.token)].into_iter().chain(codes).flatten()
+            let codes = flow.code.iter().flat_map(|code| [Some(code.digest), code.superseded]).flatten();
+            [flow.token.key, flow.row.key].into_iter().chain(codes.map(|digest| digest.key))
         });
         let browsers = browsers.trusted.iter().filter(|browser| now < browser.until);
         let browsers = browsers.flat_map(|browser| {
-            let replaced = browser.replaced.iter().map(|(digest, _)| digest);
-            [&browser.series, &browser.token].into_iter().chain(replaced)
+            let replaced = browser.replaced.iter().map(|(digest, _)| digest.key);
+            [browser.series.key, browser.token.key, browser.row.key].into_iter().chain(replaced)
         });
         let pending = pending_recovery.iter().filter(|pending| now < pending.expires_at);
         let sets = recovery.iter().filter(|set| set.is_keyed()).chain(pending.map(|pending| &pending.set));
-        let digests = ticket.chain(flows).chain(browsers).map(|digest: &Digest| digest.key);
-        digests.chain(sets.map(|set| set.key)).collect()
+        ticket.chain(flows).chain(browsers).chain(sets.map(|set| set.key)).collect()
     }
 }
 

@@ -1,90 +1,97 @@
 //! The aggregate of one user, and its pure transitions: no clock, no randomness, no storage.
 //!
-//! A transition changes the account in memory and says whether anything changed. `mfa` seals it, swaps it in,
-//! and only then reveals what the transition came to.
+//! A transition changes the account in memory and says whether anything changed. `mfa` seals it, swaps it in, and only
+//! then reveals what the transition came to.
 
-mod company;
+mod administration;
+mod browsers;
 mod devices;
 mod digest;
 mod enroll;
 mod external;
-mod flow;
+mod flows;
 mod import;
 mod keys;
-mod proof;
+mod notices;
+mod outlook;
 mod recovery;
-mod replace;
-mod reset;
-mod step_up;
-mod trust;
+mod sessions;
+mod status;
+mod turn;
 mod verify;
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::browser::BrowserName;
+use crate::audit::EventKind;
+use crate::browser::Series;
 use crate::code::{Code, Digits};
-use crate::device::{DeviceId, DeviceInfo, DeviceName};
-use crate::event::EventKind;
+use crate::device::{DeviceId, DeviceName};
+use crate::flow::{Contact, Evidence, Judge, Open, Passed, Purpose, Refusal, RowDigest, TAG_LEN, Token};
 use crate::keys::{KeyId, ServerKeys};
-use crate::login::{Contact, DeniedReason, Evidence, Finished, Open, Purpose, Series, Token};
-use crate::mailer::Notice;
-use crate::moving::Import;
+use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues};
+use crate::migrate::Import;
 use crate::otp::{TimeStep, Totp, Window};
 use crate::otpauth::{Issuer, KeyUri};
-use crate::policy::{DeviceStanding, EmailStanding, Exemption, Grace, Policy, Standing, Step};
+use crate::policy::{Exemption, Grace, Policy};
 use crate::secret::Secret;
-use crate::throttle::{FailureBudget, Failures, IssuanceBudget, Issues};
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
 
-pub(crate) use self::devices::RemovalRefusal;
-pub(crate) use self::external::{HeldFactor, MAX_EXTERNAL};
-pub(crate) use self::flow::Opening;
-pub(crate) use self::proof::Unproved;
+pub(crate) use self::browsers::{Browsers, MAX_BROWSERS, TrustedBrowser};
+pub(crate) use self::external::{MAX_EXTERNAL, RegisteredFactor};
+pub(crate) use self::flows::Opening;
+pub(crate) use self::import::Prepaid;
+pub(crate) use self::notices::{MAX_OWED, MAX_TAIL, NumberedEvent, OutgoingNotice, OwedNotice, Owed, Tail};
 pub(crate) use self::recovery::{PendingRecovery, RecoverySet, StoredRecoveryCode};
-pub(crate) use self::step_up::Session;
-pub(crate) use self::trust::{Browsers, MAX_BROWSERS, TrustedBrowser};
 
-/// The most devices that a user can hold.
+/// The most devices that a user can have.
 pub(crate) const MAX_DEVICES: usize = Import::MAX_DEVICES;
-/// The most flows that are open for a user; the oldest makes way for a new one.
-pub(crate) const MAX_FLOWS: usize = 5;
 /// How long a flow is open, and how long a registration waits for its code.
 pub(crate) const FLOW_LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// Wrong codes after which a pending registration is dropped. They are no guesses: whoever confirms was
-/// shown the secret.
+/// Wrong codes after which a pending registration is dropped. They are no guesses: whoever confirms was shown the secret.
 pub(crate) const ATTEMPTS_PER_ENROLLMENT: u32 = 10;
-/// How long a ticket is good.
+/// How long a ticket is valid.
 pub(crate) const TICKET_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a row that was replaced is refused at the beginning of a login.
+pub(crate) const STALE_ROW_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// All that is kept of a user.
 #[derive(Default)]
 pub(crate) struct Account {
+    /// Until when no code is mailed, because the host is writing a new address.
+    pub(crate) address_change: Option<Timestamp>,
     pub(crate) browsers: Browsers,
     pub(crate) devices: Vec<Device>,
     /// Consecutive wrong e-mail codes.
     pub(crate) email_failures: u32,
     /// Flows and sessions of an earlier epoch are dead.
     pub(crate) epoch: u64,
+    /// Only a tombstone is left: nothing can be opened for this user.
+    pub(crate) erased: bool,
     /// It never becomes false again.
-    pub(crate) ever_held_factor: bool,
+    pub(crate) ever_had_factor: bool,
     pub(crate) exemption: Option<Exemption>,
-    /// The factors of the host that the user holds.
-    pub(crate) external: Vec<HeldFactor>,
+    /// The external factors that the user has registered.
+    pub(crate) external: Vec<RegisteredFactor>,
     pub(crate) failures: Failures,
     pub(crate) flows: Vec<OpenFlow>,
     /// Written once.
     pub(crate) grace: Grace,
     pub(crate) issues: Issues,
     pub(crate) last_device: u64,
+    pub(crate) owed: Owed,
     pub(crate) pending_recovery: Option<PendingRecovery>,
     pub(crate) recovery: Option<RecoverySet>,
+    /// The row that the last login was begun with, or that was reported.
+    pub(crate) row: Option<RowDigest>,
+    /// The row that the last reported change replaced, and until when it is refused.
+    pub(crate) stale_row: Option<(RowDigest, Timestamp)>,
+    pub(crate) tail: Tail,
     pub(crate) ticket: Option<StoredTicket>,
 }
 
@@ -101,7 +108,7 @@ pub(crate) struct Device {
     pub(crate) totp: Totp,
 }
 
-/// A login, or a registration from the profile, that is under way. It keeps evidence, never a plan.
+/// A flow that is open. It keeps evidence, never a plan.
 pub(crate) struct OpenFlow {
     pub(crate) begun_at: Timestamp,
     pub(crate) code: Option<IssuedCode>,
@@ -110,11 +117,15 @@ pub(crate) struct OpenFlow {
     pub(crate) evidence: Evidence,
     pub(crate) expires_at: Timestamp,
     pub(crate) pending: Option<Pending>,
-    /// The policy when it began; what is asked is the strictest of this and the policy now.
+    /// The policy when it began; the flow is judged by the strictest of this and the policy of now.
     pub(crate) policy: Policy,
     pub(crate) purpose: Purpose,
-    /// The device whose place the registration takes.
+    /// The device that the registration replaces.
     pub(crate) replaces: Option<DeviceId>,
+    /// The row that it was begun with.
+    pub(crate) row: RowDigest,
+    /// The number of the session that it was begun in; of a login, of the session that it opens.
+    pub(crate) session: u64,
     pub(crate) token: Digest,
 }
 
@@ -123,8 +134,9 @@ pub(crate) struct IssuedCode {
     pub(crate) attempts: u32,
     pub(crate) digest: Digest,
     pub(crate) expires_at: Timestamp,
-    pub(crate) sent_at: Timestamp,
-    /// The code before it: refused, but no guess.
+    /// `None` once the mail system has refused it.
+    pub(crate) sent_at: Option<Timestamp>,
+    /// The code before it.
     pub(crate) superseded: Option<Digest>,
 }
 
@@ -141,11 +153,11 @@ pub(crate) struct StoredTicket {
     pub(crate) expires_at: Timestamp,
 }
 
-/// A keyed digest of something that a user holds.
+/// A keyed digest of something that a user has.
 #[derive(Clone, Copy)]
 pub(crate) struct Digest {
     pub(crate) key: KeyId,
-    pub(crate) tag: [u8; 32],
+    pub(crate) tag: [u8; TAG_LEN],
 }
 
 /// The settings of the engine.
@@ -161,7 +173,7 @@ pub(crate) struct Rules {
     pub(crate) window: Window,
 }
 
-/// What a transition is told.
+/// What a transition is given.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) keys: &'a ServerKeys,
@@ -170,10 +182,11 @@ pub(crate) struct Context<'a> {
     pub(crate) user: &'a UserId,
 }
 
-/// What a request on an open flow brings with it.
+/// A request on an open flow.
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) cx: Context<'a>,
-    pub(crate) policy: &'a Policy,
+    pub(crate) judge: Judge<'a>,
     pub(crate) purpose: Purpose,
     pub(crate) token: &'a Token,
 }
@@ -183,6 +196,7 @@ pub(crate) struct Fresh {
     pub(crate) code: Code,
     pub(crate) secret: Secret,
     pub(crate) series: Box<Zeroizing<Series>>,
+    pub(crate) session: u64,
     pub(crate) ticket: Ticket,
     pub(crate) token: Token,
 }
@@ -190,18 +204,27 @@ pub(crate) struct Fresh {
 /// What a transition came to. Nothing of it is revealed before the change is stored.
 pub(crate) struct Decision<T> {
     pub(crate) changed: bool,
+    /// A code to mail after the commit. It is not stored; the user can ask for another one.
+    pub(crate) code: Option<CodeToSend>,
     pub(crate) events: Vec<EventKind>,
-    pub(crate) mails: Vec<Outgoing>,
+    /// Notices that become part of the commit.
+    pub(crate) notices: Vec<OutgoingNotice>,
     pub(crate) value: T,
+}
+
+pub(crate) struct CodeToSend {
+    pub(crate) code: Code,
+    pub(crate) to: EmailAddress,
+    pub(crate) valid_for: Duration,
 }
 
 impl<T> Decision<T> {
     pub(crate) fn unchanged(value: T) -> Self {
-        Self { changed: false, events: Vec::new(), mails: Vec::new(), value }
+        Self { changed: false, code: None, events: Vec::new(), notices: Vec::new(), value }
     }
 
     pub(crate) fn changed(value: T) -> Self {
-        Self { changed: true, events: Vec::new(), mails: Vec::new(), value }
+        Self { changed: true, ..Self::unchanged(value) }
     }
 
     pub(crate) fn with_event(mut self, event: EventKind) -> Self {
@@ -209,114 +232,59 @@ impl<T> Decision<T> {
         self
     }
 
-    pub(crate) fn with_mail(mut self, mail: Option<Outgoing>) -> Self {
-        self.mails.extend(mail);
+    pub(crate) fn with_events(mut self, events: impl IntoIterator<Item = EventKind>) -> Self {
+        self.events.extend(events);
         self
     }
-}
 
-/// A mail that is sent after the commit.
-pub(crate) enum Outgoing {
-    Code { to: EmailAddress, code: Code },
-    Notice(OutgoingNotice),
-}
-
-/// Word of a change.
-pub(crate) struct OutgoingNotice {
-    pub(crate) to: EmailAddress,
-    pub(crate) notice: Notice,
-    pub(crate) name: Option<String>,
-    pub(crate) replaced: Option<String>,
-}
-
-impl Outgoing {
-    /// Word of a change, where there is an address for it.
-    pub(crate) fn notice(contact: &Contact, notice: Notice) -> Option<Self> {
-        Self::word(contact, notice, None, None)
+    pub(crate) fn with_notice(mut self, notice: Option<OutgoingNotice>) -> Self {
+        self.notices.extend(notice);
+        self
     }
 
-    /// Word of a device that has taken the place of another one.
-    pub(crate) fn replacement_notice(contact: &Contact, replaced: &DeviceName, device: &DeviceName) -> Option<Self> {
-        Self::word(contact, Notice::DeviceReplaced, Some(device.as_str()), Some(replaced.as_str()))
+    /// The same decision with `events` before its own.
+    pub(crate) fn after(mut self, mut events: Vec<EventKind>) -> Self {
+        events.append(&mut self.events);
+        self.events = events;
+        self
     }
 
-    /// Word of a change to one device.
-    pub(crate) fn device_notice(contact: &Contact, notice: Notice, device: &DeviceName) -> Option<Self> {
-        Self::word(contact, notice, Some(device.as_str()), None)
-    }
-
-    /// Word of what became of a trusted browser.
-    pub(crate) fn browser_notice(contact: &Contact, notice: Notice, browser: &BrowserName) -> Option<Self> {
-        Self::word(contact, notice, Some(browser.as_str()), None)
-    }
-
-    fn word(contact: &Contact, notice: Notice, name: Option<&str>, replaced: Option<&str>) -> Option<Self> {
-        let (to, _) = contact.email.clone()?;
-        let (name, replaced) = (name.map(String::from), replaced.map(String::from));
-        Some(Self::Notice(OutgoingNotice { to, notice, name, replaced }))
+    pub(crate) fn map<U>(self, value: impl FnOnce(T) -> U) -> Decision<U> {
+        let Self { changed, code, events, notices, value: old } = self;
+        Decision { changed, code, events, notices, value: value(old) }
     }
 }
+
+/// What a change of the profile, or by an administrator, came to.
+pub(crate) type Change<T> = Decision<Result<T, Refusal>>;
 
 /// Where a flow stands.
 #[allow(clippy::large_enum_variant, reason = "made once in each operation, and moved twice")]
 pub(crate) enum Progress {
     Challenge(Open),
-    Denied(DeniedReason),
+    /// Whether the flow is still open: waiting, or another request, can continue it.
+    Denied(Refusal, bool),
     Enroll(Open, KeyUri),
-    Finished(Finished),
+    Finished(Passed),
 }
 
 impl Account {
-    /// What the policy may know of the user.
-    pub(crate) fn standing(&self, now: Timestamp, contact: &Contact) -> Standing {
-        let mut standing = Standing::at(now);
-        standing.exemption = self.exemption.clone();
-        standing.external = self.external.iter().map(|held| held.factor).collect();
-        standing.grace = self.grace;
-        standing.device = if !self.devices.is_empty() {
-            DeviceStanding::Confirmed { recovery_codes: self.has_recovery_codes() }
-        } else if self.ever_held_factor {
-            DeviceStanding::Formerly
-        } else {
-            DeviceStanding::Never
-        };
-        standing.pending = self.flows.iter().any(|flow| flow.pending.is_some());
-        standing.email = contact.email.as_ref().map(|(_, email)| EmailStanding {
-            // Who guessed too often at codes by mail is sent none any more.
-            tainted: email.tainted || self.email_failures >= FailureBudget::CONSECUTIVE_CAP,
-            ..*email
-        });
-        standing.ticket = self.ticket.as_ref().is_some_and(|ticket| now < ticket.expires_at);
-        standing
-    }
-
-    pub(crate) fn device_list(&self) -> Vec<DeviceInfo> {
-        let info = |device: &Device| DeviceInfo {
-            id: device.id,
-            name: device.name.clone(),
-            added_at: device.added_at,
-            last_used_at: device.last_used_at,
-            disabled: device.is_disabled(),
-        };
-        self.devices.iter().map(info).collect()
-    }
-
-    /// Whether there is nothing left that could answer `step`, for too many wrong codes.
-    pub(crate) fn is_worn_out(&self, step: Step) -> bool {
-        match step {
-            Step::AppCode => self.devices.iter().all(Device::is_disabled),
-            Step::External(factor) => self.external.iter().any(|held| held.factor == factor && held.is_disabled()),
-            _ => false,
-        }
-    }
-
-    /// Ends every open flow, every session, and the trust in every browser; with them recovery codes that wait for
-    /// their confirmation.
-    pub(crate) fn end_flows(&mut self) {
+    /// Ends every open flow, every session, and the trust in every browser; with them recovery codes that wait for their
+    /// confirmation.
+    pub(crate) fn end_sessions(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.flows.clear();
         self.browsers.trusted.clear();
         self.pending_recovery = None;
+    }
+
+    /// Removes what has ended, on the way to a write.
+    pub(crate) fn sweep(&mut self, now: Timestamp) {
+        let epoch = self.epoch;
+        self.flows.retain(|flow| flow.epoch == epoch && now < flow.expires_at);
+        self.exemption.take_if(|exemption| exemption.until() <= now);
+        self.stale_row.take_if(|(_, until)| *until <= now);
+        self.address_change.take_if(|until| *until <= now);
     }
 }
 

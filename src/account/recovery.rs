@@ -1,23 +1,19 @@
-//! Recovery codes: a set that waits for its confirmation, the set in force, and what the use of a code leads to.
+//! Recovery codes: a set that waits for its confirmation, the active set, and the use of a code.
 
 use alloc::vec::Vec;
 
-use super::{
-    ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Outgoing, Progress,
-    Request,
-};
-use crate::code::Code;
-use crate::event::{CodeFault, EventKind, Factor};
+use super::turn::{Turn, Verdict};
+use super::{ATTEMPTS_PER_ENROLLMENT, Account, Change, Context, Decision, FLOW_LIFETIME, OpenFlow, OutgoingNotice};
+use crate::audit::{CodeFault, EventKind, Factor};
+use crate::flow::{Elevated, Refusal, Session, TAG_LEN};
 use crate::keys::KeyId;
-use crate::login::{ChangeRefused, Contact, Elevated, Purpose, Refusal, Token};
-use crate::mailer::Notice;
-use crate::policy::Step;
-use crate::recovery::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
+use crate::limits::FailureBudget;
+use crate::mail::Notice;
+use crate::recovery_code::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
 use crate::secret::SecretText;
-use crate::throttle::FailureBudget;
 use crate::time::Timestamp;
 
-/// Recovery codes in force, as keyed digests under one key.
+/// Active recovery codes, as keyed digests under one key.
 pub(crate) struct RecoverySet {
     pub(crate) codes: Vec<StoredRecoveryCode>,
     /// Consecutive wrong codes. Time does not reset them.
@@ -28,7 +24,7 @@ pub(crate) struct RecoverySet {
 }
 
 pub(crate) struct StoredRecoveryCode {
-    pub(crate) tag: [u8; 32],
+    pub(crate) tag: [u8; TAG_LEN],
     pub(crate) used: bool,
 }
 
@@ -63,152 +59,88 @@ impl Account {
         self.recovery.as_ref().map(|set| RecoveryCodesLeft::new(set.left()))
     }
 
-    /// Keeps `made` until one of them is typed, on a fresh code of a device. The set before stays in force.
-    pub(crate) fn begin_recovery_codes(
-        &mut self,
-        cx: Context<'_>,
-        code: &Code,
-        made: &RecoveryCodes,
-    ) -> Decision<Result<Timestamp, ChangeRefused>> {
-        if self.devices.is_empty() {
-            return Decision::unchanged(Err(ChangeRefused::NoDevice));
-        }
-        self.with_fresh_code(&cx, code, |account| account.show_recovery_codes(&cx, made))
-    }
-
-    /// Keeps `made` as [`Account::begin_recovery_codes`] does, on a step-up.
-    pub(crate) fn begin_recovery_codes_with(
-        &mut self,
-        cx: Context<'_>,
-        elevated: &Elevated,
-        made: &RecoveryCodes,
-    ) -> Decision<Result<Timestamp, ChangeRefused>> {
-        if self.devices.is_empty() {
-            return Decision::unchanged(Err(ChangeRefused::NoDevice));
-        }
-        if !self.is_elevated(&cx, elevated) {
-            return Decision::unchanged(Err(ChangeRefused::StepUpEnded));
-        }
-        self.show_recovery_codes(&cx, made)
-    }
-
-    fn show_recovery_codes(
+    /// Keeps `made` until one of them is typed. The set before stays active.
+    pub(crate) fn new_recovery_codes(
         &mut self,
         cx: &Context<'_>,
+        elevated: &Elevated,
         made: &RecoveryCodes,
-    ) -> Decision<Result<Timestamp, ChangeRefused>> {
+    ) -> Change<Timestamp> {
+        if let Err(refusal) = self.check_elevated(cx, elevated) {
+            return Decision::unchanged(Err(refusal));
+        }
+        if self.devices.is_empty() {
+            return Decision::unchanged(Err(Refusal::Unknown));
+        }
         let expires_at = cx.now.saturating_add(FLOW_LIFETIME);
         let set = RecoverySet::of_codes(cx, made);
         self.pending_recovery = Some(PendingRecovery { attempts: 0, expires_at, set });
         Decision::changed(Ok(expires_at)).with_event(EventKind::RecoveryCodesShown)
     }
 
-    /// Puts the new codes into force on one of them, which stays good: typing it shows that they were kept. The set
-    /// before is dead, and so is whatever it has opened.
+    /// Activates the new codes with one of them, which stays valid: typing it shows that they were kept. The set before is
+    /// dead, and so is whatever it has opened.
     pub(crate) fn confirm_recovery_codes(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
+        session: &Session,
         code: &RecoveryCode,
-        contact: &Contact,
-    ) -> Decision<Result<(), ChangeRefused>> {
-        if let Some(until) = self.failures.locked(cx.now) {
-            return Decision::unchanged(Err(ChangeRefused::Locked { until }))
+    ) -> Change<()> {
+        if !self.holds(&session.claims, cx.now) {
+            return Decision::unchanged(Err(Refusal::SessionEnded));
+        }
+        if let Some(until) = self.failures.locked(&cx.rules.failures, cx.now) {
+            return Decision::unchanged(Err(Refusal::Locked { until }))
                 .with_event(EventKind::RefusedWhileLocked { until });
         }
         let Some(mut pending) = self.pending_recovery.take_if(|pending| cx.now < pending.expires_at) else {
-            return Decision::unchanged(Err(ChangeRefused::NothingToConfirm));
+            return Decision::unchanged(Err(Refusal::NothingToConfirm));
         };
-        if pending.set.find(&cx, code).is_none() {
+        if pending.set.find(cx, code).is_none() {
             // No guess: whoever confirms was shown the codes.
             pending.attempts += 1;
             self.pending_recovery = Some(pending).filter(|pending| pending.attempts < ATTEMPTS_PER_ENROLLMENT);
             let refused = EventKind::CodeRefused { factor: Factor::RecoveryConfirmation, fault: CodeFault::Wrong };
-            return Decision::changed(Err(ChangeRefused::WrongCode)).with_event(refused);
+            return Decision::changed(Err(Refusal::WrongCode)).with_event(refused);
         }
         self.recovery = Some(pending.set);
         self.flows.retain(|flow| flow.evidence.recovery_code.is_none());
         Decision::changed(Ok(()))
             .with_event(EventKind::RecoveryCodesRenewed)
-            .with_mail(Outgoing::notice(contact, Notice::RecoveryCodesRenewed))
-    }
-
-    /// Spends a recovery code in place of a code of the app.
-    pub(crate) fn verify_recovery_code(
-        &mut self,
-        rq: &Request<'_>,
-        fresh: Fresh,
-        code: &RecoveryCode,
-    ) -> Decision<Progress> {
-        self.at_step(rq, Step::RecoveryCode, |account, at| {
-            let found = account.recovery.as_ref().and_then(|set| set.find(&rq.cx, code));
-            account.judge_recovery_code(rq, fresh, at, found)
-        })
+            .with_notice(OutgoingNotice::new(&session.contact, Notice::RecoveryCodesRenewed))
     }
 
     /// Judges a code that was looked for, and stands at `found`.
-    pub(super) fn judge_recovery_code(
-        &mut self,
-        rq: &Request<'_>,
-        fresh: Fresh,
-        at: usize,
-        found: Option<usize>,
-    ) -> Decision<Progress> {
+    pub(super) fn judge_recovery_code(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, found: Option<usize>) -> Turn {
         let refused = |fault| EventKind::CodeRefused { factor: Factor::Recovery, fault };
-        let Some(set) = &mut self.recovery else { return self.refuse(rq, at, Refusal::WrongCode) };
-        match found.and_then(|place| set.codes.get_mut(place)) {
-            Some(stored) if stored.used => {
-                self.refuse(rq, at, Refusal::WrongCode).with_event(refused(CodeFault::Replayed))
-            }
-            Some(stored) => {
+        let Some(set) = &mut self.recovery else { return Turn::refused(Refusal::WrongCode) };
+        let fault = match found.and_then(|place| set.codes.get_mut(place)) {
+            Some(stored) if !stored.used => {
                 stored.used = true;
-                self.accept_recovery_code(rq, fresh, at)
+                return self.accept_recovery_code(cx, flow);
             }
-            None => {
-                set.failures = set.failures.saturating_add(1);
-                let mut events = Vec::from([refused(CodeFault::Wrong)]);
-                if set.failures == FailureBudget::CONSECUTIVE_CAP {
-                    events.push(EventKind::RecoveryCodesDisabled);
-                }
-                self.after_wrong_code(rq, at, 1, events)
-            }
-        }
+            // A used code costs what a wrong one costs: the difference would tell that the code was right.
+            Some(_) => CodeFault::Replayed,
+            None => CodeFault::Wrong,
+        };
+        set.failures = set.failures.saturating_add(1);
+        let disabled =
+            (set.failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::RecoveryCodesDisabled);
+        Turn::new(Verdict::Wrong { cost: 1 }, [refused(fault)].into_iter().chain(disabled))
     }
 
-    /// Goes on after a recovery code that was right, and is spent.
-    pub(super) fn accept_recovery_code(&mut self, rq: &Request<'_>, fresh: Fresh, at: usize) -> Decision<Progress> {
+    /// Continues after a recovery code that was right, and is spent.
+    pub(super) fn accept_recovery_code(&mut self, cx: &Context<'_>, flow: &mut OpenFlow) -> Turn {
         let left = self.recovery.as_mut().map_or(0, |set| {
             set.failures = 0;
             set.left()
         });
-        let notice = self.flows.get_mut(at).and_then(|flow| {
-            flow.evidence.recovery_code = Some(rq.cx.now);
-            Outgoing::notice(&flow.contact, Notice::RecoveryCodeUsed { left })
-        });
-        let mut decision = self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Recovery });
-        decision.events.insert(1, EventKind::RecoveryCodeUsed { left });
-        decision.with_mail(notice)
-    }
-
-    /// Opens the registration to which a recovered login leads: what paid for the login pays for it, too. From the
-    /// profile it would take another recovery code, and the one that was spent may have been the last.
-    pub(super) fn lead_to_registration(&mut self, cx: &Context<'_>, token: Token, login: &OpenFlow) -> Option<Token> {
-        if login.purpose != Purpose::Login || !login.evidence.is_recovered() {
-            return None;
-        }
-        self.flows.push(OpenFlow {
-            begun_at: cx.now,
-            code: None,
-            contact: login.contact.clone(),
-            epoch: self.epoch,
-            evidence: login.evidence.clone(),
-            expires_at: cx.now.saturating_add(FLOW_LIFETIME),
-            pending: None,
-            policy: login.policy.clone(),
-            purpose: Purpose::Registration,
-            replaces: None,
-            token: Digest::of_token(cx, Purpose::Registration, &token),
-        });
-        Some(token)
+        flow.evidence.recovery_code = Some(cx.now);
+        Turn::new(
+            Verdict::Proved,
+            [EventKind::CodeAccepted { factor: Factor::Recovery }, EventKind::RecoveryCodeUsed { left }],
+        )
+        .with_notice(OutgoingNotice::new(&flow.contact, Notice::RecoveryCodeUsed { left }))
     }
 }
 
@@ -221,7 +153,7 @@ mod tests {
     use crate::otp::{Digits, Totp, Window};
     use crate::otpauth::Issuer;
     use crate::random::OsRandom;
-    use crate::throttle::IssuanceBudget;
+    use crate::limits::IssuanceBudget;
     use crate::user::UserId;
 
     fn rules() -> Rules {
@@ -248,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn h11_a_guess_computes_one_digest_however_many_codes_are_stored() {
+    fn guess_computes_one_digest_however_many_codes_are_stored() {
         let (keys, rules, user) = (ServerKeys::new(key()), rules(), UserId::new("alice").unwrap());
         let cx = Context { keys: &keys, now: Timestamp::from_secs(0), rules: &rules, user: &user };
         let codes = RecoveryCodes::generate(&OsRandom).unwrap();
@@ -265,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn n09_a_stored_code_is_of_one_server_and_one_user_and_is_none_of_its_bytes() {
+    fn stored_code_is_bound_to_server_and_user_and_contains_none_of_its_bytes() {
         let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
         let (old, other) = (key(), ServerKeys::new(key()));
         let text = old.to_hex();

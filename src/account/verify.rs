@@ -2,74 +2,68 @@
 
 use alloc::vec::Vec;
 
-use super::{Account, Context, Decision, Fresh, Outgoing, Progress, Request};
-use crate::account::flow::denied;
+use super::turn::{Turn, Verdict as Ruling};
+use super::{Account, Context, Decision, Device, Fresh, OpenFlow, Progress, Request};
+use crate::audit::{CodeFault, EventKind, Factor};
 use crate::code::Code;
 use crate::device::DeviceId;
-use crate::event::{CodeFault, EventKind, Factor};
-use crate::login::{DeniedReason, Refusal};
-use crate::mailer::Notice;
+use crate::flow::Refusal;
+use crate::limits::{FailureBudget, IssuanceBudget};
 use crate::otp::Verdict;
 use crate::policy::Step;
-use crate::throttle::{FailureBudget, IssuanceBudget};
 use crate::ticket::Ticket;
-
-/// What a code is worth, compared with the devices of the user.
-pub(super) enum Guess {
-    Accepted(DeviceId),
-    Malformed,
-    Replayed,
-    Wrong,
-}
 
 impl Account {
     /// Sends an e-mail code, or another one.
     pub(crate) fn send_email_code(&mut self, rq: &Request<'_>, fresh: Fresh) -> Decision<Progress> {
-        self.at_step(rq, Step::EmailCode, |account, at| match account.issues.wait(&rq.cx.rules.issuance, rq.cx.now) {
-            Some(retry_at) => account.refuse(rq, at, Refusal::TooSoon { retry_at }),
-            None => account.send(rq.cx, fresh, at, rq.policy),
-        })
+        if let Some(retry_at) = self.mail_wait(rq) {
+            return self.at_step(rq, fresh, Step::EmailCode, |_, _| Turn::refused(Refusal::TooSoon { retry_at }));
+        }
+        match self.take_at(rq, Step::EmailCode) {
+            Ok(taken) => {
+                let (at, flow) = taken.into_flow();
+                self.send(rq, fresh, at, flow)
+            }
+            Err(decision) => decision,
+        }
     }
 
     pub(crate) fn verify_email_code(&mut self, rq: &Request<'_>, fresh: Fresh, code: &Code) -> Decision<Progress> {
-        self.at_step(rq, Step::EmailCode, |account, at| account.judge_email_code(rq, fresh, at, code))
+        self.at_step(rq, fresh, Step::EmailCode, |account, flow| account.judge_email_code(&rq.cx, flow, code))
     }
 
-    fn judge_email_code(&mut self, rq: &Request<'_>, fresh: Fresh, at: usize, code: &Code) -> Decision<Progress> {
-        let cx = &rq.cx;
+    fn judge_email_code(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, code: &Code) -> Turn {
         if code.digits() != cx.rules.email_digits {
-            return self.refuse(rq, at, Refusal::Malformed);
+            return Turn::refused(Refusal::Malformed);
         }
-        let Some(flow) = self.flows.get_mut(at) else { return denied(DeniedReason::FlowEnded) };
+        let refused = |fault| EventKind::CodeRefused { factor: Factor::Email, fault };
         let fault = match &flow.code {
-            None => CodeFault::NoneOutstanding,
-            Some(issued) if issued.digest.is_of_code(cx, flow, code) && cx.now < issued.expires_at => {
-                flow.code = None;
-                flow.evidence.email_code = Some(cx.now);
-                self.email_failures = 0;
-                return self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Email });
+            // An expired code is dead: nothing is compared, and nothing is counted.
+            None => return Turn::new(Ruling::Refused(Refusal::WrongCode), [refused(CodeFault::NoneOutstanding)]),
+            Some(issued) if issued.expires_at <= cx.now => {
+                return Turn::new(Ruling::Refused(Refusal::WrongCode), [refused(CodeFault::Expired)]);
             }
-            Some(issued) if issued.digest.is_of_code(cx, flow, code) => CodeFault::Expired,
+            Some(issued) if issued.digest.is_of_code(cx, flow, code) => {
+                let Some(address) = flow.contact.address().cloned() else { return Turn::refused(Refusal::NotOpen) };
+                flow.code = None;
+                flow.evidence.email_code = Some((address.clone(), cx.now));
+                self.email_failures = 0;
+                let was_verified = flow.contact.email.as_ref().is_some_and(|(_, email)| email.verified);
+                let verified = (!was_verified).then_some(EventKind::EmailVerified { address });
+                return Turn::new(Ruling::Proved, [EventKind::CodeAccepted { factor: Factor::Email }].into_iter().chain(verified));
+            }
             Some(issued) if issued.superseded.is_some_and(|old| old.is_of_code(cx, flow, code)) => {
                 CodeFault::Superseded
             }
             Some(_) => CodeFault::Wrong,
         };
-        let refused = EventKind::CodeRefused { factor: Factor::Email, fault };
-        if fault != CodeFault::Wrong {
-            // A right code, or none to compare it with: no guess, and nothing to write.
-            return self.refuse(rq, at, Refusal::WrongCode).with_event(refused);
-        }
         flow.code.take_if(|issued| {
             issued.attempts += 1;
             issued.attempts >= IssuanceBudget::ATTEMPTS_PER_CODE
         });
         self.email_failures = self.email_failures.saturating_add(1);
-        let mut events = Vec::from([refused]);
-        if self.email_failures == FailureBudget::CONSECUTIVE_CAP {
-            events.push(EventKind::EmailDisabled);
-        }
-        self.after_wrong_code(rq, at, 1, events)
+        let disabled = (self.email_failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::EmailDisabled);
+        Turn::new(Ruling::Wrong { cost: 1 }, [refused(fault)].into_iter().chain(disabled))
     }
 
     /// Verifies a code of any device, or of the one that the user has named: `only`.
@@ -80,63 +74,49 @@ impl Account {
         code: &Code,
         only: Option<DeviceId>,
     ) -> Decision<Progress> {
-        self.at_step(rq, Step::AppCode, |account, at| account.judge_app_code(rq, fresh, at, code, only))
+        self.at_step(rq, fresh, Step::AppCode, |account, flow| account.judge_app_code(&rq.cx, flow, code, only))
     }
 
-    fn judge_app_code(
-        &mut self,
-        rq: &Request<'_>,
-        fresh: Fresh,
-        at: usize,
-        code: &Code,
-        only: Option<DeviceId>,
-    ) -> Decision<Progress> {
+    fn judge_app_code(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, code: &Code, only: Option<DeviceId>) -> Turn {
         if let Some(named) = only {
             match self.devices.iter().find(|held| held.id == named) {
-                None => return self.refuse(rq, at, Refusal::UnknownDevice),
-                Some(held) if held.is_disabled() => return self.refuse(rq, at, Refusal::DeviceDisabled),
+                None => return Turn::refused(Refusal::Unknown),
+                Some(held) if held.is_disabled() => return Turn::refused(Refusal::DeviceDisabled),
                 Some(_) => {}
             }
         }
-        match self.guess_app_code(&rq.cx, code, only) {
-            Guess::Accepted(device) => {
-                if let Some(flow) = self.flows.get_mut(at) {
-                    flow.evidence.app_code = Some((device, rq.cx.now));
-                }
-                self.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::App })
+        // Against two devices it is two guesses, and both are paid for before they are compared. The number of devices is
+        // bounded.
+        let cost = self.devices.iter().filter(|device| device.takes(code, only)).count() as u32;
+        if cost == 0 {
+            return Turn::refused(Refusal::Malformed);
+        }
+        if cost > self.failures.left(&cx.rules.failures) {
+            return Turn::refused(Refusal::ChooseDevice);
+        }
+        match self.guess_app_code(cx, code, only) {
+            Ok(device) => {
+                flow.evidence.app_code = Some((device, cx.now));
+                Turn::new(Ruling::Proved, [EventKind::CodeAccepted { factor: Factor::App }])
             }
-            Guess::Malformed => self.refuse(rq, at, Refusal::Malformed),
-            Guess::Replayed => self
-                .refuse(rq, at, Refusal::WrongCode)
-                .with_event(EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Replayed }),
-            Guess::Wrong => {
-                let (cost, events) = self.count_wrong_app_code(code, only);
-                self.after_wrong_code(rq, at, cost, events)
+            // A used code costs what a wrong one costs: the difference would tell that the code was right.
+            Err(fault) => {
+                let mut events = Vec::from([EventKind::CodeRefused { factor: Factor::App, fault }]);
+                for device in self.devices.iter_mut().filter(|device| device.takes(code, only)) {
+                    device.failures += 1;
+                    if device.is_disabled() {
+                        events.push(EventKind::DeviceDisabled { device: device.id });
+                    }
+                }
+                Turn::new(Ruling::Wrong { cost }, events)
             }
         }
     }
 
-    pub(crate) fn redeem_ticket(&mut self, rq: &Request<'_>, fresh: Fresh, ticket: &Ticket) -> Decision<Progress> {
-        self.at_step(rq, Step::Ticket, |account, at| {
-            if !account.ticket.as_ref().is_some_and(|stored| stored.digest.is_of_ticket(&rq.cx, ticket)) {
-                let refused = EventKind::CodeRefused { factor: Factor::Ticket, fault: CodeFault::Wrong };
-                return account.after_wrong_code(rq, at, 1, Vec::from([refused]));
-            }
-            // The step is open, so the ticket has not expired.
-            account.ticket = None;
-            if let Some(flow) = account.flows.get_mut(at) {
-                flow.evidence.ticket = Some(rq.cx.now);
-            }
-            account.advance_with(rq, fresh, at, EventKind::CodeAccepted { factor: Factor::Ticket })
-        })
-    }
-
-    /// Compares a code with every device that is not disabled, or with `only` one, and spends its step where it is
-    /// right.
-    pub(super) fn guess_app_code(&mut self, cx: &Context<'_>, code: &Code, only: Option<DeviceId>) -> Guess {
-        let (mut accepted, mut replayed, mut compared) = (None, false, false);
+    /// Compares a code with every device that is not disabled, or with `only` one, and spends its step if it is right.
+    fn guess_app_code(&mut self, cx: &Context<'_>, code: &Code, only: Option<DeviceId>) -> Result<DeviceId, CodeFault> {
+        let (mut accepted, mut fault) = (None, CodeFault::Wrong);
         for device in self.devices.iter_mut().filter(|device| device.takes(code, only)) {
-            compared = true;
             match device.totp.check(&device.secret, code, cx.now, cx.rules.window, Some(device.last_step)) {
                 Verdict::Accepted(step) => {
                     device.last_step = step;
@@ -145,73 +125,28 @@ impl Account {
                     device.failures = 0;
                     accepted = accepted.or(Some(device.id));
                 }
-                Verdict::Replayed => replayed = true,
+                Verdict::Replayed => fault = CodeFault::Replayed,
                 Verdict::Wrong => {}
             }
         }
-        match accepted {
-            Some(device) => Guess::Accepted(device),
-            None if replayed => Guess::Replayed,
-            None if compared => Guess::Wrong,
-            None => Guess::Malformed,
-        }
+        accepted.ok_or(fault)
     }
 
-    /// Counts a wrong code against each device that it was compared with: against two devices it was two guesses.
-    pub(super) fn count_wrong_app_code(&mut self, code: &Code, only: Option<DeviceId>) -> (u32, Vec<EventKind>) {
-        let mut cost = 0;
-        let mut events = Vec::from([EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Wrong }]);
-        for device in self.devices.iter_mut().filter(|device| device.takes(code, only)) {
-            cost += 1;
-            device.failures += 1;
-            if device.is_disabled() {
-                events.push(EventKind::DeviceDisabled { device: device.id });
+    pub(crate) fn redeem_ticket(&mut self, rq: &Request<'_>, fresh: Fresh, ticket: &Ticket) -> Decision<Progress> {
+        self.at_step(rq, fresh, Step::Ticket, |account, flow| {
+            if !account.ticket.as_ref().is_some_and(|stored| stored.digest.is_of_ticket(&rq.cx, ticket)) {
+                let refused = EventKind::CodeRefused { factor: Factor::Ticket, fault: CodeFault::Wrong };
+                return Turn::new(Ruling::Wrong { cost: 1 }, [refused]);
             }
-        }
-        (cost, events)
-    }
-
-    pub(super) fn after_wrong_code(
-        &mut self,
-        rq: &Request<'_>,
-        at: usize,
-        cost: u32,
-        mut events: Vec<EventKind>,
-    ) -> Decision<Progress> {
-        let mut decision = match self.failures.spend(cost, &rq.cx.rules.failures, rq.cx.now) {
-            Some(until) => {
-                events.push(EventKind::Locked { until });
-                // Whoever guesses has passed the first factor: its owner has to know (OWASP ASVS 5.0, 6.3.5).
-                let lasts = until.saturating_since(rq.cx.now);
-                let contact = self.flows.get(at).map(|flow| &flow.contact);
-                let notice = contact.and_then(|contact| Outgoing::notice(contact, Notice::Locked { lasts }));
-                Decision::changed(Progress::Denied(DeniedReason::Locked { until })).with_mail(notice)
-            }
-            None => Decision::changed(self.look(&rq.cx, at, rq.policy, Some(Refusal::WrongCode))),
-        };
-        decision.events = events;
-        decision
-    }
-
-    pub(super) fn advance_with(
-        &mut self,
-        rq: &Request<'_>,
-        fresh: Fresh,
-        at: usize,
-        event: EventKind,
-    ) -> Decision<Progress> {
-        let mut decision = self.advance(rq.cx, fresh, at, rq.policy);
-        decision.events.insert(0, event);
-        decision
-    }
-
-    /// Refuses what costs nothing.
-    pub(super) fn refuse(&self, rq: &Request<'_>, at: usize, refusal: Refusal) -> Decision<Progress> {
-        Decision::unchanged(self.look(&rq.cx, at, rq.policy, Some(refusal)))
+            // The step is open, so the ticket has not expired.
+            account.ticket = None;
+            flow.evidence.ticket = Some(rq.cx.now);
+            Turn::new(Ruling::Proved, [EventKind::CodeAccepted { factor: Factor::Ticket }])
+        })
     }
 }
 
-impl super::Device {
+impl Device {
     fn takes(&self, code: &Code, only: Option<DeviceId>) -> bool {
         !self.is_disabled() && only.is_none_or(|named| named == self.id) && self.totp.digits() == code.digits()
     }

@@ -6,14 +6,14 @@ use core::time::Duration;
 
 use super::{HashChecker, Mfa, Observer};
 use crate::account::Rules;
-use crate::event::Event;
+use crate::audit::Event;
 use crate::keys::ServerKeys;
-use crate::mailer::Mailer;
+use crate::mail::Mailer;
 use crate::otp::{Digits, Totp, Window};
 use crate::otpauth::Issuer;
 use crate::random::{OsRandom, SecureRandom};
 use crate::store::Store;
-use crate::throttle::{FailureBudget, IssuanceBudget};
+use crate::limits::{FailureBudget, InvalidSettings, IssuanceBudget};
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Settings of an [`Mfa`], to be built.
@@ -26,12 +26,32 @@ impl<S, M> fmt::Debug for MfaBuilder<S, M> {
     }
 }
 
-impl<S: Store, M: Mailer> Mfa<S, M> {
-    /// An engine over the host's `store` and `mailer`.
+impl<S, M> Mfa<S, M> {
+    /// Returns the settings of an engine over the host's `store` and `mailer`.
     ///
     /// `issuer` is the name of the product, as apps and mails show it. It is part of the configuration, never
     /// of a request.
-    pub fn builder(store: S, mailer: M, keys: ServerKeys, issuer: Issuer) -> MfaBuilder<S, M> {
+    ///
+    /// ```
+    /// # fn engine(
+    /// #     store: factorgate::testing::MemoryStore, mailer: factorgate::testing::Outbox, key_in_hex: &str,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// use factorgate::Mfa;
+    /// use factorgate::keys::{ServerKey, ServerKeys};
+    /// use factorgate::otpauth::Issuer;
+    ///
+    /// let keys = ServerKeys::new(ServerKey::from_hex(key_in_hex)?);
+    /// let mfa = Mfa::builder(store, mailer, keys, Issuer::new("ACME")?)
+    ///     .observer(|event| println!("{event}"))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(store: S, mailer: M, keys: ServerKeys, issuer: Issuer) -> MfaBuilder<S, M>
+    where
+        S: Store,
+        M: Mailer,
+    {
         MfaBuilder(Self {
             clock: Box::new(SystemClock),
             hash_checker: None,
@@ -64,7 +84,7 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
     /// The shortest time for which a browser can be trusted: 1 minute.
     pub const MIN_TRUST_LIFETIME: Duration = Duration::from_secs(60);
 
-    /// Another clock than [`SystemClock`].
+    /// Replaces the system clock.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.0.clock = Box::new(clock);
         self
@@ -101,14 +121,14 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         self
     }
 
-    /// Another source of randomness than [`OsRandom`].
+    /// Replaces the source of randomness. Default: [`OsRandom`].
     pub fn random(mut self, random: impl SecureRandom + 'static) -> Self {
         self.0.random = Box::new(random);
         self
     }
 
     /// Tells whether a recovery code as it was typed is the one of a hash that was imported: see
-    /// [`moving`](crate::moving). It is given the code first and the hash second.
+    /// [`migrate`](crate::migrate). It is given the code first and the hash second.
     ///
     /// Hashes of passwords are slow on purpose, and there is one for each code that is left: of ten, at a quarter of a
     /// second each, one guess takes two and a half seconds of a processor. So it is run only for a user whose first
@@ -117,7 +137,7 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
     /// budget has guesses. It runs within the request and blocks its thread: on tokio's executor with several threads,
     /// wrap it into `tokio::task::block_in_place`.
     ///
-    /// [`Import::MAX_RECOVERY_CODES`]: crate::moving::Import::MAX_RECOVERY_CODES
+    /// [`Import::MAX_RECOVERY_CODES`]: crate::migrate::Import::MAX_RECOVERY_CODES
     pub fn recovery_hash_checker(mut self, checker: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
         self.0.hash_checker = Some(Box::new(checker) as Box<HashChecker>);
         self
@@ -161,19 +181,4 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         }
         Ok(self.0)
     }
-}
-
-/// Why settings make no engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidSettings {
-    /// The life of an e-mail code is out of range.
-    #[error("an e-mail code must be good for 1 to 10 minutes")]
-    EmailLifetime,
-    /// A Key URI cannot tell an app of a T0 that is not zero.
-    #[error("devices can be registered only with T0 = 0, for a Key URI has no parameter for it")]
-    T0,
-    /// The time for which a browser is trusted is out of range.
-    #[error("a browser can be trusted for 1 minute to 30 days")]
-    TrustLifetime,
 }

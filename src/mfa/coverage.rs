@@ -5,16 +5,16 @@ use core::fmt;
 use core::ops::{AddAssign, ControlFlow};
 
 use super::walk::{Walk, row};
-use super::{Mfa, UserStatus};
+use super::Maintenance;
 use crate::error::MfaError;
-use crate::login::Contact;
-use crate::mailer::Mailer;
+use crate::flow::{Contact, UserStatus};
+use crate::mail::Mailer;
 use crate::policy::{DenyReason, Plan, Policy, Standing, Step};
-use crate::recovery::RecoveryCodesLeft;
+use crate::recovery_code::RecoveryCodesLeft;
 use crate::store::Store;
 use crate::user::UserId;
 
-impl<S: Store, M: Mailer> Mfa<S, M> {
+impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// Looks at all `users`, one after the other, and counts what they hold, and what `policy` would ask of them now; `each`
     /// sees each of them, and can stop the walk. One load for each, and nothing is written or kept but the sum.
     ///
@@ -33,7 +33,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///     next: &Policy,
     /// ) -> (Summary, Vec<UserId>) {
     ///     let (preview, mut summary, mut locked_out) = (Preview::new(now, next), Summary::default(), Vec::new());
-    ///     let walk = mfa.coverage(users, now, |user| {
+    ///     let walk = mfa.maintenance().coverage(users, now, |user| {
     ///         let finding = preview.finding(&user.user, &user.standing);
     ///         summary.count(&finding);
     ///         locked_out.extend(finding.newly_locked_out().map(|_| user.user.clone()));
@@ -56,7 +56,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         let mut walk = Walk::<Coverage, _>::default();
         for (user, contact) in users {
             walk.last = Some(user.clone());
-            match self.status(&user).await {
+            match self.mfa.read(&user, |account, cx| account.status(cx)).await {
                 Ok(status) => {
                     let standing = status.standing(&contact);
                     let covered = Covered { plan: policy.evaluate(&standing), standing, status, user };
@@ -102,7 +102,7 @@ impl Covered {
     }
 }
 
-/// How many users hold what. [`Mfa::coverage`] counts them; sums are added by `+=`.
+/// How many users hold what. [`Maintenance::coverage`] counts them; sums are added by `+=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coverage {
@@ -153,7 +153,7 @@ impl Coverage {
         add(&mut self.users, true);
         match held {
             0 if !status.external.is_empty() => {}
-            0 => add(if status.ever_held_factor { &mut self.formerly } else { &mut self.never }, true),
+            0 => add(if status.ever_had_factor { &mut self.formerly } else { &mut self.never }, true),
             _ => *self.devices.entry(held).or_default() += 1,
         }
         if held > 0 {
@@ -167,7 +167,7 @@ impl Coverage {
         add(&mut self.in_grace, plan.reminds_enrollment());
         add(&mut self.exempt, status.exemption.is_some());
         add(&mut self.devices_disabled, covered.devices_disabled());
-        add(&mut self.short_secrets, status.has_short_secret());
+        add(&mut self.short_secrets, status.has_short_secret);
         add(&mut self.trusting, !status.browsers.is_empty());
         add(&mut self.locked, status.locked_until.is_some());
         add(&mut self.registering, standing.pending);

@@ -2,13 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::Mfa;
-use crate::account::Device;
+use super::Admin;
+use crate::account::{Device, NumberedEvent};
 use crate::device::{DeviceId, DeviceName};
 use crate::error::MfaError;
-use crate::event::{Event, EventKind};
-use crate::login::Administrator;
-use crate::mailer::Mailer;
+use crate::audit::EventKind;
+use crate::mail::Mailer;
 use crate::otp::{TimeStep, Totp};
 use crate::otpauth::{AccountName, Issuer, KeyUri, UnsupportedT0};
 use crate::secret::Secret;
@@ -16,7 +15,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-impl<S: Store, M: Mailer> Mfa<S, M> {
+impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// Writes out the secrets of a user's devices, so that another system can take them over. **Whoever reads them is the
     /// user's second factor**: call it in a program of its own, never behind a page, and encrypt what it writes.
     ///
@@ -25,24 +24,25 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     ///
     /// # Errors
     ///
-    /// As [`Mfa::begin_login`].
-    pub async fn export(&self, user: &UserId, by: &Administrator) -> Result<Export, MfaError<S, M>> {
-        let (account, now) = self.look(user).await?;
+    /// [`Error`](crate::Error) if a part failed.
+    pub async fn export(&self, user: &UserId) -> Result<Export, MfaError<S, M>> {
+        let (devices, now) = self
+            .mfa
+            .peek(user, |account, cx| (account.devices.iter().map(ExportedDevice::of).collect(), cx.now))
+            .await?;
         // On record before it is revealed.
-        let event = self.observe(user, now, EventKind::FactorsExported { by: by.id().clone() });
-        let devices = account.devices.into_iter().map(ExportedDevice::from).collect();
-        Ok(Export { devices, events: Vec::from([event]) })
+        let kind = EventKind::FactorsExported { by: self.by.id().clone() };
+        self.mfa.observe(user, now, NumberedEvent { seq: None, kind });
+        Ok(Export { devices })
     }
 }
 
-/// The devices of a user, secrets and all.
+/// The devices of a user, with their secrets.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Export {
     /// The devices, disabled ones too.
     pub devices: Vec<ExportedDevice>,
-    /// What happened with this answer, for the audit log.
-    pub events: Vec<Event>,
 }
 
 /// A device with its secret.
@@ -76,10 +76,17 @@ impl ExportedDevice {
     }
 }
 
-impl From<Device> for ExportedDevice {
-    fn from(device: Device) -> Self {
-        let disabled = device.is_disabled();
+impl ExportedDevice {
+    fn of(device: &Device) -> Self {
         let Device { added_at, failures: _, id, last_step, last_used_at: _, name, secret, totp } = device;
-        Self { added_at, disabled, id, last_step, name, secret, totp }
+        Self {
+            added_at: *added_at,
+            disabled: device.is_disabled(),
+            id: *id,
+            last_step: *last_step,
+            name: name.clone(),
+            secret: Secret::copy_of(secret.expose_secret()),
+            totp: *totp,
+        }
     }
 }

@@ -1,63 +1,68 @@
 //! The engine: one loop that commits before it reveals, and the operations of a host on top of it.
 
+mod admin;
 mod builder;
+mod commit;
 mod coverage;
-mod exemptions;
+mod elevated;
 #[cfg(feature = "dangerous-export")]
 mod export;
-mod external;
-mod lifecycle;
-mod moving;
-mod operations;
-mod reseal;
-mod sessions;
-mod trust;
+mod maintenance;
+mod profile;
+mod reencrypt;
 mod walk;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
-use zeroize::Zeroizing;
-
-use crate::account::{Account, Context, Decision, Fresh, Outgoing, OutgoingNotice, Progress, Rules};
+use crate::account::{Account, Context, Decision, Fresh, Opening, Prepaid, Progress, Request, Rules};
+use crate::audit::Event;
 use crate::code::Code;
+use crate::device::DeviceName;
 use crate::error::{Error, MfaError};
-use crate::event::{Event, EventKind};
+use crate::flow::{
+    Action, Challenge, Completion, Denied, Enroll, Flow, FlowRef, Login, Outcome, Owing, PrimaryVerified, Purpose,
+    Refusal, RowDigest, SessionCheck, SessionClaims, Token, UserRow,
+};
 use crate::keys::ServerKeys;
-use crate::login::{Challenge, Denied, Enroll, Flow, Purpose, Token, sealed::Revealed};
-use crate::mailer::{Mail, Mailer, NoticeMail, Undelivered};
-use crate::random::{RandomUnavailable, SecureRandom, uniform_below};
-use crate::record::{self, Nonce};
-use crate::store::{Record, Store, Swap, Version};
+use crate::mail::{Mailer, Undelivered};
+use crate::policy::{ExternalEvidence, ExternalFactor, Policy};
+use crate::random::SecureRandom;
+use crate::secret::SecretText;
+use crate::store::Store;
 use crate::ticket::Ticket;
-use crate::time::{Clock, Timestamp};
-use crate::user::UserId;
+use crate::time::Clock;
 
 #[cfg(feature = "dangerous-export")]
 pub use self::export::{Export, ExportedDevice};
 pub use self::{
-    builder::{InvalidSettings, MfaBuilder},
+    admin::{Admin, Administrator},
+    builder::MfaBuilder,
     coverage::{Coverage, Covered},
-    lifecycle::{Alternative, NewRecoveryCodes, Removable},
-    moving::Imported,
-    operations::{IssuedTicket, Removal, RemovalReason, Revocation, UserStatus},
-    reseal::{KeyUsage, Resealed, Reseals},
-    sessions::AddressChange,
+    elevated::Dangerous,
+    maintenance::Maintenance,
+    profile::{NewRecoveryCodes, Profile},
+    reencrypt::{KeyUsage, Reencrypted, Reencryptions},
     walk::Walk,
 };
 
-/// How often a transition is decided anew because another request came first. Of any number of requests at
-/// once one wins each round, and after five wrong codes nothing is written any more.
-const TRIES: u32 = 64;
-
 /// The engine: everything between the password and the session.
 ///
-/// It holds no state of any user: any number of servers can run on one store. Each operation loads the
-/// record of the user, decides, stores what the decision costs, and only then tells the outcome. A future that
-/// is dropped in between loses the answer, never the count.
+/// It holds no state of any user: any number of servers can run on one store. Each operation loads the record of the user,
+/// decides, stores what the decision costs, and only then reveals the outcome. If a request is dropped in between, its answer
+/// is lost, and nothing that was spent comes back. Notices that are owed are part of the commit and are sent by the next
+/// operation on that user, or by [`Maintenance::send_owed_notices`].
 ///
-/// See the [crate's documentation](crate) for a whole login.
+/// | I want to … | call |
+/// |---|---|
+/// | sign a user in | [`begin_login`](Self::begin_login), then [`submit`](Self::submit) |
+/// | continue any flow | [`submit`](Self::submit), [`resume`](Self::resume), [`assert_external`](Self::assert_external) |
+/// | check a session on each request | [`check_session`](Self::check_session), [`begin_completion`](Self::begin_completion) |
+/// | show or change the profile | [`profile`](Self::profile) |
+/// | do something dangerous after a fresh proof | [`Profile::begin_step_up`], [`elevated`](Self::elevated) |
+/// | help a user as an administrator | [`admin`](Self::admin) |
+/// | sweep, re-encrypt, count | [`maintenance`](Self::maintenance) |
 pub struct Mfa<S, M> {
     clock: Box<dyn Clock>,
     hash_checker: Option<Box<HashChecker>>,
@@ -79,148 +84,365 @@ impl<S, M> fmt::Debug for Mfa<S, M> {
 }
 
 impl<S: Store, M: Mailer> Mfa<S, M> {
-    /// Decides and stores, tells the observer, sends the mails: in this order. What it came to stands, though a notice of
-    /// it is not delivered, and is not taken from the host by that.
-    async fn transact<T: Send>(
+    /// Begins a login after the first factor was verified.
+    ///
+    /// If an e-mail code is the only way to continue, it is sent; if registering a device is, the registration begins. If
+    /// nothing is owed, the login is done, and nothing is written except the begin of a grace period. A login from a browser
+    /// that the user trusts is done at once if the policy allows it; [`Authenticated::browser`](crate::Authenticated::browser)
+    /// has the next token for its cookie. The token that was presented is refused from then on, except for 10 seconds, for a
+    /// browser that opens two tabs at once.
+    ///
+    /// The flow is bound to the row that was passed: if the row changes, the flow cannot open a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed and nothing could be decided; nobody is signed in. A wrong code, a lock, a
+    /// refused mail and a stale row are outcomes.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use factorgate::policy::{Channel, FirstRegistration, Policy};
+    /// use factorgate::testing::Kit;
+    /// use factorgate::{Contact, EmailAddress, Outcome, PrimaryVerified, UserId, UserRow};
+    ///
+    /// let mfa = Kit::new().mfa();
+    /// let policy = Policy::any_of([Channel::Email], FirstRegistration::AfterEmailCode)?;
+    /// let contact = Contact::verified(EmailAddress::new("alice@example.com")?);
+    /// let row = UserRow::new(UserId::new("4711")?, "password version 1", contact);
+    ///
+    /// let outcome = mfa.begin_login(PrimaryVerified::assertion(row), &policy).await?;
+    /// assert!(matches!(outcome, Outcome::Challenge(_)), "an e-mail code was sent");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn begin_login(
         &self,
-        user: &UserId,
-        decide: impl FnMut(&mut Account, Context<'_>, Fresh) -> Decision<T> + Send,
-    ) -> Result<(T, Vec<Event>), MfaError<S, M>> {
-        let (decision, at) = self.commit(user, decide).await?;
-        let Published { events, value, .. } = self.publish(user, decision, at).await?;
-        Ok((value, events))
-    }
-
-    /// What follows a commit: tells the observer, sends the mails.
-    async fn publish<T: Send>(
-        &self,
-        user: &UserId,
-        decision: Decision<T>,
-        at: Timestamp,
-    ) -> Result<Published<T, M::Error>, MfaError<S, M>> {
-        let Decision { events, mails, value, .. } = decision;
-        let mut events: Vec<Event> = events.into_iter().map(|kind| self.observe(user, at, kind)).collect();
-        let (mut code, mut notice) = (None, None);
-        for mail in mails {
-            let Err(undelivered) = self.send(&mail).await else { continue };
-            events.push(self.observe(user, at, EventKind::MailUndelivered));
-            match mail {
-                Outgoing::Code { .. } => code = Some(undelivered),
-                Outgoing::Notice(_) => notice = Some(undelivered),
-            }
-        }
-        match code {
-            None => Ok(Published { events, undelivered: notice, value }),
-            Some(undelivered) => {
-                // The user can ask again at once. If this write fails, the pause remains: no more than that.
-                let _ = self.commit(user, |account, _, _| account.lift_pause()).await;
-                Err(Error::Mailer(undelivered))
-            }
-        }
-    }
-
-    /// The loop that the rest stands on: nothing that `decide` came to leaves it before the store has applied
-    /// the change that pays for it.
-    async fn commit<T: Send>(
-        &self,
-        user: &UserId,
-        mut decide: impl FnMut(&mut Account, Context<'_>, Fresh) -> Decision<T> + Send,
-    ) -> Result<(Decision<T>, Timestamp), MfaError<S, M>> {
-        for _ in 0..TRIES {
-            // The time that decides every expiry of this attempt.
-            let now = self.clock.now().ok_or(Error::Clock)?;
-            let (fresh, nonce) = self.draw(user)?;
-            let stored = self.store.load(user).await.map_err(Error::Store)?;
-            let expected = stored.as_ref().map(Record::version);
-            let mut account = match &stored {
-                Some(stored) => record::open(stored, user, &self.keys)?,
-                None => Account::default(),
-            };
-            let cx = Context { keys: &self.keys, now, rules: &self.rules, user };
-            let decision = decide(&mut account, cx, fresh);
-            if !decision.changed {
-                return Ok((decision, now));
-            }
-            account.forget_what_is_over(now);
-            let version = expected.map_or(Version::FIRST, Version::next);
-            let next = record::seal(&account, user, version, &self.keys, &nonce)?;
-            match self.store.compare_and_swap(user, expected, &next).await.map_err(Error::Store)? {
-                Swap::Applied => return Ok((decision, now)),
-                Swap::Conflict => {}
-            }
-        }
-        Err(Error::Contention)
-    }
-
-    /// All the randomness that a transition may need: a nonce is never used for two attempts.
-    fn draw(&self, user: &UserId) -> Result<(Fresh, Nonce), RandomUnavailable> {
-        let random = &*self.random;
-        let mut bytes = Box::new(Zeroizing::new([0; 32]));
-        random.fill(bytes.as_mut_slice())?;
-        let mut series = Box::new(Zeroizing::new([0; 16]));
-        random.fill(series.as_mut_slice())?;
-        let mut nonce = [0; 24];
-        random.fill(&mut nonce)?;
-        let digits = self.rules.email_digits;
-        let fresh = Fresh {
-            code: Code::from_value(uniform_below(random, digits.count_of_codes())?, digits),
-            secret: self.rules.totp.algorithm().generate_secret(random)?,
-            series,
-            ticket: Ticket::generate(random)?,
-            token: Token { user: user.clone(), bytes },
+        primary: PrimaryVerified,
+        policy: &Policy,
+    ) -> Result<Outcome<Login>, MfaError<S, M>> {
+        let PrimaryVerified { row, browser } = primary;
+        let opening = Opening {
+            browser: browser.as_ref(),
+            contact: &row.contact,
+            freshness: Duration::ZERO,
+            row: RowDigest::of(self.keys.current(), &row),
+            login: Some(&row),
         };
-        Ok((fresh, nonce))
+        let token = self.new_token(&row.user)?;
+        self.run(&token, policy, |account, rq, fresh| account.begin(rq, fresh, opening)).await
     }
 
-    fn observe(&self, user: &UserId, at: Timestamp, kind: EventKind) -> Event {
-        let event = Event { user: user.clone(), at, kind };
-        #[cfg(feature = "tracing")]
-        tracing::info!(target: "factorgate", user = %event.user, at = event.at.as_secs(), kind = ?event.kind);
-        if let Some(observer) = &self.observer {
-            observer(&event);
+    /// Submits one action of the user. `by` is the policy for a login and the checked session for every other flow.
+    ///
+    /// Text that no code can have is [`Refusal::Malformed`] and costs nothing. A wrong code is counted by the very change
+    /// that judges it. [`Action::Cancel`] ends the flow: the outcome is [`Refusal::FlowEnded`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed: nobody is signed in. [`Error::Mailer`] if a login is complete but a notice
+    /// that its owner must get first was not delivered: what was spent stays spent, the notice stays owed, and the user
+    /// repeats the login.
+    ///
+    /// ```
+    /// # async fn step<S: factorgate::Store, M: factorgate::Mailer>(
+    /// #     mfa: &factorgate::Mfa<S, M>, flow: &factorgate::FlowRef<factorgate::Login>, policy: &factorgate::policy::Policy,
+    /// # ) -> Result<(), factorgate::MfaError<S, M>> {
+    /// use factorgate::{Action, Outcome};
+    ///
+    /// match mfa.submit(flow, policy, Action::AppCode { code: "123 456".into(), device: None }).await? {
+    ///     Outcome::Done(authenticated) => println!("open a session for {}", authenticated.user()),
+    ///     other => println!("show the next page, and set or remove the cookie: {:?}", other.flow()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn submit<F: Flow>(
+        &self,
+        flow: &FlowRef<F>,
+        by: &F::By,
+        action: Action,
+    ) -> Result<Outcome<F>, MfaError<S, M>> {
+        let token = flow.token();
+        match self.parse(action) {
+            Parsed::Cancel => self.run(token, by, |account, rq, _| account.cancel(rq)).await,
+            Parsed::Code(parsed) => match parsed {
+                Ok(code) => {
+                    self.run(token, by, |account, rq, fresh| match &code {
+                        Submitted::AppCode(code, device) => account.verify_app_code(rq, fresh, code, *device),
+                        Submitted::EmailCode(code) => account.verify_email_code(rq, fresh, code),
+                        Submitted::ConfirmApp(code, name) => account.confirm_enrollment(rq, fresh, code, name),
+                        Submitted::Ticket(ticket) => account.redeem_ticket(rq, fresh, ticket),
+                    })
+                    .await
+                }
+                Err(refusal) => self.run(token, by, |account, rq, _| account.refuse(rq, refusal)).await,
+            },
+            Parsed::RecoveryCode(typed) => self.verify_recovery_code(flow, by, typed.expose_secret()).await,
+            Parsed::RegisterApp(replaces) => {
+                self.run(token, by, |account, rq, fresh| account.begin_enrollment(rq, fresh, replaces)).await
+            }
+            Parsed::SendEmailCode => {
+                self.run(token, by, |account, rq, fresh| account.send_email_code(rq, fresh)).await
+            }
         }
-        event
     }
 
-    async fn send(&self, mail: &Outgoing) -> Result<(), Undelivered<M::Error>> {
-        let product = self.rules.issuer.as_str();
-        self.mailer
-            .send(match mail {
-                Outgoing::Code { to, code } => Mail::code(to, code, self.rules.email_lifetime, product),
-                Outgoing::Notice(OutgoingNotice { to, notice, name, replaced }) => Mail::notice(NoticeMail {
-                    to,
-                    notice: *notice,
-                    name: name.as_deref(),
-                    replaced: replaced.as_deref(),
-                    product,
-                }),
-            })
-            .await
+    /// Returns where a flow stands, for a page that is loaded again. It never completes a flow, and nothing is sent or spent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed.
+    pub async fn resume<F: Flow>(&self, flow: &FlowRef<F>, by: &F::By) -> Result<Outcome<F>, MfaError<S, M>> {
+        self.run(flow.token(), by, |account, rq, _| account.resume(rq)).await
+    }
+
+    /// Takes the host's word on an external factor in this flow: that it was verified, or which one was not.
+    ///
+    /// It counts where [`Step::External`](crate::policy::Step::External) of this factor is open now, and nowhere else. In a
+    /// registration it registers the factor where a device could be registered. The host makes its check for this flow, by a
+    /// challenge of its own that is used once, and gives the time of it: what was checked before the flow began, or in the
+    /// future, is [`Refusal::NotFresh`]. A failed check spends an attempt as a wrong code does; report what could have been a
+    /// guess, not a check that was broken off.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::submit`].
+    ///
+    /// ```
+    /// # async fn passkey<S: factorgate::Store, M: factorgate::Mailer>(
+    /// #     mfa: &factorgate::Mfa<S, M>, flow: &factorgate::FlowRef<factorgate::Login>, policy: &factorgate::policy::Policy,
+    /// #     verified: bool, now: factorgate::Timestamp,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> where factorgate::MfaError<S, M>: std::error::Error + 'static {
+    /// use factorgate::policy::{AuthenticationMethod as Method, ExternalEvidence, ExternalFactor};
+    ///
+    /// let passkey = ExternalFactor::phishing_resistant("passkey")?;
+    /// let checked = match verified {
+    ///     true => Ok(ExternalEvidence::assertion(passkey, [Method::HardwareKey, Method::UserPresence], now)?),
+    ///     false => Err(passkey),
+    /// };
+    /// let outcome = mfa.assert_external(flow, policy, checked).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn assert_external<F: Flow>(
+        &self,
+        flow: &FlowRef<F>,
+        by: &F::By,
+        checked: Result<ExternalEvidence, ExternalFactor>,
+    ) -> Result<Outcome<F>, MfaError<S, M>> {
+        let checked = checked.as_ref().map_err(|factor| *factor);
+        self.run(flow.token(), by, |account, rq, fresh| account.external(rq, fresh, checked)).await
+    }
+
+    /// Checks a session for the user's row and the policy as they are now. Call it on each request. It reads once, and
+    /// writes nothing unless a notice is overdue.
+    ///
+    /// A session ends once the row has changed, a factor was added or removed elsewhere, or all sessions were ended. It owes
+    /// steps if the policy now asks for more than it has proved, and after a recovery code until a device is registered. How
+    /// long a session lasts otherwise is for the host to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed: treat the request as not signed in.
+    ///
+    /// ```
+    /// # async fn request<S: factorgate::Store, M: factorgate::Mailer>(
+    /// #     mfa: &factorgate::Mfa<S, M>, claims: &factorgate::SessionClaims, row: &factorgate::UserRow,
+    /// #     policy: &factorgate::policy::Policy,
+    /// # ) -> Result<&'static str, factorgate::MfaError<S, M>> {
+    /// use factorgate::session::SessionCheck;
+    ///
+    /// Ok(match mfa.check_session(claims, row, policy).await? {
+    ///     SessionCheck::Valid(_) => "the page",
+    ///     SessionCheck::Owes(_) => "redirect to the completion",
+    ///     SessionCheck::Ended => "redirect to the login",
+    /// })
+    /// # }
+    /// ```
+    pub async fn check_session(
+        &self,
+        claims: &SessionClaims,
+        row: &UserRow,
+        policy: &Policy,
+    ) -> Result<SessionCheck, MfaError<S, M>> {
+        self.read(claims.user(), |account, cx| account.check_session(cx, claims, row, policy)).await
+    }
+
+    /// Begins to complete the steps that a session owes.
+    ///
+    /// After a recovery code the flow registers a new device, within 10 minutes of the code; later it asks for another proof
+    /// first. [`Action::RegisterApp`] can name the device that is replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mfa::begin_login`].
+    pub async fn begin_completion(&self, owing: &Owing) -> Result<Outcome<Completion>, MfaError<S, M>> {
+        self.begin_in_session::<Completion>(owing, &owing.session, Duration::ZERO).await
+    }
+
+    /// Returns the operations of the signed-in user.
+    #[must_use]
+    pub fn profile<'a>(&'a self, session: &'a crate::Session) -> Profile<'a, S, M> {
+        Profile { mfa: self, session }
+    }
+
+    /// Returns the operations that need a fresh proof, for the session that the proof was made in.
+    #[must_use]
+    pub fn elevated<'a>(&'a self, elevated: &'a crate::Elevated) -> Dangerous<'a, S, M> {
+        Dangerous { mfa: self, elevated }
+    }
+
+    /// Returns the operations of an administrator, and of the host itself on a user who is not signed in.
+    #[must_use]
+    pub fn admin<'a>(&'a self, by: &'a Administrator) -> Admin<'a, S, M> {
+        Admin { mfa: self, by }
+    }
+
+    /// Returns the operations over all users: owed notices, re-encryption, tombstones, coverage.
+    #[must_use]
+    pub fn maintenance(&self) -> Maintenance<'_, S, M> {
+        Maintenance { mfa: self }
+    }
+
+    /// Begins a flow in a session.
+    pub(crate) async fn begin_in_session<F: Flow>(
+        &self,
+        by: &F::By,
+        session: &crate::Session,
+        freshness: Duration,
+    ) -> Result<Outcome<F>, MfaError<S, M>> {
+        let token = self.new_token(session.user())?;
+        let row = session.claims.row;
+        let opening = Opening { browser: None, contact: &session.contact, freshness, row, login: None };
+        self.run(&token, by, |account, rq, fresh| account.begin(rq, fresh, opening)).await
+    }
+
+    /// Decides a request of a flow, sends what it owes, and reveals the outcome.
+    async fn run<F: Flow>(
+        &self,
+        token: &Token,
+        by: &F::By,
+        decide: impl Fn(&mut Account, &Request<'_>, Fresh) -> Decision<Progress> + Send,
+    ) -> Result<Outcome<F>, MfaError<S, M>> {
+        let judge = F::judge(by);
+        let decide = move |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
+            decide(account, &Request { cx, judge, purpose: F::PURPOSE, token }, fresh)
+        };
+        let committed = self.commit(&token.user, decide).await?;
+        self.publish::<F>(token, by, committed).await
+    }
+
+    /// Sends what a flow owes after the commit, and reveals the outcome.
+    async fn publish<F: Flow>(
+        &self,
+        token: &Token,
+        by: &F::By,
+        committed: commit::Committed<Progress>,
+    ) -> Result<Outcome<F>, MfaError<S, M>> {
+        let commit::Committed { code, due, own, value: mut progress, .. } = committed;
+        let user = &token.user;
+        if let Some(code) = code {
+            match self.send_code(&code).await {
+                Ok(()) => {}
+                Err(Undelivered::Refused(_)) => {
+                    let judge = F::judge(by);
+                    let refused = |account: &mut Account, cx: Context<'_>, _| {
+                        account.code_was_refused(&Request { cx, judge, purpose: F::PURPOSE, token })
+                    };
+                    progress = self.commit(user, refused).await?.value;
+                }
+                Err(Undelivered::Unknown(_)) => {
+                    // If this write fails, the pause before the next code remains: no more than that.
+                    let _ = self.commit(user, |account, _, _| account.code_is_uncertain()).await;
+                }
+            }
+        }
+        let undelivered = self.deliver(user, &due, own).await;
+        let flow = || FlowRef::new(token.duplicate());
+        Ok(match (progress, undelivered) {
+            // A login completes only after its notice was delivered: it may tell the owner of somebody else.
+            (Progress::Finished(_), Some(undelivered)) if F::PURPOSE == Purpose::Login => {
+                return Err(Error::Mailer(undelivered));
+            }
+            (Progress::Challenge(state), _) => Outcome::Challenge(Challenge { flow: flow(), state }),
+            (Progress::Enroll(state, key_uri), _) => {
+                Outcome::Enroll(Enroll { challenge: Challenge { flow: flow(), state }, key_uri })
+            }
+            (Progress::Denied(refusal, open), _) => Outcome::Denied(Denied { flow: open.then(flow), refusal }),
+            (Progress::Finished(passed), _) => match F::done(passed) {
+                Some(done) => Outcome::Done(done),
+                None => Outcome::Denied(Denied { flow: None, refusal: Refusal::SessionEnded }),
+            },
+        })
+    }
+
+    /// Verifies a recovery code. If imported codes are hashed, the guess is counted as a wrong one, then the checker is run
+    /// outside of every transaction, and what it found right is given back.
+    async fn verify_recovery_code<F: Flow>(
+        &self,
+        flow: &FlowRef<F>,
+        by: &F::By,
+        typed: &str,
+    ) -> Result<Outcome<F>, MfaError<S, M>> {
+        let (token, judge) = (flow.token(), F::judge(by));
+        let guess = |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
+            account.verify_recovery_code(&Request { cx, judge, purpose: F::PURPOSE, token }, fresh, typed)
+        };
+        let committed = self.commit(&token.user, guess).await?;
+        let (committed, prepaid) = committed.split();
+        if let Some(prepaid) = prepaid
+            && let Some(hash) = self.matching(&prepaid)
+        {
+            // The guess is paid for. What the checker says is revealed after the code is spent.
+            self.deliver(&token.user, &committed.due, committed.own).await;
+            return self
+                .run(token, by, |account, rq, fresh| account.accept_checked_code(rq, fresh, &prepaid, hash))
+                .await;
+        }
+        self.publish::<F>(token, by, committed).await
+    }
+
+    fn matching<'p>(&self, prepaid: &'p Prepaid) -> Option<&'p SecretText> {
+        let checker = self.hash_checker.as_ref()?;
+        prepaid.hashes.iter().find(|hash| checker(prepaid.code.expose_secret(), hash.expose_secret()))
+    }
+
+    fn parse(&self, action: Action) -> Parsed {
+        let code = |typed: &crate::login::Typed| Code::parse(typed.as_str()).map_err(|_| Refusal::Malformed);
+        Parsed::Code(match action {
+            Action::Cancel => return Parsed::Cancel,
+            Action::RegisterApp { replace } => return Parsed::RegisterApp(replace),
+            Action::SendEmailCode => return Parsed::SendEmailCode,
+            Action::RecoveryCode { code } => return Parsed::RecoveryCode(SecretText::new(code.as_str().into())),
+            Action::AppCode { code: typed, device } => code(&typed).map(|code| Submitted::AppCode(code, device)),
+            Action::EmailCode { code: typed } => code(&typed).map(Submitted::EmailCode),
+            Action::ConfirmApp { code: typed, name } => {
+                let name = match name.as_deref() {
+                    None => Ok(DeviceName::default()),
+                    Some(name) => DeviceName::new(name).map_err(|_| Refusal::InvalidName),
+                };
+                name.and_then(|name| code(&typed).map(|code| Submitted::ConfirmApp(code, name)))
+            }
+            Action::Ticket { code } => {
+                Ticket::parse(code.as_str()).map(Submitted::Ticket).map_err(|_| Refusal::Malformed)
+            }
+        })
     }
 }
 
-/// What was committed, observed and mailed.
-struct Published<T, E> {
-    events: Vec<Event>,
-    /// Why a notice was not delivered.
-    undelivered: Option<Undelivered<E>>,
-    value: T,
+/// An action as the account takes it.
+enum Parsed {
+    Cancel,
+    Code(Result<Submitted, Refusal>),
+    RecoveryCode(SecretText),
+    RegisterApp(Option<crate::device::DeviceId>),
+    SendEmailCode,
 }
 
-/// Turns what was committed into the value that the host matches on.
-///
-/// Who is not in yet is not let in while a notice of it cannot be delivered: it may tell the owner of the account of
-/// somebody else. Who is signed in already learns what has become of the change.
-fn reveal<R: Flow, S, E>(token: Token, published: Published<Progress, E>) -> Result<R::Outcome, Error<S, E>> {
-    let Published { events, undelivered, value: progress } = published;
-    if let (Purpose::Login, Progress::Finished(_), Some(undelivered)) = (R::PURPOSE, &progress, undelivered) {
-        return Err(Error::Mailer(undelivered));
-    }
-    let challenge = |state, events| Challenge { flow: R::from_token(token), state, events };
-    Ok(R::outcome(match progress {
-        Progress::Challenge(state) => Revealed::Challenge(challenge(state, events)),
-        Progress::Denied(reason) => Revealed::Denied(Denied { reason, events }),
-        Progress::Enroll(state, key_uri) => Revealed::Enroll(Enroll { challenge: challenge(state, events), key_uri }),
-        Progress::Finished(finished) => Revealed::Finished(finished, events),
-    }))
+enum Submitted {
+    AppCode(Code, Option<crate::device::DeviceId>),
+    ConfirmApp(Code, DeviceName),
+    EmailCode(Code),
+    Ticket(Ticket),
 }

@@ -8,9 +8,9 @@ use crate::user::UserId;
 
 /// What a walk over users came to: the sum of what was found, and what failed.
 ///
-/// A user who failed does not stop it. Walks in batches, or in parallel, are added up by [`Walk::merge`]; one that was
-/// stopped goes on behind [`Walk::last`], where the host names the users in a fixed order. To walk over one twice changes
-/// nothing but the sum.
+/// A user who failed does not stop it. [`Walk::merge`] adds walks that ran in batches or in parallel. A walk that was stopped
+/// continues after [`Walk::last`], if the host names the users in a fixed order. Processing a user twice is harmless, but
+/// counts that user twice.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Walk<T, E> {

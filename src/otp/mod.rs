@@ -1,8 +1,8 @@
 //! One-time passwords: HOTP (RFC 4226) and TOTP (RFC 6238).
 //!
 //! ```
-//! use factorgate::otp::{Totp, Window};
-//! use factorgate::{Code, OsRandom, Secret, Timestamp};
+//! use factorgate::otp::{Code, Secret, Totp, Window};
+//! use factorgate::{Timestamp, env::OsRandom};
 //!
 //! let totp = Totp::default(); // SHA-1, 6 digits, 30 seconds: what every app supports
 //! let secret = Secret::generate(&OsRandom)?;
@@ -35,6 +35,9 @@ mod window;
 
 use core::fmt;
 
+pub use crate::code::{Code, InvalidCode};
+pub use crate::secret::{InvalidSecret, Secret, SecretText};
+
 pub use self::{
     drift::{ClockSkew, Drift, InvalidDrift},
     hotp::Hotp,
@@ -43,7 +46,6 @@ pub use self::{
 };
 pub use crate::code::{Digits, InvalidDigits};
 use crate::random::{RandomUnavailable, SecureRandom};
-use crate::secret::Secret;
 
 /// The hash function under the HMAC of a code.
 ///

@@ -16,7 +16,7 @@ use minicbor::data::Type;
 use minicbor::encode::write::Write;
 use minicbor::encode::{self, Encoder};
 
-use super::{Channel, ChannelSet, ExternalFactor, FirstRegistration, GraceDays, Policy, Strength};
+use super::{Channel, ChannelSet, ExternalFactor, FirstRegistration, GraceDays, Policy, Step, Strength};
 
 // Bits 0 to 3: one for each set of app and e-mail that can be a clause; the empty one cannot, and bit 0 is never set.
 const CHANNELS: u32 = 4;
@@ -25,6 +25,36 @@ const EMAIL_FALLBACK: u32 = 8;
 // A period without an end that was written down, which no engine has ever granted. It is read as none.
 const ENDLESS_GRACE: u32 = 9;
 const TRUSTED_BROWSERS: u32 = 10;
+
+impl Step {
+    pub(crate) fn encode<W: Write>(self, e: &mut Encoder<W>) -> Result<(), encode::Error<W::Error>> {
+        e.u8(match self {
+            Self::External(factor) => return factor.encode(e),
+            Self::AppCode => 0,
+            Self::RecoveryCode => 1,
+            Self::EmailCode => 2,
+            Self::VerifyEmail => 3,
+            Self::Ticket => 4,
+            Self::EnrollApp => 5,
+        })?
+        .ok()
+    }
+
+    pub(crate) fn decode(d: &mut Decoder<'_>) -> Option<Self> {
+        if d.datatype().ok()? == Type::Array {
+            return ExternalFactor::decode(d).map(Self::External);
+        }
+        Some(match d.u8().ok()? {
+            0 => Self::AppCode,
+            1 => Self::RecoveryCode,
+            2 => Self::EmailCode,
+            3 => Self::VerifyEmail,
+            4 => Self::Ticket,
+            5 => Self::EnrollApp,
+            _ => return None,
+        })
+    }
+}
 
 impl Policy {
     /// Writes the policy so that it never means another one, now or later.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Path, Plan, Policy, Standing, Step};
 use crate::otp::{Digits, Window};
-use crate::throttle::{FailureBudget, Failures, IssuanceBudget, Issues};
+use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues};
 use crate::time::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -170,14 +170,14 @@ impl Target {
         // Guesses at the codes of the moment, and the chance that all guesses so far were wrong.
         let (mut tried, mut all_wrong) = (0, 1.0);
         for guess in 0..FailureBudget::CONSECUTIVE_CAP {
-            if let Some(until) = failures.locked(now) {
+            if let Some(until) = failures.locked(&guessing.failures, now) {
                 now = until;
                 // By then the app shows other codes.
                 tried = if self.per_code.is_some() { tried } else { 0 };
             }
             if self.per_code.is_some_and(|most| guess == 0 || tried >= most) {
                 now = issues.wait(&guessing.issuance, now).unwrap_or(now);
-                issues.count(&guessing.issuance, now);
+                issues.count(now);
                 tried = 0;
             }
             if now >= end {

@@ -1,5 +1,7 @@
 //! The outcome of an evaluation: what a user is asked for.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
@@ -145,6 +147,22 @@ pub enum Step {
 }
 
 impl Step {
+    /// Returns the stable name: `app_code`, `email_code`, `enroll_app`, `recovery_code`, `ticket`, `verify_email`, or
+    /// `external:` and the name of the factor.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::External(factor) => return format!("external:{factor}"),
+            Self::AppCode => "app_code",
+            Self::RecoveryCode => "recovery_code",
+            Self::EmailCode => "email_code",
+            Self::VerifyEmail => "verify_email",
+            Self::Ticket => "ticket",
+            Self::EnrollApp => "enroll_app",
+        }
+        .into()
+    }
+
     /// The channel that it answers with; a ticket answers with none.
     pub(super) fn channel(self) -> Option<Channel> {
         match self {
@@ -200,6 +218,27 @@ pub enum DenyReason {
     NoFirstEnrollmentProof,
     /// An e-mail code must be entered, and there is no address that a code may be sent to.
     NoUsableEmail,
+}
+
+impl DenyReason {
+    #[cfg(feature = "std")]
+    const ALL: [Self; 3] = [Self::NoExternalFactor, Self::NoFirstEnrollmentProof, Self::NoUsableEmail];
+
+    /// Returns the stable name: `no_external_factor`, `no_first_enrollment_proof` or `no_usable_email`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoExternalFactor => "no_external_factor",
+            Self::NoFirstEnrollmentProof => "no_first_enrollment_proof",
+            Self::NoUsableEmail => "no_usable_email",
+        }
+    }
+
+    /// The reason of `self as u8`.
+    #[cfg(feature = "std")]
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
+    }
 }
 
 impl fmt::Display for DenyReason {

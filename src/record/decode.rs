@@ -1,51 +1,124 @@
 //! CBOR back to an account: the whole of it, in its bounds, or nothing.
 
-use alloc::borrow::ToOwned as _;
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use minicbor::Decoder;
 use minicbor::data::Type;
 
 use crate::account::{
-    Account, Browsers, Device, Digest, HeldFactor, IssuedCode, MAX_BROWSERS, MAX_DEVICES, MAX_EXTERNAL, MAX_FLOWS,
-    OpenFlow, Pending, PendingRecovery, RecoverySet, StoredRecoveryCode, StoredTicket, TrustedBrowser,
+    Account, Browsers, Device, Digest, IssuedCode, MAX_BROWSERS, MAX_DEVICES, MAX_EXTERNAL, MAX_OWED, MAX_TAIL,
+    OpenFlow, OutgoingNotice, Owed, OwedNotice, Pending, PendingRecovery, RecoverySet, RegisteredFactor,
+    StoredRecoveryCode, StoredTicket, Tail, TrustedBrowser,
 };
+use crate::audit::EventKind;
 use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
+use crate::flow::{Contact, Evidence, Purpose, RowDigest, TAG_LEN};
 use crate::keys::KeyId;
-use crate::login::{Contact, Evidence, Purpose};
-use crate::moving::Import;
+use crate::limits::{Failures, IssuanceBudget, Issues};
+use crate::mail::Notice;
+use crate::migrate::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
 use crate::otpauth::AccountName;
 use crate::policy::{AuthenticationMethod, EmailStanding, Exemption, ExternalEvidence, ExternalFactor, Grace, Policy};
 use crate::secret::{Secret, SecretText};
-use crate::throttle::{Failures, IssuanceBudget, Issues};
 use crate::time::Timestamp;
 use crate::user::EmailAddress;
 
-/// Reads the plaintext of a format from 1 to [`FORMAT`](super::FORMAT). What a format does not have is as in a new
-/// account.
-pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Account> {
+/// Reads the plaintext of a record.
+pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
     let d = &mut Decoder::new(bytes);
-    array(d, if format < 2 { 9 } else { 15 })?;
+    array(d, 22)?;
     let account = Account {
         epoch: d.u64().ok()?,
-        ever_held_factor: d.bool().ok()?,
+        erased: d.bool().ok()?,
+        ever_had_factor: d.bool().ok()?,
         last_device: d.u64().ok()?,
         email_failures: d.u32().ok()?,
         failures: failures(d)?,
         issues: issues(d)?,
         ticket: optional(d, ticket)?,
         devices: list(d, MAX_DEVICES, device)?,
-        flows: list(d, MAX_FLOWS, |d| flow(d, format))?,
-        recovery: since(2, format, d, recovery)?,
-        pending_recovery: since(2, format, d, pending_recovery)?,
-        browsers: if format < 2 { Browsers::default() } else { browsers(d)? },
-        grace: since(2, format, d, grace)?.unwrap_or_default(),
-        exemption: since(2, format, d, exemption)?,
-        external: if format < 2 { Vec::new() } else { list(d, MAX_EXTERNAL, external)? },
+        ..Account::default()
+    };
+    let policies = list(d, Purpose::ALL_PLACES + MAX_BROWSERS, Policy::decode)?;
+    let account = Account {
+        flows: list(d, Purpose::ALL_PLACES, |d| flow(d, &policies))?,
+        recovery: optional(d, recovery)?,
+        pending_recovery: optional(d, pending_recovery)?,
+        browsers: browsers(d, &policies)?,
+        grace: optional(d, grace)?.unwrap_or_default(),
+        exemption: optional(d, exemption)?,
+        external: list(d, MAX_EXTERNAL, external)?,
+        address_change: optional(d, time)?,
+        row: optional(d, row)?,
+        stale_row: optional(d, |d| {
+            array(d, 2)?;
+            Some((row(d)?, time(d)?))
+        })?,
+        owed: owed(d)?,
+        tail: tail(d)?,
+        ..account
     };
     (d.position() == bytes.len()).then_some(account)
+}
+
+fn row(d: &mut Decoder<'_>) -> Option<RowDigest> {
+    array(d, 3)?;
+    Some(RowDigest { key: key(d)?, credential: tag(d)?, address: tag(d)? })
+}
+
+fn owed(d: &mut Decoder<'_>) -> Option<Owed> {
+    array(d, 2)?;
+    Some(Owed { last: d.u64().ok()?, notices: list(d, MAX_OWED, owed_notice)? })
+}
+
+fn owed_notice(d: &mut Decoder<'_>) -> Option<OwedNotice> {
+    array(d, 7)?;
+    let (number, tried_at, failed) = (d.u64().ok()?, time(d)?, d.bool().ok()?);
+    let to = EmailAddress::new(d.str().ok()?).ok()?;
+    let notice = kind(d)?;
+    let name = |d: &mut Decoder<'_>| {
+        optional(d, |d| d.str().ok().filter(|name| name.len() <= DeviceName::MAX_LEN).map(ToOwned::to_owned))
+    };
+    let notice = OutgoingNotice { to, notice, name: name(d)?, replaced: name(d)? };
+    Some(OwedNotice { number, notice, tried_at, failed })
+}
+
+fn kind(d: &mut Decoder<'_>) -> Option<Notice> {
+    if d.datatype().ok()? != Type::Array {
+        return Some(match d.u8().ok()? {
+            0 => Notice::AddressChangePermitted,
+            1 => Notice::BrowserTokenReused,
+            2 => Notice::BrowserTrusted,
+            3 => Notice::DeviceAdded,
+            4 => Notice::DeviceRemoved,
+            5 => Notice::DeviceReplaced,
+            6 => Notice::FactorsReset,
+            7 => Notice::RecoveryCodesRenewed,
+            _ => return None,
+        });
+    }
+    array(d, 2)?;
+    Some(match d.u8().ok()? {
+        8 => Notice::FactorAdded { factor: ExternalFactor::decode(d)? },
+        9 => Notice::FactorRemoved { factor: ExternalFactor::decode(d)? },
+        10 => Notice::Locked { lasts: Duration::from_secs(d.u64().ok()?) },
+        11 => Notice::RecoveryCodeUsed { left: d.u32().ok()? },
+        _ => return None,
+    })
+}
+
+fn tail(d: &mut Decoder<'_>) -> Option<Tail> {
+    array(d, 2)?;
+    let last = d.u64().ok()?;
+    let events = list(d, MAX_TAIL, |d| {
+        array(d, 2)?;
+        Some((time(d)?, EventKind::decode(d)?))
+    })?;
+    Some(Tail { last, events })
 }
 
 fn grace(d: &mut Decoder<'_>) -> Option<Grace> {
@@ -58,9 +131,9 @@ fn exemption(d: &mut Decoder<'_>) -> Option<Exemption> {
     Exemption::new(d.str().ok()?, d.str().ok()?, time(d)?, time(d)?).ok()
 }
 
-fn external(d: &mut Decoder<'_>) -> Option<HeldFactor> {
+fn external(d: &mut Decoder<'_>) -> Option<RegisteredFactor> {
     array(d, 4)?;
-    Some(HeldFactor {
+    Some(RegisteredFactor {
         factor: ExternalFactor::decode(d)?,
         added_at: time(d)?,
         last_used_at: optional(d, time)?,
@@ -75,20 +148,25 @@ fn checked(d: &mut Decoder<'_>) -> Option<ExternalEvidence> {
     ExternalEvidence::assertion(factor, methods, at).ok()
 }
 
-fn browsers(d: &mut Decoder<'_>) -> Option<Browsers> {
+fn browsers(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<Browsers> {
     array(d, 2)?;
-    Some(Browsers { last_id: d.u64().ok()?, trusted: list(d, MAX_BROWSERS, browser)? })
+    Some(Browsers { last_id: d.u64().ok()?, trusted: list(d, MAX_BROWSERS, |d| browser(d, policies))? })
 }
 
-fn browser(d: &mut Decoder<'_>) -> Option<TrustedBrowser> {
-    array(d, 9)?;
+fn policy(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<Policy> {
+    policies.get(usize::try_from(d.u64().ok()?).ok()?).cloned()
+}
+
+fn browser(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<TrustedBrowser> {
+    array(d, 10)?;
     Some(TrustedBrowser {
         id: BrowserId::new(d.u64().ok()?),
         name: BrowserName::new(d.str().ok()?).ok()?,
         since: time(d)?,
         until: time(d)?,
         last_used_at: optional(d, time)?,
-        policy: Policy::decode(d)?,
+        policy: policy(d, policies)?,
+        row: row(d)?,
         series: digest(d)?,
         token: digest(d)?,
         replaced: optional(d, |d| {
@@ -100,12 +178,12 @@ fn browser(d: &mut Decoder<'_>) -> Option<TrustedBrowser> {
 
 fn failures(d: &mut Decoder<'_>) -> Option<Failures> {
     array(d, 3)?;
-    Some(Failures { spent: d.u32().ok()?, locks: d.u32().ok()?, locked_until: optional(d, time)? })
+    Some(Failures { spent: d.u32().ok()?, locks: d.u32().ok()?, locked_at: optional(d, time)? })
 }
 
 fn issues(d: &mut Decoder<'_>) -> Option<Issues> {
     array(d, 2)?;
-    Some(Issues { times: list(d, IssuanceBudget::MAX_PER_HOUR as usize, time)?, paused_until: optional(d, time)? })
+    Some(Issues { times: list(d, IssuanceBudget::MAX_PER_HOUR as usize, time)?, undelivered: d.bool().ok()? })
 }
 
 fn ticket(d: &mut Decoder<'_>) -> Option<StoredTicket> {
@@ -130,11 +208,11 @@ fn device(d: &mut Decoder<'_>) -> Option<Device> {
 fn recovery(d: &mut Decoder<'_>) -> Option<RecoverySet> {
     array(d, 4)?;
     Some(RecoverySet {
-        key: KeyId(d.bytes().ok()?.try_into().ok()?),
+        key: key(d)?,
         failures: d.u32().ok()?,
         codes: list(d, Import::MAX_RECOVERY_CODES, |d| {
             array(d, 2)?;
-            Some(StoredRecoveryCode { tag: d.bytes().ok()?.try_into().ok()?, used: d.bool().ok()? })
+            Some(StoredRecoveryCode { tag: tag(d)?, used: d.bool().ok()? })
         })?,
         imported: optional(d, |d| list(d, Import::MAX_RECOVERY_CODES, hash))?,
     })
@@ -150,25 +228,28 @@ fn pending_recovery(d: &mut Decoder<'_>) -> Option<PendingRecovery> {
     Some(PendingRecovery { set: recovery(d)?, expires_at: time(d)?, attempts: d.u32().ok()? })
 }
 
-fn flow(d: &mut Decoder<'_>, format: u8) -> Option<OpenFlow> {
-    array(d, if format < 2 { 10 } else { 11 })?;
+fn flow(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<OpenFlow> {
+    array(d, 13)?;
     Some(OpenFlow {
         token: digest(d)?,
         purpose: match d.u8().ok()? {
             0 => Purpose::Login,
             1 => Purpose::Registration,
             2 => Purpose::StepUp,
+            3 => Purpose::Completion,
             _ => return None,
         },
         epoch: d.u64().ok()?,
+        session: d.u64().ok()?,
+        row: row(d)?,
         begun_at: time(d)?,
         expires_at: time(d)?,
         contact: contact(d)?,
-        policy: Policy::decode(d)?,
-        evidence: evidence(d, format)?,
+        policy: policy(d, policies)?,
+        evidence: evidence(d)?,
         code: optional(d, issued)?,
         pending: optional(d, pending)?,
-        replaces: since(2, format, d, |d| d.u64().ok().map(DeviceId::new))?,
+        replaces: optional(d, |d| d.u64().ok().map(DeviceId::new))?,
     })
 }
 
@@ -183,19 +264,22 @@ fn contact(d: &mut Decoder<'_>) -> Option<Contact> {
     Some(Contact { account, email })
 }
 
-fn evidence(d: &mut Decoder<'_>, format: u8) -> Option<Evidence> {
+fn evidence(d: &mut Decoder<'_>) -> Option<Evidence> {
     fn used(d: &mut Decoder<'_>) -> Option<(DeviceId, Timestamp)> {
         array(d, 2)?;
         Some((DeviceId::new(d.u64().ok()?), time(d)?))
     }
-    array(d, if format < 2 { 4 } else { 6 })?;
+    array(d, 6)?;
     Some(Evidence {
         app_code: optional(d, used)?,
-        enrolled: optional(d, used)?,
-        email_code: optional(d, time)?,
+        registered: optional(d, used)?,
+        email_code: optional(d, |d| {
+            array(d, 2)?;
+            Some((EmailAddress::new(d.str().ok()?).ok()?, time(d)?))
+        })?,
         ticket: optional(d, time)?,
-        recovery_code: since(2, format, d, time)?,
-        external: if format < 2 { Vec::new() } else { list(d, MAX_EXTERNAL, checked)? },
+        recovery_code: optional(d, time)?,
+        external: list(d, MAX_EXTERNAL, checked)?,
         trusted_browser: None,
     })
 }
@@ -205,7 +289,7 @@ fn issued(d: &mut Decoder<'_>) -> Option<IssuedCode> {
     Some(IssuedCode {
         digest: digest(d)?,
         superseded: optional(d, digest)?,
-        sent_at: time(d)?,
+        sent_at: optional(d, time)?,
         expires_at: time(d)?,
         attempts: d.u32().ok()?,
     })
@@ -236,7 +320,15 @@ fn secret(d: &mut Decoder<'_>) -> Option<Secret> {
 
 fn digest(d: &mut Decoder<'_>) -> Option<Digest> {
     array(d, 2)?;
-    Some(Digest { key: KeyId(d.bytes().ok()?.try_into().ok()?), tag: d.bytes().ok()?.try_into().ok()? })
+    Some(Digest { key: key(d)?, tag: tag(d)? })
+}
+
+fn key(d: &mut Decoder<'_>) -> Option<KeyId> {
+    Some(KeyId(d.bytes().ok()?.try_into().ok()?))
+}
+
+fn tag(d: &mut Decoder<'_>) -> Option<[u8; TAG_LEN]> {
+    d.bytes().ok()?.try_into().ok()
 }
 
 fn time(d: &mut Decoder<'_>) -> Option<Timestamp> {
@@ -262,14 +354,4 @@ fn optional<'b, T>(d: &mut Decoder<'b>, read: impl FnOnce(&mut Decoder<'b>) -> O
         Type::Null => d.null().ok().map(|()| None),
         _ => read(d).map(Some),
     }
-}
-
-/// What the formats from `first` on have, if it is there.
-fn since<'b, T>(
-    first: u8,
-    format: u8,
-    d: &mut Decoder<'b>,
-    read: impl FnOnce(&mut Decoder<'b>) -> Option<T>,
-) -> Option<Option<T>> {
-    if format < first { Some(None) } else { optional(d, read) }
 }

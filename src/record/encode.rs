@@ -1,16 +1,19 @@
 //! An account as CBOR: arrays in a fixed order, no names.
 
+use alloc::vec::Vec;
+
 use minicbor::Encoder;
 use minicbor::encode::Error;
 use minicbor::encode::write::{EndOfSlice, Write};
 
 use crate::account::{
-    Account, Browsers, Device, Digest, HeldFactor, IssuedCode, OpenFlow, Pending, PendingRecovery, RecoverySet,
-    StoredRecoveryCode, StoredTicket, TrustedBrowser,
+    Account, Browsers, Device, Digest, IssuedCode, OpenFlow, OutgoingNotice, OwedNotice, Pending, PendingRecovery,
+    RecoverySet, RegisteredFactor, StoredRecoveryCode, StoredTicket, TrustedBrowser,
 };
-use crate::login::{Contact, Evidence, Purpose};
+use crate::flow::{Contact, Evidence, Purpose, RowDigest};
+use crate::mail::Notice;
 use crate::otp::{Algorithm, Totp};
-use crate::policy::{Exemption, Grace};
+use crate::policy::{Exemption, Grace, Policy};
 use crate::time::Timestamp;
 
 /// The length of [`encode`]'s output.
@@ -39,32 +42,56 @@ impl Write for Counter {
 
 type Out<W> = Result<(), Error<<W as Write>::Error>>;
 
+/// Policies are written once each; flows and browsers name them by their place.
+fn policies(account: &Account) -> Vec<&Policy> {
+    let all = account.flows.iter().map(|flow| &flow.policy);
+    let mut policies: Vec<&Policy> = Vec::new();
+    for policy in all.chain(account.browsers.trusted.iter().map(|browser| &browser.policy)) {
+        if !policies.contains(&policy) {
+            policies.push(policy);
+        }
+    }
+    policies
+}
+
+fn place(policies: &[&Policy], policy: &Policy) -> u64 {
+    // `policies` has every policy of the account.
+    policies.iter().position(|known| *known == policy).map_or(u64::MAX, |place| place as u64)
+}
+
 fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     let Account {
+        address_change,
         browsers,
         devices,
         email_failures,
         epoch,
-        ever_held_factor,
+        erased,
+        ever_had_factor,
         exemption: excused,
-        external: of_host,
+        external: registered,
         failures,
         flows,
         grace: period,
         issues,
         last_device,
+        owed,
         pending_recovery: unconfirmed,
-        recovery: in_force,
+        recovery: active,
+        row: current,
+        stale_row,
+        tail,
         ticket,
     } = account;
-    e.array(15)?.u64(*epoch)?.bool(*ever_held_factor)?.u64(*last_device)?.u32(*email_failures)?;
+    let policies = policies(account);
+    e.array(22)?.u64(*epoch)?.bool(*erased)?.bool(*ever_had_factor)?.u64(*last_device)?.u32(*email_failures)?;
     e.array(3)?.u32(failures.spent)?.u32(failures.locks)?;
-    optional(e, failures.locked_until, time)?;
+    optional(e, failures.locked_at, time)?;
     e.array(2)?.array(issues.times.len() as u64)?;
     for at in &issues.times {
         time(e, *at)?;
     }
-    optional(e, issues.paused_until, time)?;
+    e.bool(issues.undelivered)?;
     optional(e, ticket.as_ref(), |e, StoredTicket { digest: stored, expires_at }| {
         e.array(2)?;
         digest(e, stored)?;
@@ -74,11 +101,15 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     for held in devices {
         device(e, held)?;
     }
+    e.array(policies.len() as u64)?;
+    for policy in &policies {
+        policy.encode(e)?;
+    }
     e.array(flows.len() as u64)?;
     for open in flows {
-        flow(e, open)?;
+        flow(e, open, &policies)?;
     }
-    optional(e, in_force.as_ref(), recovery)?;
+    optional(e, active.as_ref(), recovery)?;
     optional(e, unconfirmed.as_ref(), |e, PendingRecovery { attempts, expires_at, set }| {
         e.array(3)?;
         recovery(e, set)?;
@@ -88,15 +119,66 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     let Browsers { last_id, trusted } = browsers;
     e.array(2)?.u64(*last_id)?.array(trusted.len() as u64)?;
     for held in trusted {
-        browser(e, held)?;
+        browser(e, held, &policies)?;
     }
     grace(e, period)?;
     optional(e, excused.as_ref(), exemption)?;
-    e.array(of_host.len() as u64)?;
-    for held in of_host {
+    e.array(registered.len() as u64)?;
+    for held in registered {
         external(e, held)?;
     }
+    optional(e, *address_change, time)?;
+    optional(e, current.as_ref(), row)?;
+    optional(e, stale_row.as_ref(), |e, (stale, until)| {
+        e.array(2)?;
+        row(e, stale)?;
+        time(e, *until)
+    })?;
+    e.array(2)?.u64(owed.last)?.array(owed.notices.len() as u64)?;
+    for notice in &owed.notices {
+        owed_notice(e, notice)?;
+    }
+    e.array(2)?.u64(tail.last)?.array(tail.events.len() as u64)?;
+    for (at, kind) in &tail.events {
+        e.array(2)?;
+        time(e, *at)?;
+        kind.encode(e)?;
+    }
     Ok(())
+}
+
+fn row<W: Write>(e: &mut Encoder<W>, row: &RowDigest) -> Out<W> {
+    let RowDigest { key, credential, address } = row;
+    e.array(3)?.bytes(&key.0)?.bytes(credential)?.bytes(address)?.ok()
+}
+
+fn owed_notice<W: Write>(e: &mut Encoder<W>, owed: &OwedNotice) -> Out<W> {
+    let OwedNotice { number, notice: OutgoingNotice { to, notice, name, replaced }, tried_at, failed } = owed;
+    e.array(7)?.u64(*number)?;
+    time(e, *tried_at)?;
+    e.bool(*failed)?.str(to.as_str())?;
+    kind(e, notice)?;
+    for name in [name, replaced] {
+        optional(e, name.as_ref(), |e, name| e.str(name)?.ok())?;
+    }
+    Ok(())
+}
+
+fn kind<W: Write>(e: &mut Encoder<W>, notice: &Notice) -> Out<W> {
+    match notice {
+        Notice::AddressChangePermitted => e.u8(0)?.ok(),
+        Notice::BrowserTokenReused => e.u8(1)?.ok(),
+        Notice::BrowserTrusted => e.u8(2)?.ok(),
+        Notice::DeviceAdded => e.u8(3)?.ok(),
+        Notice::DeviceRemoved => e.u8(4)?.ok(),
+        Notice::DeviceReplaced => e.u8(5)?.ok(),
+        Notice::FactorsReset => e.u8(6)?.ok(),
+        Notice::RecoveryCodesRenewed => e.u8(7)?.ok(),
+        Notice::FactorAdded { factor } => factor.encode(e.array(2)?.u8(8)?),
+        Notice::FactorRemoved { factor } => factor.encode(e.array(2)?.u8(9)?),
+        Notice::Locked { lasts } => e.array(2)?.u8(10)?.u64(lasts.as_secs())?.ok(),
+        Notice::RecoveryCodeUsed { left } => e.array(2)?.u8(11)?.u32(*left)?.ok(),
+    }
 }
 
 fn grace<W: Write>(e: &mut Encoder<W>, grace: &Grace) -> Out<W> {
@@ -116,8 +198,8 @@ fn exemption<W: Write>(e: &mut Encoder<W>, exemption: &Exemption) -> Out<W> {
     time(e, exemption.until())
 }
 
-fn external<W: Write>(e: &mut Encoder<W>, held: &HeldFactor) -> Out<W> {
-    let HeldFactor { added_at, factor, failures, last_used_at } = held;
+fn external<W: Write>(e: &mut Encoder<W>, held: &RegisteredFactor) -> Out<W> {
+    let RegisteredFactor { added_at, factor, failures, last_used_at } = held;
     e.array(4)?;
     factor.encode(e)?;
     time(e, *added_at)?;
@@ -140,13 +222,14 @@ fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
     })
 }
 
-fn browser<W: Write>(e: &mut Encoder<W>, browser: &TrustedBrowser) -> Out<W> {
-    let TrustedBrowser { id, last_used_at, name, policy, replaced, series, since, token, until } = browser;
-    e.array(9)?.u64(id.get())?.str(name.as_str())?;
+fn browser<W: Write>(e: &mut Encoder<W>, browser: &TrustedBrowser, policies: &[&Policy]) -> Out<W> {
+    let TrustedBrowser { id, last_used_at, name, policy, replaced, row: of_row, series, since, token, until } = browser;
+    e.array(10)?.u64(id.get())?.str(name.as_str())?;
     time(e, *since)?;
     time(e, *until)?;
     optional(e, *last_used_at, time)?;
-    policy.encode(e)?;
+    e.u64(place(policies, policy))?;
+    row(e, of_row)?;
     digest(e, series)?;
     digest(e, token)?;
     optional(e, replaced.as_ref(), |e, (tag, at)| {
@@ -165,7 +248,7 @@ fn device<W: Write>(e: &mut Encoder<W>, device: &Device) -> Out<W> {
     optional(e, *last_used_at, time)
 }
 
-fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
+fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow, policies: &[&Policy]) -> Out<W> {
     let OpenFlow {
         begun_at,
         code,
@@ -177,20 +260,24 @@ fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow) -> Out<W> {
         policy,
         purpose,
         replaces,
+        row: of_row,
+        session,
         token,
     } = flow;
-    e.array(11)?;
+    e.array(13)?;
     digest(e, token)?;
     e.u8(match purpose {
         Purpose::Login => 0,
         Purpose::Registration => 1,
         Purpose::StepUp => 2,
+        Purpose::Completion => 3,
     })?;
-    e.u64(*epoch)?;
+    e.u64(*epoch)?.u64(*session)?;
+    row(e, of_row)?;
     time(e, *begun_at)?;
     time(e, *expires_at)?;
     contact(e, to)?;
-    policy.encode(e)?;
+    e.u64(place(policies, policy))?;
     evidence(e, proved)?;
     optional(e, code.as_ref(), issued)?;
     optional(e, waiting.as_ref(), pending)?;
@@ -205,19 +292,21 @@ fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact) -> Out<W> {
 }
 
 fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
-    // Trust stands for a whole login: no flow that stays open has it.
-    let Evidence { app_code, email_code, enrolled, ref external, recovery_code, ticket, trusted_browser: _ } =
-        *evidence;
+    // Trust completes a whole login: no flow that stays open has it.
+    let Evidence { app_code, email_code, external, recovery_code, registered, ticket, trusted_browser: _ } = evidence;
     e.array(6)?;
-    for used in [app_code, enrolled] {
-        optional(e, used, |e, (device, at)| {
+    for used in [app_code, registered] {
+        optional(e, *used, |e, (device, at)| {
             e.array(2)?.u64(device.get())?;
             time(e, at)
         })?;
     }
-    optional(e, email_code, time)?;
-    optional(e, ticket, time)?;
-    optional(e, recovery_code, time)?;
+    optional(e, email_code.as_ref(), |e, (address, at)| {
+        e.array(2)?.str(address.as_str())?;
+        time(e, *at)
+    })?;
+    optional(e, *ticket, time)?;
+    optional(e, *recovery_code, time)?;
     e.array(external.len() as u64)?;
     for checked in external {
         e.array(3)?;
@@ -236,7 +325,7 @@ fn issued<W: Write>(e: &mut Encoder<W>, code: &IssuedCode) -> Out<W> {
     e.array(5)?;
     digest(e, tag)?;
     optional(e, superseded.as_ref(), digest)?;
-    time(e, *sent_at)?;
+    optional(e, *sent_at, time)?;
     time(e, *expires_at)?;
     e.u32(*attempts)?.ok()
 }

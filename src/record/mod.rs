@@ -4,7 +4,7 @@
 //! magic "fgr" | format   | key id, 8 bytes | nonce, 24 bytes | ciphertext | tag, 16 bytes
 //! ```
 //!
-//! Format 2 is written, 1 and 2 are read: a format that was ever released stays readable.
+//! A format that was ever released stays readable. This is the first.
 //!
 //! The plaintext is CBOR (RFC 8949), sealed by XChaCha20-Poly1305. The header, the version and the user are
 //! associated data: a record can be neither read nor edited, nor moved to another user or another version. What
@@ -23,49 +23,37 @@ use zeroize::Zeroizing;
 use crate::account::Account;
 use crate::keys::{KeyId, KeySet, ServerKeys};
 use crate::secret::wipe_stack;
-use crate::store::{Record, Version};
+use crate::store::{CorruptRecord, Record, Version};
 use crate::user::UserId;
 
 const MAGIC: [u8; 3] = *b"fgr";
-/// What is written, and the newest that is read.
-const FORMAT: u8 = 2;
+/// What is written and read.
+const FORMAT: u8 = 1;
 const NONCE_LEN: usize = 24;
 const HEADER_LEN: usize = MAGIC.len() + 1 + 8 + NONCE_LEN;
 const TAG_LEN: usize = 16;
-/// What a sane record stays far below; more is not read.
-const MAX_LEN: usize = 16 * 1024;
-
 pub(crate) type Nonce = [u8; NONCE_LEN];
 
-/// The record cannot be opened: it was changed, moved from another user, or sealed under a key that the
-/// configuration does not hold. Nobody is let in by it, and it is not overwritten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CorruptRecord {
-    /// The seal is broken: the record was changed, or is another user's or another version's.
-    #[error("the seal of the record is broken: it was changed, or moved from another user")]
-    BrokenSeal,
-    /// The seal is whole, but what it holds is not understood: a newer version of this library wrote it.
-    #[error("the record was written by a newer version of this library")]
-    Content,
-    /// It is no record, or of a newer format.
-    #[error("the bytes are no record that this version of the library can read")]
-    Format,
-    /// It was sealed under a key that is neither the current one nor a retired one.
-    #[error("the record was sealed under a server key that is not configured; add it as a retired key")]
-    UnknownKey,
-}
+/// Why an account was not sealed: it would be longer than [`Record::MAX_LEN`], and nobody could read it again.
+pub(crate) struct TooLarge;
 
-/// Seals `account` as the `version` of the record of `user`.
+/// Seals `account` as the `version` of the record of `user`. If it would be too long, the oldest flows make way.
 pub(crate) fn seal(
-    account: &Account,
+    account: &mut Account,
     user: &UserId,
     version: Version,
     keys: &ServerKeys,
     nonce: &Nonce,
-) -> Result<Record, CorruptRecord> {
+) -> Result<Record, TooLarge> {
     let keys = keys.current();
-    let len = encode::encoded_len(account);
+    let mut len = encode::encoded_len(account);
+    while HEADER_LEN + len + TAG_LEN > Record::MAX_LEN && account.flows.len() > 1 {
+        account.flows.remove(0);
+        len = encode::encoded_len(account);
+    }
+    if HEADER_LEN + len + TAG_LEN > Record::MAX_LEN {
+        return Err(TooLarge);
+    }
     // At its final length from the start, so that no piece of the plaintext is left behind.
     let mut sealed = Zeroizing::new(vec![0; HEADER_LEN + len + TAG_LEN]);
     let (header, rest) = sealed.split_at_mut(HEADER_LEN);
@@ -73,35 +61,34 @@ pub(crate) fn seal(
     for (to, from) in header.iter_mut().zip(MAGIC.iter().chain([&FORMAT]).chain(&keys.id.0).chain(nonce)) {
         *to = *from;
     }
-    encode::encode(account, body).map_err(|_| CorruptRecord::Content)?;
+    encode::encode(account, body).map_err(|_| TooLarge)?;
     let associated = associated_data(header, user, version);
     let made = encrypt(keys, nonce, &associated, body);
     wipe_stack();
-    tag.copy_from_slice(&made.ok_or(CorruptRecord::Content)?);
+    tag.copy_from_slice(&made.ok_or(TooLarge)?);
     // All of it is ciphertext now.
     Ok(Record::new(version, core::mem::take(&mut *sealed)))
 }
 
 /// Opens the record of `user`.
 pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<Account, CorruptRecord> {
-    let Parts { header, format, key, nonce, body, tag } = parts(record).ok_or(CorruptRecord::Format)?;
+    let Parts { header, key, nonce, body, tag } = parts(record).ok_or(CorruptRecord::Format)?;
     let keys = keys.by_id(key).ok_or(CorruptRecord::UnknownKey)?;
     let mut plain = Zeroizing::new(body.to_vec());
     let associated = associated_data(header, user, record.version());
     let opened = decrypt(keys, nonce, &associated, &mut plain, tag);
     wipe_stack();
     opened.ok_or(CorruptRecord::BrokenSeal)?;
-    decode::decode(&plain, format).ok_or(CorruptRecord::Content)
+    decode::decode(&plain).ok_or(CorruptRecord::Content)
 }
 
-/// The key under which a record is sealed, and whether it is of the format that is written.
-pub(crate) fn sealed_by(record: &Record) -> Option<(KeyId, bool)> {
-    parts(record).map(|parts| (parts.key, parts.format == FORMAT))
+/// The key under which a record is sealed.
+pub(crate) fn sealed_by(record: &Record) -> Option<KeyId> {
+    parts(record).map(|parts| parts.key)
 }
 
 struct Parts<'r> {
     header: &'r [u8],
-    format: u8,
     key: KeyId,
     nonce: &'r Nonce,
     body: &'r [u8],
@@ -111,7 +98,7 @@ struct Parts<'r> {
 /// `None` if it is no record of a format that is read.
 fn parts(record: &Record) -> Option<Parts<'_>> {
     let sealed = record.sealed();
-    if sealed.len() > MAX_LEN {
+    if sealed.len() > Record::MAX_LEN {
         return None;
     }
     let (header, rest) = sealed.split_at_checked(HEADER_LEN)?;
@@ -120,8 +107,8 @@ fn parts(record: &Record) -> Option<Parts<'_>> {
     let (&format, named) = named.split_first()?;
     let (id, nonce) = named.split_first_chunk::<8>()?;
     let nonce = nonce.try_into().ok()?;
-    let is_read = *magic == MAGIC && (1..=FORMAT).contains(&format);
-    is_read.then_some(Parts { header, format, key: KeyId(*id), nonce, body, tag })
+    let is_read = *magic == MAGIC && format == FORMAT;
+    is_read.then_some(Parts { header, key: KeyId(*id), nonce, body, tag })
 }
 
 /// What a fuzz target needs to get past the seal.
@@ -131,7 +118,7 @@ pub mod fuzzing {
 
     /// The plaintext of a record, read and written again; `None` if it is refused.
     pub fn rewrite(plain: &[u8]) -> Option<Vec<u8>> {
-        let account = decode::decode(plain, FORMAT)?;
+        let account = decode::decode(plain)?;
         let mut written = vec![0; encode::encoded_len(&account)];
         encode::encode(&account, &mut written).ok()?;
         Some(written)
@@ -140,7 +127,7 @@ pub mod fuzzing {
 
 fn associated_data(header: &[u8], user: &UserId, version: Version) -> Vec<u8> {
     // The header and the version have fixed lengths, so that the parts cannot run into each other.
-    [header, &version.get().to_be_bytes(), user.as_str().as_bytes()].concat()
+    [header, &i64::from(version).to_be_bytes(), user.as_str().as_bytes()].concat()
 }
 
 #[inline(never)]

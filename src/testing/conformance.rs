@@ -68,7 +68,7 @@ pub async fn check_store<S: Store>(store: &S, prefix: &str) -> Result<(), NotCon
     expect("an old version replaces nothing", swap(Some(Version::FIRST), &record(2, vec![1])).await?, Swap::Conflict)?;
     expect(
         "a later version replaces nothing",
-        swap(Some(Version::new(3)), &record(4, vec![1])).await?,
+        swap(Some(Version::from(3)), &record(4, vec![1])).await?,
         Swap::Conflict,
     )?;
     expect("the last applied record stays", load(&alice).await?, Some(second))?;
@@ -94,8 +94,8 @@ pub async fn check_store<S: Store>(store: &S, prefix: &str) -> Result<(), NotCon
     Ok(())
 }
 
-fn record(version: u64, bytes: Vec<u8>) -> Record {
-    Record::new(Version::new(version), bytes)
+fn record(version: i64, bytes: Vec<u8>) -> Record {
+    Record::new(version, bytes)
 }
 
 fn expect<T: PartialEq + core::fmt::Debug, E: Error>(what: &str, got: T, wanted: T) -> Result<(), NotConforming<E>> {

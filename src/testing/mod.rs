@@ -2,6 +2,7 @@
 //! and the conformance kit for a store. Behind the feature `testing`; never in production.
 
 mod conformance;
+mod kit;
 mod outbox;
 mod store;
 
@@ -15,6 +16,7 @@ use crate::time::{Clock, Timestamp};
 
 pub use self::{
     conformance::{NotConforming, check_store},
+    kit::{App, Kit},
     outbox::{MailFailed, MailFault, Outbox, Sent},
     store::{MemoryStore, StoreFailed, StoreFault},
 };
@@ -23,7 +25,7 @@ pub use self::{
 ///
 /// ```
 /// use factorgate::testing::FixedClock;
-/// use factorgate::{Clock, Timestamp};
+/// use factorgate::{Timestamp, env::Clock};
 ///
 /// let clock = FixedClock::at(1_900_000_000);
 /// clock.advance(std::time::Duration::from_secs(30));

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::mailer::{Mail, Mailer, Notice, Undelivered};
+use crate::mail::{Mail, Mailer, Notice, Undelivered};
 use crate::user::EmailAddress;
 
 /// A mailer that keeps what it is given. Its clones are the same outbox.
@@ -62,6 +62,17 @@ impl Outbox {
     /// Fails from now on as `fault` says, or not any more.
     pub fn set_fault(&self, fault: Option<MailFault>) {
         self.inner().fault = fault;
+    }
+
+    /// Returns the names of the notices that were sent, oldest first.
+    #[must_use]
+    pub fn notices(&self) -> Vec<&'static str> {
+        self.inner().sent.iter().filter_map(|mail| mail.notice.as_ref().map(Notice::name)).collect()
+    }
+
+    /// Makes the outbox refuse every mail, or accept them again.
+    pub fn refuse(&self, refuse: bool) {
+        self.set_fault(refuse.then_some(MailFault::Refused));
     }
 
     /// Every mail that was sent, oldest first.

@@ -11,9 +11,6 @@ use crate::store::{Record, Store, Swap, Version};
 use crate::user::UserId;
 
 /// A store in memory. Its clones are the same store.
-///
-/// Each load gives way once to other tasks, so that requests that run at the same time do come between each
-/// other.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Inner>>);
 
@@ -24,6 +21,7 @@ struct Inner {
     swaps: u64,
     fault: Option<StoreFault>,
     ignores_expected: bool,
+    interleaves: bool,
 }
 
 /// How a [`MemoryStore`] fails, until it is told otherwise.
@@ -50,11 +48,20 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// A store whose loads give way once to other tasks, so that requests that run at the same time do come between each
+    /// other. It is for tests of races, and not for [`Mfa::wait`](crate::Mfa::wait).
+    #[must_use]
+    pub fn interleaving() -> Self {
+        let store = Self::new();
+        store.inner().interleaves = true;
+        store
+    }
+
     /// A store that breaks the contract: it takes every write, whatever was expected. It is the control of a
     /// test of races, which must fail with it.
     #[must_use]
     pub fn ignoring_expected() -> Self {
-        let store = Self::new();
+        let store = Self::interleaving();
         store.inner().ignores_expected = true;
         store
     }
@@ -96,15 +103,17 @@ impl Store for MemoryStore {
     type Error = StoreFailed;
 
     async fn load(&self, user: &UserId) -> Result<Option<Record>, StoreFailed> {
-        let loaded = {
+        let (loaded, interleaves) = {
             let mut inner = self.inner();
             inner.loads += 1;
             match inner.fault {
                 Some(StoreFault::Load) => return Err(StoreFailed),
-                _ => inner.records.get(user).cloned(),
+                _ => (inner.records.get(user).cloned(), inner.interleaves),
             }
         };
-        GiveWay(false).await;
+        if interleaves {
+            GiveWay(false).await;
+        }
         Ok(loaded)
     }
 

@@ -1,0 +1,109 @@
+//! What an administrator, or the host itself, does for a user.
+
+use alloc::vec::Vec;
+
+use super::{
+    Account, Change, Context, Decision, Digest, Fresh, OutgoingNotice, STALE_ROW_LIFETIME, StoredTicket,
+    TICKET_LIFETIME,
+};
+use crate::audit::{EventKind, SessionsEnd};
+use crate::flow::{Contact, Refusal, RowDigest};
+use crate::mail::Notice;
+use crate::policy::Exemption;
+use crate::ticket::Ticket;
+use crate::time::Timestamp;
+use crate::user::UserId;
+
+impl Account {
+    /// Issues a ticket; one that was issued before is dead.
+    pub(crate) fn issue_ticket(&mut self, cx: &Context<'_>, fresh: Fresh, by: &UserId) -> Decision<(Ticket, Timestamp)> {
+        let expires_at = cx.now.saturating_add(TICKET_LIFETIME);
+        self.ticket = Some(StoredTicket { digest: Digest::of_ticket(cx, &fresh.ticket), expires_at });
+        Decision::changed((fresh.ticket, expires_at)).with_event(EventKind::TicketIssued { by: by.clone() })
+    }
+
+    /// Removes every factor of the user, with what was counted against them, and issues a ticket.
+    ///
+    /// That the user once had a factor is kept: whatever the policy, a password alone registers none after this. So is the
+    /// grace period, which does not begin again, and an exemption, which does not apply to users who ever had a factor.
+    /// What was counted against e-mail codes goes as well, because the administrator has vouched for the address.
+    pub(crate) fn reset(
+        &mut self,
+        cx: &Context<'_>,
+        fresh: Fresh,
+        by: &UserId,
+        contact: &Contact,
+    ) -> Decision<(Ticket, Timestamp)> {
+        let devices = self.devices.drain(..).map(|device| EventKind::DeviceRemoved { device: device.id });
+        let mut removed: Vec<_> = [EventKind::FactorsReset { by: by.clone() }].into_iter().chain(devices).collect();
+        removed.extend(self.external.drain(..).map(|held| EventKind::ExternalRemoved { factor: held.factor }));
+        self.recovery = None;
+        self.email_failures = 0;
+        self.failures.restore();
+        self.end_sessions();
+        self.issue_ticket(cx, fresh, by)
+            .after(removed)
+            .with_notice(OutgoingNotice::new(contact, Notice::FactorsReset))
+    }
+
+    /// Exempts the user; an exemption that was granted before ends.
+    pub(crate) fn exempt(&mut self, cx: &Context<'_>, exemption: Option<&Exemption>, by: &UserId) -> Change<()> {
+        let Some(exemption) = exemption else {
+            return match self.exemption.take_if(|exemption| cx.now < exemption.until()) {
+                Some(_) => Decision::changed(Ok(())).with_event(EventKind::ExemptionWithdrawn { by: by.clone() }),
+                None => Decision::unchanged(Ok(())),
+            };
+        };
+        let until = exemption.until();
+        if until <= cx.now {
+            return Decision::unchanged(Err(Refusal::ExemptionOver));
+        }
+        self.exemption = Some(exemption.clone());
+        Decision::changed(Ok(())).with_event(EventKind::ExemptionGranted { by: by.clone(), until })
+    }
+
+    /// The row of the user has changed: whatever rests on the row before ends.
+    pub(crate) fn account_changed(&mut self, cx: &Context<'_>, row: RowDigest, cause: SessionsEnd) -> Decision<()> {
+        self.replace_row(cx, row);
+        self.end_sessions();
+        Decision::changed(()).with_event(EventKind::SessionsEnded { cause })
+    }
+
+    /// Takes `row` as the one that is valid now, and refuses the one before for a while.
+    pub(super) fn replace_row(&mut self, cx: &Context<'_>, row: RowDigest) {
+        if let Some(stale) = self.row.replace(row).filter(|stale| !stale.is(&row)) {
+            self.stale_row = Some((stale, cx.now.saturating_add(STALE_ROW_LIFETIME)));
+        } else if self.is_stale(&row, cx.now) {
+            // It was changed back.
+            self.stale_row = None;
+        }
+    }
+
+    /// Ends every session and every open flow.
+    pub(crate) fn end_all(&mut self, cause: SessionsEnd) -> Decision<()> {
+        self.end_sessions();
+        Decision::changed(()).with_event(EventKind::SessionsEnded { cause })
+    }
+
+    /// Erases everything but a tombstone, which keeps old sessions invalid.
+    pub(crate) fn erase(&mut self, by: Option<&UserId>) -> Decision<()> {
+        if self.erased {
+            return Decision::unchanged(());
+        }
+        let epoch = self.epoch.saturating_add(1);
+        // The number of the last event stays, so that a log shows no gap.
+        let last = core::mem::take(&mut self.tail).last;
+        *self = Self { epoch, erased: true, ..Self::default() };
+        self.tail.last = last;
+        Decision::changed(()).with_event(EventKind::UserErased { by: by.cloned() })
+    }
+
+    /// Forgets the tombstone; whether there was one.
+    pub(crate) fn forget_tombstone(&mut self) -> Decision<bool> {
+        if !self.erased {
+            return Decision::unchanged(false);
+        }
+        *self = Self::default();
+        Decision::changed(true)
+    }
+}

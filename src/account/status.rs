@@ -1,0 +1,62 @@
+//! Copies of the facts that may be seen of an account.
+
+use alloc::vec::Vec;
+
+use super::{Account, Context, Device};
+use crate::audit::Event;
+use crate::device::DeviceInfo;
+use crate::flow::{ExternalInfo, UserStatus};
+
+impl Account {
+    pub(crate) fn status(&self, cx: &Context<'_>) -> UserStatus {
+        let now = cx.now;
+        let info = |device: &Device| DeviceInfo {
+            id: device.id,
+            name: device.name.clone(),
+            added_at: device.added_at,
+            last_used_at: device.last_used_at,
+            disabled: device.is_disabled(),
+        };
+        let open = |flow: &&super::OpenFlow| flow.epoch == self.epoch && now < flow.expires_at;
+        UserStatus {
+            devices: self.devices.iter().map(info).collect(),
+            browsers: self.browser_list(now),
+            external: self.external_list(),
+            recovery_codes: self.recovery_codes_left(),
+            locked_until: self.failures.locked(&cx.rules.failures, now),
+            ticket_until: self.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
+            ever_had_factor: self.ever_had_factor,
+            exemption: self.exemption.clone().filter(|exemption| now < exemption.until()),
+            grace: self.grace,
+            open_flows: self.flows.iter().filter(open).count(),
+            has_short_secret: self.devices.iter().any(|device| device.secret.is_short()),
+            owed_notices: self.owed.notices.len(),
+            erased: self.erased,
+            recent: self.recent(cx),
+            standing: self.standing(now, None),
+            email_disabled: self.is_email_disabled(),
+        }
+    }
+
+    fn external_list(&self) -> Vec<ExternalInfo> {
+        let info = |held: &super::RegisteredFactor| ExternalInfo {
+            factor: held.factor,
+            added_at: held.added_at,
+            last_used_at: held.last_used_at,
+            disabled: held.is_disabled(),
+        };
+        self.external.iter().map(info).collect()
+    }
+
+    /// The last events, the newest first.
+    fn recent(&self, cx: &Context<'_>) -> Vec<Event> {
+        let numbered = (0..).zip(self.tail.events.iter().rev());
+        let event = |(back, (at, kind)): (u64, &(_, crate::audit::EventKind))| Event {
+            seq: Some(self.tail.last.saturating_sub(back)),
+            user: cx.user.clone(),
+            at: *at,
+            kind: kind.clone(),
+        };
+        numbered.map(event).collect()
+    }
+}

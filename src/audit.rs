@@ -1,0 +1,655 @@
+//! Security events: typed, numbered for each user, without a secret.
+
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use core::fmt;
+
+use minicbor::encode::Write;
+use minicbor::{Decoder, Encoder, data::Type};
+
+use crate::browser::BrowserId;
+use crate::device::DeviceId;
+use crate::policy::{DenyReason, ExternalFactor, Step};
+use crate::time::Timestamp;
+use crate::user::{EmailAddress, UserId};
+
+/// Something that an audit log should record (OWASP ASVS 5.0, 16.3.1).
+///
+/// The observer of the engine sees an event after the store has accepted the change that it belongs to. The record keeps
+/// the last 16 numbered events of each user: [`UserStatus::recent`](crate::session::UserStatus::recent) shows them, also
+/// those that a log has missed because the process was killed. A number that is missing from a log is a gap in the log.
+///
+/// `Display` and `Serialize` write stable names. `Debug` is no log format.
+///
+/// ```
+/// # fn log(event: &factorgate::audit::Event) {
+/// use factorgate::audit::EventKind;
+///
+/// println!("{event}"); // user=4711 seq=12 at=1900000000 event=code_refused factor=app fault=wrong
+/// if let EventKind::DeviceAdded { device } = &event.kind {
+///     println!("a new device: {device}");
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The number of the event among those of this user, from 1 and without gaps. `None` for an event that changed nothing
+    /// in the record, such as an attempt while the user was locked.
+    pub seq: Option<u64>,
+    /// The user.
+    pub user: UserId,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+impl fmt::Display for Event {
+    /// One line of `key=value` for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user={}", Shown::Text(self.user.to_string()))?;
+        if let Some(seq) = self.seq {
+            write!(f, " seq={seq}")?;
+        }
+        write!(f, " at={} event={}", self.at.as_secs(), self.kind.name())?;
+        self.kind.each_field(&mut |name, value| match value {
+            Shown::Nothing => Ok(()),
+            value => write!(f, " {name}={value}"),
+        })
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Event {
+    /// Writes `seq`, `user`, `at` in seconds, `event`, which is [`EventKind::name`], and the fields of the kind.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("user", self.user.as_str())?;
+        map.serialize_entry("at", &self.at.as_secs())?;
+        map.serialize_entry("event", self.kind.name())?;
+        self.kind.each_field(&mut |name, value| match value {
+            Shown::Flag(value) => map.serialize_entry(name, &value),
+            Shown::Number(value) => map.serialize_entry(name, &value),
+            Shown::Text(value) => map.serialize_entry(name, &value),
+            Shown::Nothing => map.serialize_entry(name, &()),
+        })?;
+        map.end()
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal
+        $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),* })?;)*) => {
+        /// What happened.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum EventKind {
+            $($(#[$doc])* $name $({ $($(#[$field_doc])* $field: $type),* })?,)*
+        }
+
+        impl EventKind {
+            /// Every name that [`EventKind::name`] can return.
+            pub const NAMES: &'static [&'static str] = &[$($text),*];
+
+            /// Returns the stable name of the event, such as `device_added`.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $text,)*
+                }
+            }
+
+            fn each_field<E>(&self, show: &mut dyn FnMut(&'static str, Shown) -> Result<(), E>) -> Result<(), E> {
+                match self {
+                    $(Self::$name $({ $($field),* })? => {
+                        $($(show(stringify!($field), $field.shown())?;)*)?
+                    })*
+                }
+                Ok(())
+            }
+
+            /// Writes the number of the kind and its fields.
+            pub(crate) fn encode<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
+                match self {
+                    $(Self::$name $({ $($field),* })? => {
+                        const FIELDS: u64 = 0 $($(+ one::<$type>())*)?;
+                        e.array(1 + FIELDS)?.u8($code)?;
+                        $($($field.encode_field(e)?;)*)?
+                    })*
+                }
+                Ok(())
+            }
+
+            /// Reads what [`EventKind::encode`] wrote.
+            pub(crate) fn decode(d: &mut Decoder<'_>) -> Option<Self> {
+                let fields = d.array().ok()??.checked_sub(1)?;
+                let (kind, expected) = match d.u8().ok()? {
+                    $($code => (
+                        Self::$name $({ $($field: Field::decode_field(d)?),* })?,
+                        0 $($(+ one::<$type>())*)?,
+                    ),)*
+                    _ => return None,
+                };
+                (fields == expected).then_some(kind)
+            }
+
+            /// One of each kind, for tests of the codec.
+            #[cfg(test)]
+            pub(crate) fn samples() -> alloc::vec::Vec<Self> {
+                alloc::vec![$(Self::$name $({ $($field: Field::sample()),* })?),*]
+            }
+        }
+    };
+}
+
+const fn one<T>() -> u64 {
+    // Each field is one item of CBOR.
+    let _ = core::mem::size_of::<T>();
+    1
+}
+
+events! {
+    /// The address of the user was changed.
+    AddressChanged = 1 "address_changed";
+    /// The host was permitted to change the address of the user.
+    AddressChangePermitted = 2 "address_change_permitted";
+    /// A trusted browser replaced the challenge of a login.
+    BrowserAccepted = 3 "browser_accepted" {
+        /// The browser.
+        browser: BrowserId,
+        /// Whether it presented the token that another request had replaced a moment before.
+        parallel: bool
+    };
+    /// The token of a browser was presented that is not trusted, or no longer.
+    BrowserNotTrusted = 4 "browser_not_trusted";
+    /// The trust in a browser ended.
+    BrowserTrustEnded = 5 "browser_trust_ended" {
+        /// The browser.
+        browser: BrowserId,
+        /// Why.
+        cause: TrustEnd
+    };
+    /// The user trusted a browser.
+    BrowserTrusted = 6 "browser_trusted" {
+        /// The browser.
+        browser: BrowserId
+    };
+    /// A code was right.
+    CodeAccepted = 7 "code_accepted" {
+        /// Which kind of code it was.
+        factor: Factor
+    };
+    /// An e-mail code was generated and handed to the mailer.
+    CodeIssued = 8 "code_issued";
+    /// A code was refused. The user gets the same answer whatever the fault.
+    CodeRefused = 9 "code_refused" {
+        /// Which kind of code it was.
+        factor: Factor,
+        /// Why.
+        fault: CodeFault
+    };
+    /// A session that owed steps began to complete them.
+    CompletionBegun = 10 "completion_begun";
+    /// A session completed the steps that it owed.
+    CompletionCompleted = 11 "completion_completed";
+    /// A device was registered.
+    DeviceAdded = 12 "device_added" {
+        /// The new device.
+        device: DeviceId
+    };
+    /// A device was disabled after too many wrong codes; the user must register it again.
+    DeviceDisabled = 13 "device_disabled" {
+        /// The device.
+        device: DeviceId
+    };
+    /// The removal of a device was refused, because its user could not sign in without it.
+    DeviceRemovalRefused = 14 "device_removal_refused" {
+        /// The device that stays.
+        device: DeviceId
+    };
+    /// A device was removed.
+    DeviceRemoved = 15 "device_removed" {
+        /// The device that was removed.
+        device: DeviceId
+    };
+    /// A device was renamed.
+    DeviceRenamed = 16 "device_renamed" {
+        /// The device.
+        device: DeviceId
+    };
+    /// A device was registered, and another one removed, in one step.
+    DeviceReplaced = 17 "device_replaced" {
+        /// The device that was removed.
+        device: DeviceId,
+        /// The new device.
+        by: DeviceId
+    };
+    /// No more codes are mailed to this user, after too many wrong ones.
+    EmailDisabled = 18 "email_disabled";
+    /// A code verified an address.
+    EmailVerified = 19 "email_verified" {
+        /// The address. A line of a log shows it masked.
+        address: EmailAddress
+    };
+    /// A registration began: a secret was generated and shown.
+    EnrollmentBegun = 20 "enrollment_begun";
+    /// An administrator exempted the user from what the policy enforces.
+    ExemptionGranted = 21 "exemption_granted" {
+        /// The administrator.
+        by: UserId,
+        /// When it ends.
+        until: Timestamp
+    };
+    /// An administrator withdrew the exemption.
+    ExemptionWithdrawn = 22 "exemption_withdrawn" {
+        /// The administrator.
+        by: UserId
+    };
+    /// An external factor was registered.
+    ExternalAdded = 23 "external_added" {
+        /// The new factor.
+        factor: ExternalFactor,
+        /// The administrator, if it was not the user.
+        by: Option<UserId>
+    };
+    /// An external factor was disabled after too many failed checks; the user must register it again.
+    ExternalDisabled = 24 "external_disabled" {
+        /// The factor.
+        factor: ExternalFactor
+    };
+    /// The removal of an external factor was refused, because its user could not sign in without it.
+    ExternalRemovalRefused = 25 "external_removal_refused" {
+        /// The factor that stays.
+        factor: ExternalFactor
+    };
+    /// An external factor was removed.
+    ExternalRemoved = 26 "external_removed" {
+        /// The factor that was removed.
+        factor: ExternalFactor
+    };
+    /// An administrator exported the secrets of the user's devices.
+    FactorsExported = 27 "factors_exported" {
+        /// The administrator.
+        by: UserId
+    };
+    /// The factors of the user were imported from another system; the devices are named after this.
+    FactorsImported = 28 "factors_imported" {
+        /// The administrator.
+        by: UserId,
+        /// How many recovery codes were imported.
+        recovery_codes: u32
+    };
+    /// An administrator removed every factor of the user; what was removed is named after this.
+    FactorsReset = 29 "factors_reset" {
+        /// The administrator.
+        by: UserId
+    };
+    /// The user's grace period began with the login that it let through. It begins once.
+    GraceBegun = 30 "grace_begun" {
+        /// The deadline.
+        until: Timestamp
+    };
+    /// The user was locked by the wrong code before this.
+    Locked = 31 "locked" {
+        /// When the lock ends.
+        until: Timestamp
+    };
+    /// A login began and owes a step.
+    LoginBegun = 32 "login_begun";
+    /// A login was completed.
+    LoginCompleted = 33 "login_completed";
+    /// A flow was refused by the policy.
+    LoginDenied = 34 "login_denied" {
+        /// Why.
+        reason: DenyReason
+    };
+    /// A mail could not be sent, or may not have been. A notice stays owed and is sent later.
+    MailUndelivered = 35 "mail_undelivered";
+    /// A notice that could not be delivered for a long time made way for newer ones.
+    NoticeDropped = 36 "notice_dropped";
+    /// A recovery code was used in place of a device.
+    RecoveryCodeUsed = 37 "recovery_code_used" {
+        /// How many are left.
+        left: u32
+    };
+    /// The recovery codes were disabled after too many wrong ones; the user needs new ones.
+    RecoveryCodesDisabled = 38 "recovery_codes_disabled";
+    /// New recovery codes became active, and the previous ones ended.
+    RecoveryCodesRenewed = 39 "recovery_codes_renewed";
+    /// New recovery codes were generated and shown; they are not active yet.
+    RecoveryCodesShown = 40 "recovery_codes_shown";
+    /// Something was tried while the user was locked, and was not compared.
+    RefusedWhileLocked = 41 "refused_while_locked" {
+        /// When the lock ends.
+        until: Timestamp
+    };
+    /// A registration from the profile began and owes a step.
+    RegistrationBegun = 42 "registration_begun";
+    /// A registration from the profile was completed; what was registered is named before this.
+    RegistrationCompleted = 43 "registration_completed";
+    /// Every session and every open flow of the user ended.
+    SessionsEnded = 44 "sessions_ended" {
+        /// Why.
+        cause: SessionsEnd
+    };
+    /// A sign-in was refused because it rested on a row that was replaced.
+    StaleRowRefused = 45 "stale_row_refused";
+    /// A step was tried that is not open: a sign of a forged request or of a changed policy (OWASP ASVS 5.0, 16.3.3).
+    StepNotOpen = 46 "step_not_open" {
+        /// The step that was tried.
+        step: Step
+    };
+    /// A step-up began and owes a step.
+    StepUpBegun = 47 "step_up_begun";
+    /// A step-up was completed, or its proof was fresh.
+    StepUpCompleted = 48 "step_up_completed";
+    /// A ticket was issued for the user.
+    TicketIssued = 49 "ticket_issued" {
+        /// The administrator who issued it.
+        by: UserId
+    };
+    /// Everything that was stored of the user was erased, except a tombstone.
+    UserErased = 50 "user_erased" {
+        /// The administrator, if it was not the user.
+        by: Option<UserId>
+    };
+}
+
+macro_rules! causes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl Field for $name {
+            fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
+                e.u8(match self {
+                    $(Self::$variant => $code,)*
+                })?
+                .ok()
+            }
+
+            fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
+                Some(match d.u8().ok()? {
+                    $($code => Self::$variant,)*
+                    _ => return None,
+                })
+            }
+
+            fn shown(&self) -> Shown {
+                Shown::Text(match self {
+                    $(Self::$variant => $text,)*
+                }.to_string())
+            }
+
+            #[cfg(test)]
+            fn sample() -> Self {
+                [$(Self::$variant),*][0]
+            }
+        }
+    };
+}
+
+causes! {
+    /// Why a code was refused.
+    CodeFault {
+        /// It was right, but too late.
+        Expired = 0 "expired",
+        /// There was none to compare it with.
+        NoneOutstanding = 1 "none_outstanding",
+        /// It was right, and used before.
+        Replayed = 2 "replayed",
+        /// It was right until a newer one was sent.
+        Superseded = 3 "superseded",
+        /// It was wrong.
+        Wrong = 4 "wrong",
+    }
+}
+
+causes! {
+    /// Why the sessions of a user ended.
+    SessionsEnd {
+        /// The host reported that the row of the user has changed.
+        AccountChanged = 0 "account_changed",
+        /// An administrator, or the host, ended them.
+        Administrator = 1 "administrator",
+        /// The host reported a new password.
+        PasswordChanged = 2 "password_changed",
+        /// The user ended every other session.
+        User = 3 "user",
+    }
+}
+
+causes! {
+    /// Why the trust in a browser ended.
+    TrustEnd {
+        /// The row of the user has changed.
+        AccountChanged = 0 "account_changed",
+        /// Another browser took its place.
+        Displaced = 1 "displaced",
+        /// A token was presented that a use had replaced before: somebody has a copy of the cookie, or the browser never
+        /// got the answer.
+        Reused = 2 "reused",
+        /// The user ended the trust.
+        Revoked = 3 "revoked",
+        /// The policy requires more than when the browser was trusted, or no longer allows trusted browsers.
+        StricterPolicy = 4 "stricter_policy",
+    }
+}
+
+/// A kind of code or factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Factor {
+    /// A code of an authenticator app.
+    App,
+    /// An e-mail code.
+    Email,
+    /// The code that confirms a registration.
+    Enrollment,
+    /// An external factor.
+    External(ExternalFactor),
+    /// A recovery code.
+    Recovery,
+    /// The recovery code that confirms new ones.
+    RecoveryConfirmation,
+    /// An administrator's ticket.
+    Ticket,
+}
+
+impl Field for Factor {
+    fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
+        e.u8(match self {
+            Self::App => 0,
+            Self::Email => 1,
+            Self::Enrollment => 2,
+            Self::Recovery => 3,
+            Self::RecoveryConfirmation => 4,
+            Self::Ticket => 5,
+            Self::External(factor) => return factor.encode(e),
+        })?
+        .ok()
+    }
+
+    fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
+        if d.datatype().ok()? == Type::Array {
+            return ExternalFactor::decode(d).map(Self::External);
+        }
+        Some(match d.u8().ok()? {
+            0 => Self::App,
+            1 => Self::Email,
+            2 => Self::Enrollment,
+            3 => Self::Recovery,
+            4 => Self::RecoveryConfirmation,
+            5 => Self::Ticket,
+            _ => return None,
+        })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Text(match self {
+            Self::App => "app".into(),
+            Self::Email => "email".into(),
+            Self::Enrollment => "enrollment".into(),
+            Self::External(factor) => format!("external:{factor}"),
+            Self::Recovery => "recovery".into(),
+            Self::RecoveryConfirmation => "recovery_confirmation".into(),
+            Self::Ticket => "ticket".into(),
+        })
+    }
+
+    #[cfg(test)]
+    fn sample() -> Self {
+        Self::External(Field::sample())
+    }
+}
+
+type Out<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
+
+/// A value of an event, as it is shown.
+enum Shown {
+    Flag(bool),
+    Number(u64),
+    Text(String),
+    Nothing,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(value) => value.fmt(f),
+            Self::Number(value) => value.fmt(f),
+            // A name can contain any character but control characters: quote what could end the value.
+            Self::Text(value) if value.contains([' ', '"', '=']) => write!(f, "{value:?}"),
+            Self::Text(value) => f.write_str(value),
+            Self::Nothing => Ok(()),
+        }
+    }
+}
+
+/// A field of an event: one item of CBOR, and one value in a log.
+trait Field: Sized {
+    fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W>;
+    fn decode_field(d: &mut Decoder<'_>) -> Option<Self>;
+    fn shown(&self) -> Shown;
+    #[cfg(test)]
+    fn sample() -> Self;
+}
+
+macro_rules! fields {
+    ($($type:ty: $encode:expr, $decode:expr, $shown:expr, $sample:expr;)*) => {$(
+        impl Field for $type {
+            fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
+                let encode: fn(&Self, &mut Encoder<W>) -> Out<W> = $encode;
+                encode(self, e)
+            }
+
+            fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
+                let decode: fn(&mut Decoder<'_>) -> Option<Self> = $decode;
+                decode(d)
+            }
+
+            fn shown(&self) -> Shown {
+                let shown: fn(&Self) -> Shown = $shown;
+                shown(self)
+            }
+
+            #[cfg(test)]
+            fn sample() -> Self {
+                $sample
+            }
+        }
+    )*};
+}
+
+fields! {
+    bool: |value, e| e.bool(*value)?.ok(), |d| d.bool().ok(), |value| Shown::Flag(*value), true;
+    u32: |value, e| e.u32(*value)?.ok(), |d| d.u32().ok(), |value| Shown::Number((*value).into()), u32::MAX;
+    BrowserId: |id, e| e.u64(id.get())?.ok(), |d| d.u64().ok().map(BrowserId::new), |id| Shown::Text(id.to_string()),
+        BrowserId::new(7);
+    DeviceId: |id, e| e.u64(id.get())?.ok(), |d| d.u64().ok().map(DeviceId::new), |id| Shown::Text(id.to_string()),
+        DeviceId::new(8);
+    DenyReason: |reason, e| e.u8(*reason as u8)?.ok(), |d| DenyReason::from_number(d.u8().ok()?),
+        |reason| Shown::Text(reason.name().to_string()), DenyReason::NoUsableEmail;
+    EmailAddress: |address, e| e.str(address.as_str())?.ok(), |d| EmailAddress::new(d.str().ok()?).ok(),
+        |address| Shown::Text(address.masked()), EmailAddress::new("alice@example.com").unwrap();
+    ExternalFactor: |factor, e| factor.encode(e), ExternalFactor::decode, |factor| Shown::Text(factor.name().to_string()),
+        ExternalFactor::phishing_resistant("passkey").unwrap();
+    Step: |step, e| step.encode(e), Step::decode, |step| Shown::Text(step.name()), Step::External(Field::sample());
+    Timestamp: |at, e| e.u64(at.as_secs())?.ok(), |d| d.u64().ok().map(Timestamp::from_secs),
+        |at| Shown::Number(at.as_secs()), Timestamp::from_secs(9);
+    UserId: |user, e| e.str(user.as_str())?.ok(), |d| UserId::new(d.str().ok()?).ok(),
+        |user| Shown::Text(user.to_string()), UserId::new("root").unwrap();
+}
+
+impl Field for Option<UserId> {
+    fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
+        match self {
+            Some(user) => user.encode_field(e),
+            None => e.null()?.ok(),
+        }
+    }
+
+    fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
+        match d.datatype().ok()? {
+            Type::Null => d.null().ok().map(|()| None),
+            _ => UserId::decode_field(d).map(Some),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        self.as_ref().map_or(Shown::Nothing, Field::shown)
+    }
+
+    #[cfg(test)]
+    fn sample() -> Self {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn encoded(kind: &EventKind) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        kind.encode(&mut Encoder::new(&mut bytes)).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_kind_is_read_back_and_has_its_own_name_and_number() {
+        let samples = EventKind::samples();
+        for kind in &samples {
+            let bytes = encoded(kind);
+            assert_eq!(EventKind::decode(&mut Decoder::new(&bytes)).as_ref(), Some(kind));
+            assert!((0..bytes.len()).all(|len| EventKind::decode(&mut Decoder::new(&bytes[..len])).is_none()));
+        }
+        let names: BTreeSet<_> = EventKind::NAMES.iter().collect();
+        assert_eq!(names.len(), samples.len());
+        let numbers: BTreeSet<_> = samples.iter().map(|kind| encoded(kind)[1..3].to_vec()).collect();
+        assert_eq!(numbers.len(), samples.len());
+    }
+
+    #[test]
+    fn line_of_a_log_has_stable_names() {
+        let event = |kind, seq| Event { seq, user: UserId::new("a b").unwrap(), at: Timestamp::from_secs(9), kind };
+        let refused = EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Wrong };
+        assert_eq!(
+            event(refused, Some(12)).to_string(),
+            "user=\"a b\" seq=12 at=9 event=code_refused factor=app fault=wrong"
+        );
+        let by = Some(UserId::new("root \"x\"").unwrap());
+        let erased = event(EventKind::UserErased { by }, None).to_string();
+        assert_eq!(erased, "user=\"a b\" at=9 event=user_erased by=\"root \\\"x\\\"\"");
+    }
+}

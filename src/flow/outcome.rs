@@ -1,0 +1,271 @@
+//! Where a flow stands after a request.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Flow, FlowRef, Refusal};
+use crate::otpauth::KeyUri;
+use crate::policy::{Path, Step};
+use crate::recovery_code::RecoveryCodesLeft;
+use crate::time::Timestamp;
+
+/// Where a flow stands after a request. A host matches it exhaustively: a state that is added later must break every
+/// host's `match`.
+///
+/// ```
+/// use factorgate::{Login, Outcome};
+///
+/// fn page(outcome: Outcome<Login>) -> String {
+///     match outcome {
+///         Outcome::Challenge(challenge) => format!("enter one of {:?}", challenge.next()),
+///         Outcome::Enroll(enroll) => enroll.key_uri().expose_secret().to_owned(),
+///         Outcome::Denied(denied) => denied.refusal().code().to_owned(),
+///         Outcome::Done(authenticated) => format!("welcome {}", authenticated.user()),
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "the outcome says how the flow continues"]
+#[allow(clippy::large_enum_variant, reason = "made once in each request, and moved twice")]
+pub enum Outcome<F: Flow> {
+    /// The user must complete one of the steps in [`Challenge::next`].
+    Challenge(Challenge<F>),
+    /// The flow cannot continue now, or not without help.
+    Denied(Denied<F>),
+    /// The flow is complete.
+    Done(F::Done),
+    /// The user must add the secret to an app and confirm it with a code.
+    Enroll(Enroll<F>),
+}
+
+impl<F: Flow> Outcome<F> {
+    /// Returns the reference for the flow's cookie, or `None` if the flow is over and the cookie must be removed.
+    #[must_use]
+    pub fn flow(&self) -> Option<&FlowRef<F>> {
+        match self {
+            Self::Challenge(challenge) => Some(&challenge.flow),
+            Self::Denied(denied) => denied.flow(),
+            Self::Done(_) => None,
+            Self::Enroll(enroll) => Some(&enroll.challenge.flow),
+        }
+    }
+}
+
+/// An open flow, as its user may see it. With the feature `serde` it serializes to what a page needs, without the
+/// reference.
+///
+/// ```
+/// # fn page(challenge: &factorgate::Challenge<factorgate::Login>) {
+/// use factorgate::policy::Step;
+///
+/// if challenge.next().contains(&Step::AppCode) {
+///     println!("Enter the code from your app. {} attempts left", challenge.attempts_left());
+/// }
+/// if let Some(refusal) = challenge.refusal() {
+///     println!("text for {}", refusal.code());
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Challenge<F> {
+    pub(crate) flow: FlowRef<F>,
+    pub(crate) state: Open,
+}
+
+/// An open flow, as it is shown to its user.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) attempts_left: u32,
+    pub(crate) email: Option<EmailStatus>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) grace_until: Option<Timestamp>,
+    pub(crate) next: Vec<Step>,
+    pub(crate) paths: Vec<Path>,
+    pub(crate) recovery_codes_left: Option<RecoveryCodesLeft>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl<F: Flow> Challenge<F> {
+    /// Returns the reference for the flow's cookie.
+    #[must_use]
+    pub fn flow(&self) -> &FlowRef<F> {
+        &self.flow
+    }
+
+    /// Returns the steps that can be completed now, the preferred one first: one of them, as the user chooses.
+    #[must_use]
+    pub fn next(&self) -> &[Step] {
+        &self.state.next
+    }
+
+    /// Returns every way to complete the flow: the steps of one of these paths, in their order.
+    #[must_use]
+    pub fn paths(&self) -> &[Path] {
+        &self.state.paths
+    }
+
+    /// Returns why the last action was refused.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.state.refusal
+    }
+
+    /// Returns how many wrong codes are left before a lock.
+    #[must_use]
+    pub fn attempts_left(&self) -> u32 {
+        self.state.attempts_left
+    }
+
+    /// Returns the state of the e-mail code, if this flow can use one now.
+    #[must_use]
+    pub fn email(&self) -> Option<&EmailStatus> {
+        self.state.email.as_ref()
+    }
+
+    /// Returns how many recovery codes are left, if one was used in this flow.
+    #[must_use]
+    pub fn recovery_codes_left(&self) -> Option<RecoveryCodesLeft> {
+        self.state.recovery_codes_left
+    }
+
+    /// Returns when the flow expires: at this second it is over, judged by the time at which a request began.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.state.expires_at
+    }
+
+    /// Returns until when the registration can be put off, if it is put off.
+    #[must_use]
+    pub fn grace_until(&self) -> Option<Timestamp> {
+        self.state.grace_until
+    }
+}
+
+/// The e-mail code of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EmailStatus {
+    /// The address with all but its first character and its domain hidden.
+    pub masked_address: String,
+    /// When the code that can be entered now was sent; `None` if none was, or if the mailer refused it.
+    pub sent_at: Option<Timestamp>,
+    /// When this code expires: the earlier of the code's end and the flow's. At this second it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// When the next code can be requested; `None`: now.
+    pub resend_at: Option<Timestamp>,
+}
+
+/// A registration in progress: the secret is shown once, to be put into an app.
+pub struct Enroll<F> {
+    pub(crate) challenge: Challenge<F>,
+    pub(crate) key_uri: KeyUri,
+}
+
+impl<F: Flow> Enroll<F> {
+    /// Returns the Key URI with the new secret: as a QR code, as a link, and as text to type.
+    #[must_use]
+    pub fn key_uri(&self) -> &KeyUri {
+        &self.key_uri
+    }
+
+    /// Returns the open flow around the registration: other steps, the last refusal, the expiry.
+    #[must_use]
+    pub fn challenge(&self) -> &Challenge<F> {
+        &self.challenge
+    }
+}
+
+impl<F> fmt::Debug for Enroll<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enroll").field("state", &self.challenge.state).finish_non_exhaustive()
+    }
+}
+
+/// A flow that cannot continue now, or not without help.
+#[derive(Debug)]
+pub struct Denied<F> {
+    pub(crate) flow: Option<FlowRef<F>>,
+    pub(crate) refusal: Refusal,
+}
+
+impl<F: Flow> Denied<F> {
+    /// Returns the reason.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        self.refusal
+    }
+
+    /// Returns the reference if the flow is still open, for example while the user is locked.
+    #[must_use]
+    pub fn flow(&self) -> Option<&FlowRef<F>> {
+        self.flow.as_ref()
+    }
+}
+
+#[cfg(feature = "serde")]
+mod json {
+    use alloc::string::ToString as _;
+
+    use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
+
+    use super::*;
+
+    /// Writes a step under its stable name.
+    struct Named<'a>(&'a Step);
+
+    impl Serialize for Named<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(&self.0.name())
+        }
+    }
+
+    impl Serialize for EmailStatus {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let Self { masked_address, sent_at, expires_at, resend_at } = self;
+            let mut map = serializer.serialize_map(Some(4))?;
+            map.serialize_entry("masked_address", masked_address)?;
+            for (name, at) in [("sent_at", sent_at), ("expires_at", expires_at), ("resend_at", resend_at)] {
+                map.serialize_entry(name, &at.map(Timestamp::as_secs))?;
+            }
+            map.end()
+        }
+    }
+
+    fn challenge<M: SerializeMap>(map: &mut M, state: &Open) -> Result<(), M::Error> {
+        let Open { attempts_left, email, expires_at, grace_until, next, paths, recovery_codes_left, refusal } = state;
+        map.serialize_entry("next", &next.iter().map(Named).collect::<Vec<_>>())?;
+        let paths: Vec<Vec<_>> = paths.iter().map(|path| path.steps().iter().map(Named).collect()).collect();
+        map.serialize_entry("paths", &paths)?;
+        map.serialize_entry("refusal", refusal)?;
+        map.serialize_entry("attempts_left", attempts_left)?;
+        map.serialize_entry("email", email)?;
+        map.serialize_entry("recovery_codes_left", &recovery_codes_left.map(RecoveryCodesLeft::get))?;
+        map.serialize_entry("expires_at", &expires_at.as_secs())?;
+        map.serialize_entry("grace_until", &grace_until.map(Timestamp::as_secs))
+    }
+
+    impl<F: Flow> Serialize for Challenge<F> {
+        /// Writes `next`, `paths`, `refusal`, `attempts_left`, `email`, `recovery_codes_left`, `expires_at` and
+        /// `grace_until`; times in seconds since the Unix epoch.
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            challenge(&mut map, &self.state)?;
+            map.end()
+        }
+    }
+
+    impl<F: Flow> Serialize for Enroll<F> {
+        /// Writes the fields of the challenge, and **the secret**: `uri`, `secret` in groups of four, and `svg`, the QR
+        /// code. It is for the page of this user only.
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let qr = self.key_uri.qr().map_err(|error| S::Error::custom(error.to_string()))?;
+            let mut map = serializer.serialize_map(None)?;
+            challenge(&mut map, &self.challenge.state)?;
+            map.serialize_entry("uri", self.key_uri.expose_secret())?;
+            map.serialize_entry("secret", self.key_uri.secret_base32().grouped().expose_secret())?;
+            map.serialize_entry("svg", &qr.to_svg())?;
+            map.end()
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What may be seen of an account.
+
+use alloc::vec::Vec;
+
+use super::row::Contact;
+use crate::audit::Event;
+use crate::browser::BrowserInfo;
+use crate::device::DeviceInfo;
+use crate::policy::{EmailStanding, Exemption, ExternalFactor, Grace, Standing};
+use crate::recovery_code::RecoveryCodesLeft;
+use crate::time::Timestamp;
+
+/// What the user and an administrator may see of an account: copies of facts, no secret.
+///
+/// ```
+/// # fn list(status: &factorgate::session::UserStatus) {
+/// for device in &status.devices {
+///     println!("{} since {}", device.name, device.added_at.as_secs());
+/// }
+/// for event in &status.recent {
+///     println!("{}: {}", event.at.as_secs(), event.kind.name());
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UserStatus {
+    /// The registered devices.
+    pub devices: Vec<DeviceInfo>,
+    /// The trusted browsers.
+    pub browsers: Vec<BrowserInfo>,
+    /// The external factors that the user has registered.
+    pub external: Vec<ExternalInfo>,
+    /// The unused recovery codes; `None` if the user has none.
+    pub recovery_codes: Option<RecoveryCodesLeft>,
+    /// When the lock ends, if the user is locked.
+    pub locked_until: Option<Timestamp>,
+    /// When the ticket expires, if one was issued and not redeemed.
+    pub ticket_until: Option<Timestamp>,
+    /// Whether the user has, or ever had, a device or an external factor. It never becomes false again.
+    pub ever_had_factor: bool,
+    /// The exemption that an administrator has granted, if it has not ended.
+    pub exemption: Option<Exemption>,
+    /// The user's grace period. [`Policy::grace_until`](crate::policy::Policy::grace_until), of
+    /// [`UserStatus::standing`], is the deadline.
+    pub grace: Grace,
+    /// How many flows are open.
+    pub open_flows: usize,
+    /// Whether an imported device has a [secret that is too short](crate::otp::Secret::is_short). Let the user register
+    /// it again.
+    pub has_short_secret: bool,
+    /// How many notices have not been delivered yet.
+    pub owed_notices: usize,
+    /// Whether the user was erased and only a tombstone is left.
+    pub erased: bool,
+    /// The user's last 16 numbered security events, the newest first.
+    pub recent: Vec<Event>,
+    pub(crate) standing: Standing,
+    pub(crate) email_disabled: bool,
+}
+
+impl UserStatus {
+    /// Returns what the policy may know of the user, so that a host can show what it will ask:
+    /// [`Policy::evaluate`](crate::policy::Policy::evaluate) and [`Policy::explain`](crate::policy::Policy::explain).
+    #[must_use]
+    pub fn standing(&self, contact: &Contact) -> Standing {
+        let email = contact.email.as_ref().map(|(_, email)| EmailStanding {
+            tainted: email.tainted || self.email_disabled,
+            ..*email
+        });
+        Standing { email, ..self.standing.clone() }
+    }
+}
+
+/// What may be seen of an external factor that the user has registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExternalInfo {
+    /// The factor.
+    pub factor: ExternalFactor,
+    /// When it was registered.
+    pub added_at: Timestamp,
+    /// When the host last verified it after the registration.
+    pub last_used_at: Option<Timestamp>,
+    /// Whether it was disabled after too many failed checks.
+    pub disabled: bool,
+}
+
+#[cfg(feature = "serde")]
+mod json {
+    use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+    use super::*;
+
+    impl Serialize for UserStatus {
+        /// Writes the public fields; times in seconds since the Unix epoch.
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            map.serialize_entry("devices", &self.devices)?;
+            map.serialize_entry("browsers", &self.browsers)?;
+            map.serialize_entry("external", &self.external)?;
+            map.serialize_entry("recovery_codes", &self.recovery_codes.map(RecoveryCodesLeft::get))?;
+            map.serialize_entry("locked_until", &self.locked_until.map(Timestamp::as_secs))?;
+            map.serialize_entry("ticket_until", &self.ticket_until.map(Timestamp::as_secs))?;
+            map.serialize_entry("ever_had_factor", &self.ever_had_factor)?;
+            map.serialize_entry("exempt_until", &self.exemption.as_ref().map(|exemption| exemption.until().as_secs()))?;
+            map.serialize_entry("open_flows", &self.open_flows)?;
+            map.serialize_entry("has_short_secret", &self.has_short_secret)?;
+            map.serialize_entry("owed_notices", &self.owed_notices)?;
+            map.serialize_entry("erased", &self.erased)?;
+            map.serialize_entry("recent", &self.recent)?;
+            map.end()
+        }
+    }
+
+    impl Serialize for ExternalInfo {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(4))?;
+            map.serialize_entry("factor", self.factor.name())?;
+            map.serialize_entry("added_at", &self.added_at.as_secs())?;
+            map.serialize_entry("last_used_at", &self.last_used_at.map(Timestamp::as_secs))?;
+            map.serialize_entry("disabled", &self.disabled)?;
+            map.end()
+        }
+    }
+}

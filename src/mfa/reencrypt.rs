@@ -1,0 +1,209 @@
+//! New server keys: re-encrypting what nobody writes, and which keys are still needed.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::fmt;
+use core::ops::{AddAssign, ControlFlow};
+
+use super::walk::{Walk, row};
+use super::Maintenance;
+use super::commit::TRIES;
+use crate::error::{Error, MfaError};
+use crate::keys::KeyId;
+use crate::mail::Mailer;
+use crate::record;
+use crate::store::{Store, Swap};
+use crate::user::UserId;
+
+impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
+    /// Encrypts the record of a user under the current server key, if it is encrypted under a retired one. Nothing in it
+    /// changes, and no flow that is open is disturbed.
+    ///
+    /// Run it when every server has the new key as its current one: another one would encrypt under the old key again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a part failed. A record that cannot be opened is left as it is.
+    pub async fn reencrypt(&self, user: &UserId) -> Result<Reencrypted, MfaError<S, M>> {
+        for _ in 0..TRIES {
+            let now = self.mfa.now()?;
+            let Some(stored) = self.mfa.store.load(user).await.map_err(Error::Store)? else {
+                return Ok(Reencrypted::NoRecord);
+            };
+            let mut account = record::open(&stored, user, &self.mfa.keys)?;
+            let needed = account.keys_needed(now);
+            if record::sealed_by(&stored) == Some(self.mfa.keys.current_id()) {
+                return Ok(Reencrypted::Current { needed });
+            }
+            let (_, nonce) = self.mfa.draw(user)?;
+            let version = stored.version();
+            let next = record::seal(&mut account, user, version.next(), &self.mfa.keys, &nonce).map_err(|_| Error::TooLarge)?;
+            match self.mfa.store.compare_and_swap(user, Some(version), &next).await.map_err(Error::Store)? {
+                Swap::Applied => return Ok(Reencrypted::Changed { needed }),
+                // Somebody else has written it, most likely under the current key: look again.
+                Swap::Conflict => {}
+            }
+        }
+        Err(Error::Contention)
+    }
+
+    /// Encrypts the records of all `users`, one after the other, as [`Maintenance::reencrypt`] does; `each` sees what became of
+    /// each of them, for a progress line, and can stop the walk. Nothing but the sum is kept, so that any number of users can be named; to spare
+    /// the database, name them in batches and pause in between.
+    ///
+    /// ```
+    /// # use factorgate::testing::{MemoryStore, Outbox};
+    /// # use factorgate::{Mfa, MfaError, UserId, keys::ServerKey};
+    /// use core::ops::ControlFlow;
+    /// use factorgate::maintenance::Walk;
+    ///
+    /// # async fn all(
+    /// #     mfa: Mfa<MemoryStore, Outbox>,
+    /// #     retired: ServerKey,
+    /// #     next_batch: impl Fn(Option<&UserId>) -> Vec<UserId>,
+    /// # ) {
+    /// let mut walk = Walk::default();
+    /// loop {
+    ///     // SELECT user_id FROM factorgate_records WHERE user_id > $1 ORDER BY user_id LIMIT 1000
+    ///     let batch = next_batch(walk.last.as_ref());
+    ///     if batch.is_empty() {
+    ///         break;
+    ///     }
+    ///     walk.merge(mfa.maintenance().reencrypt_all(batch, |_, _| ControlFlow::Continue(())).await);
+    /// }
+    /// if walk.failed == 0 && !walk.total.needed.contains_key(&retired.id()) {
+    ///     println!("the key {} can be dropped", retired.id());
+    /// }
+    /// # }
+    /// ```
+    pub async fn reencrypt_all<I>(
+        &self,
+        users: I,
+        mut each: impl FnMut(&UserId, &Result<Reencrypted, MfaError<S, M>>) -> ControlFlow<()> + Send,
+    ) -> Walk<Reencryptions, MfaError<S, M>>
+    where
+        I: IntoIterator<Item = UserId>,
+        I::IntoIter: Send,
+    {
+        let mut walk = Walk::<Reencryptions, _>::default();
+        for user in users {
+            let result = self.reencrypt(&user).await;
+            let flow = each(&user, &result);
+            walk.last = Some(user.clone());
+            match result {
+                Ok(reencrypted) => walk.total.count(&reencrypted),
+                Err(error) => walk.fail(user, error),
+            }
+            if flow.is_break() {
+                break;
+            }
+        }
+        walk
+    }
+
+    /// Which of the server's keys the record of a user still needs. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a part failed.
+    pub async fn key_usage(&self, user: &UserId) -> Result<KeyUsage, MfaError<S, M>> {
+        let now = self.mfa.now()?;
+        let Some(stored) = self.mfa.store.load(user).await.map_err(Error::Store)? else { return Ok(KeyUsage::default()) };
+        let needed = record::open(&stored, user, &self.mfa.keys)?.keys_needed(now);
+        Ok(KeyUsage { sealed_under: record::sealed_by(&stored), needed })
+    }
+}
+
+/// What became of the record of a user. Recovery codes, tickets, trusted browsers and open logins are kept as digests, which
+/// cannot be made anew; `needed` names the keys of those that are still good. Tickets and logins expire within a day,
+/// the trust in a browser within 30, recovery codes never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reencrypted {
+    /// It was re-encrypted.
+    Changed {
+        /// The keys of digests in it.
+        needed: BTreeSet<KeyId>,
+    },
+    /// It was encrypted under the current key already.
+    Current {
+        /// The keys of digests in it.
+        needed: BTreeSet<KeyId>,
+    },
+    /// The user has none.
+    NoRecord,
+}
+
+/// Which keys a record needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyUsage {
+    /// The key that opens it; `None` if there is no record. [`Maintenance::reencrypt`] makes it the current one.
+    pub sealed_under: Option<KeyId>,
+    /// The keys of digests in it that are still good. Only time and their users change them.
+    pub needed: BTreeSet<KeyId>,
+}
+
+/// The sum of [`Reencrypted`] over many users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reencryptions {
+    /// Re-encrypted.
+    pub changed: u64,
+    /// Already current.
+    pub current: u64,
+    /// Without a record.
+    pub without_record: u64,
+    /// For how many users each key is needed still, for digests that cannot be made anew. What is not in it, and sealed
+    /// nothing that failed, can be dropped.
+    pub needed: BTreeMap<KeyId, u64>,
+}
+
+impl Reencryptions {
+    fn count(&mut self, reencrypted: &Reencrypted) {
+        let needed = match reencrypted {
+            Reencrypted::Changed { needed } => {
+                self.changed += 1;
+                needed
+            }
+            Reencrypted::Current { needed } => {
+                self.current += 1;
+                needed
+            }
+            Reencrypted::NoRecord => {
+                self.without_record += 1;
+                return;
+            }
+        };
+        for key in needed {
+            *self.needed.entry(*key).or_default() += 1;
+        }
+    }
+}
+
+impl AddAssign for Reencryptions {
+    fn add_assign(&mut self, other: Self) {
+        let Self { changed, current, without_record, needed } = other;
+        self.changed += changed;
+        self.current += current;
+        self.without_record += without_record;
+        for (key, users) in needed {
+            *self.needed.entry(key).or_default() += users;
+        }
+    }
+}
+
+impl fmt::Display for Reencryptions {
+    /// A table of two columns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { changed, current, without_record, needed } = self;
+        row(f, "re-encrypted", *changed)?;
+        for (name, users) in [("already current", *current), ("without a record", *without_record)] {
+            f.write_str("\n")?;
+            row(f, name, users)?;
+        }
+        needed.iter().try_for_each(|(key, users)| {
+            f.write_str("\n")?;
+            row(f, &alloc::format!("key {key} needed"), *users)
+        })
+    }
+}
