@@ -14,13 +14,13 @@ use crate::secret::SecretText;
 /// and no `PartialEq`, which would leave at the first difference.
 ///
 /// ```
-/// use factorgate::Code;
+/// use factorgate::otp::Code;
 ///
 /// let code = Code::parse("005 924")?;
 /// assert_eq!(code.digits().get(), 6);
 /// assert_eq!(code.expose_secret().expose_secret(), "005924");
 /// assert_eq!(format!("{code:?}"), "Code(6 digits)");
-/// # Ok::<_, factorgate::InvalidCode>(())
+/// # Ok::<_, factorgate::otp::InvalidCode>(())
 /// ```
 pub struct Code {
     value: u64,
@@ -53,7 +53,7 @@ impl Code {
     /// [`InvalidCode`] says what is wrong and where, never what stood there.
     ///
     /// ```
-    /// use factorgate::{Code, InvalidCode, otp::Digits};
+    /// use factorgate::{otp::Code, otp::InvalidCode, otp::Digits};
     ///
     /// assert!(Code::parse_exact("005924", Digits::SIX).is_ok());
     /// assert_eq!(Code::parse_exact("005924", Digits::EIGHT).err(), Some(InvalidCode::TooFewDigits));

@@ -58,7 +58,6 @@ macro_rules! id_text {
 }
 pub(crate) use id_text;
 
-
 id_text!(DeviceId);
 
 /// What a user calls a device.

@@ -161,8 +161,9 @@ pub mod env {
 pub mod login {
     #[cfg(feature = "std")]
     pub use crate::flow::{
-        Action, Advice, Assurance, Authenticated, Challenge, Completion, Contact, Denied, EmailStatus, Enroll, Evidence,
-        Flow, FlowRef, InvalidFlowRef, Login, Outcome, PrimaryVerified, Refusal, Registration, StepUp, Typed, UserRow,
+        Action, Advice, Assurance, Authenticated, Challenge, Completion, Contact, Denied, EmailStatus, Enroll,
+        Evidence, Flow, FlowRef, InvalidFlowRef, Login, Outcome, PrimaryVerified, Refusal, Registration, StepUp, Typed,
+        UserRow,
     };
     pub use crate::user::{InvalidEmailAddress, InvalidUserId};
 }

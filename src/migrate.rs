@@ -1,27 +1,26 @@
-//! Moving in from another system: what users have registered there is taken over, and nobody registers anew.
+//! Migration from another system: its users keep their devices and recovery codes.
 //!
-//! A host reads the rows of the other system, makes an [`Import`] of each user, and hands it to
-//! [`Mfa::import`](crate::Mfa::import). A user who holds a factor here, or has held one, is left as they are: so an import
-//! can be run again, and never brings back a device that was lost. From then on the user counts as one who has held a
-//! factor, whom no password alone lets register.
+//! A host reads the rows of the other system, makes an [`Import`] of each user, and passes it to
+//! [`Admin::import`](crate::admin::Admin::import). A user who has, or ever had, a factor here is left as they are: so an import
+//! can be run again, and never brings back a device that was lost. From then on the user counts as one who has had a factor,
+//! and cannot register with a password alone.
 //!
-//! * **Secrets** are taken over as they are, short ones too ([`Secret::from_legacy_base32`]); [`Coverage`](crate::Coverage)
-//!   counts them.
-//! * **The last accepted step** comes along, so that a code which was used there is not good once more here. Where the
-//!   other system keeps none, every code up to the moment of the import counts as used.
-//! * **Drift** is not taken over: a device whose clock is off by more than the window has to set it.
-//! * **Recovery codes in plain** are kept as keyed digests of their bytes. Each works once.
-//! * **Recovery codes that are hashed** stay hashed as they are, inside of the sealed record, until one is used. Only the
-//!   host's checker can recognize them: [`MfaBuilder::recovery_hash_checker`](crate::MfaBuilder::recovery_hash_checker),
-//!   which says what a slow hash costs. New recovery codes take the place of all that were imported.
-//! * **No mail is sent.** An import is of thousands, and nothing changes for a user; the event
-//!   [`EventKind::FactorsImported`](crate::EventKind::FactorsImported) names the administrator.
-//! * **Not taken over**: counter-based devices (HOTP), trusted browsers, open logins. Who holds recovery codes and no
-//!   device needs a ticket.
+//! * **Secrets** are imported as they are, short ones too ([`Secret::from_legacy_base32`]);
+//!   [`Coverage`](crate::maintenance::Coverage) counts them.
+//! * **The last accepted step** is imported, so that a code that was used there cannot be used here. If the other system keeps
+//!   none, every code up to the moment of the import counts as used.
+//! * **Drift** is not imported: a device whose clock is off by more than the window must set it.
+//! * **Recovery codes in plain text** are kept as keyed digests of their bytes. Each works once.
+//! * **Hashed recovery codes** stay hashed, inside the sealed record, until one is used. Only the host's checker can recognize
+//!   them: [`MfaBuilder::recovery_hash_checker`](crate::MfaBuilder::recovery_hash_checker), which says what a slow hash costs.
+//!   New recovery codes replace all imported ones.
+//! * **No mail is sent.** The event [`EventKind::FactorsImported`](crate::audit::EventKind::FactorsImported) names the
+//!   administrator.
+//! * **Not imported**: counter-based devices (HOTP), trusted browsers, open logins. A user with recovery codes and no device
+//!   needs a ticket.
 //!
-//! On the page a user types an imported code into the field for recovery codes; the host reads it as a
-//! [`LegacyRecoveryCode`] and calls [`Mfa::verify_legacy_recovery_code`](crate::Mfa::verify_legacy_recovery_code), which
-//! takes the codes of this library as well.
+//! On the page a user types an imported code into the field for recovery codes:
+//! [`Action::RecoveryCode`](crate::Action::RecoveryCode) accepts both kinds.
 //!
 //! # django-otp
 //!
@@ -32,7 +31,7 @@
 //! ```
 //! use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
 //! use factorgate::otp::{Digits, TimeStep, Totp};
-//! use factorgate::{DeviceName, Secret, Timestamp};
+//! use factorgate::{device::DeviceName, otp::Secret, Timestamp};
 //!
 //! struct TotpDevice<'a> { name: &'a str, key: &'a str, step: u64, t0: u64, digits: u8, last_t: i64 }
 //!
@@ -77,7 +76,7 @@
 //! ```
 //! use factorgate::migrate::{Import, ImportedDevice};
 //! use factorgate::otp::{TimeStep, Totp};
-//! use factorgate::Secret;
+//! use factorgate::otp::Secret;
 //!
 //! fn from_devise(
 //!     otp_secret: &str,

@@ -7,7 +7,7 @@
 //! ```
 //! use factorgate::otp::Totp;
 //! use factorgate::otpauth::{AccountName, Issuer, KeyUri};
-//! use factorgate::Secret;
+//! use factorgate::otp::Secret;
 //!
 //! let secret = Secret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
 //! let (issuer, account) = (Issuer::new("ACME Co")?, AccountName::new("alice@example.com")?);
@@ -190,7 +190,7 @@ impl KeyUri {
     ///
     /// # Errors
     ///
-    /// [`QrTooLong`](crate::QrTooLong) if it is too long for a QR code, which no Key URI is.
+    /// [`QrTooLong`] if it is too long for a QR code, which no Key URI is.
     #[cfg(feature = "std")]
     pub fn qr(&self) -> Result<QrCode, QrTooLong> {
         QrCode::encode(self.expose_secret())

@@ -14,7 +14,7 @@ use core::fmt;
 ///
 /// let user = UserId::new("4711")?;
 /// assert_eq!(user.as_str(), "4711");
-/// # Ok::<_, factorgate::InvalidUserId>(())
+/// # Ok::<_, factorgate::login::InvalidUserId>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(Box<str>);
@@ -86,7 +86,7 @@ pub enum InvalidUserId {
 /// let address = EmailAddress::new("alice@example.com")?;
 /// assert_eq!(address.masked(), "a•••@example.com");
 /// assert!(EmailAddress::new("alice@example.com\r\nBcc: mallory@example.net").is_err());
-/// # Ok::<_, factorgate::InvalidEmailAddress>(())
+/// # Ok::<_, factorgate::login::InvalidEmailAddress>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailAddress(Box<str>);

@@ -16,7 +16,12 @@ use crate::user::UserId;
 
 impl Account {
     /// Issues a ticket; one that was issued before is dead.
-    pub(crate) fn issue_ticket(&mut self, cx: &Context<'_>, fresh: Fresh, by: &UserId) -> Decision<(Ticket, Timestamp)> {
+    pub(crate) fn issue_ticket(
+        &mut self,
+        cx: &Context<'_>,
+        fresh: Fresh,
+        by: &UserId,
+    ) -> Decision<(Ticket, Timestamp)> {
         let expires_at = cx.now.saturating_add(TICKET_LIFETIME);
         self.ticket = Some(StoredTicket { digest: Digest::of_ticket(cx, &fresh.ticket), expires_at });
         Decision::changed((fresh.ticket, expires_at)).with_event(EventKind::TicketIssued { by: by.clone() })
@@ -41,9 +46,7 @@ impl Account {
         self.email_failures = 0;
         self.failures.restore();
         self.end_sessions();
-        self.issue_ticket(cx, fresh, by)
-            .after(removed)
-            .with_notice(OutgoingNotice::new(contact, Notice::FactorsReset))
+        self.issue_ticket(cx, fresh, by).after(removed).with_notice(OutgoingNotice::new(contact, Notice::FactorsReset))
     }
 
     /// Exempts the user; an exemption that was granted before ends.

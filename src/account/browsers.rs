@@ -116,9 +116,11 @@ impl Account {
         };
         events.push(EventKind::BrowserTrusted { browser: browser.id });
         self.browsers.trusted.push(browser);
-        Decision::changed(Ok(token))
-            .with_events(events)
-            .with_notice(OutgoingNotice::of_browser(&session.contact, Notice::BrowserTrusted, name))
+        Decision::changed(Ok(token)).with_events(events).with_notice(OutgoingNotice::of_browser(
+            &session.contact,
+            Notice::BrowserTrusted,
+            name,
+        ))
     }
 
     /// Completes a login that owes a challenge, if its browser is trusted. Otherwise it returns what is to be noted, and the

@@ -83,6 +83,7 @@ pub(super) fn are_disabled<'a>(
     external: impl IntoIterator<Item = &'a RegisteredFactor>,
 ) -> bool {
     let devices: Vec<bool> = devices.into_iter().map(Device::is_disabled).collect();
-    let asked = if devices.is_empty() { external.into_iter().map(RegisteredFactor::is_disabled).collect() } else { devices };
+    let asked =
+        if devices.is_empty() { external.into_iter().map(RegisteredFactor::is_disabled).collect() } else { devices };
     !asked.is_empty() && asked.into_iter().all(|disabled| disabled)
 }

@@ -27,7 +27,7 @@ impl Account {
         }
         let (at, mut flow) = match self.take_at(rq, Step::EnrollApp) {
             Ok(taken) => taken.into_flow(),
-            Err(decision) => return decision,
+            Err(decision) => return *decision,
         };
         let chosen = replaces.is_some() && flow.replaces != replaces;
         if chosen {

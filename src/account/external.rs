@@ -148,12 +148,14 @@ impl Account {
             return Decision::unchanged(Err(Refusal::Unknown));
         }
         let session = elevated.session();
-        let allowed = session.policy.allows_removal_of_external(&self.standing(cx.now, session.contact.standing()), factor);
+        let allowed =
+            session.policy.allows_removal_of_external(&self.standing(cx.now, session.contact.standing()), factor);
         let (held, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) =
             self.external.iter().partition(|held| held.factor == factor);
         let strands = !held.into_iter().all(RegisteredFactor::is_disabled) && are_disabled(&self.devices, others);
         if allowed.is_err() || strands {
-            return Decision::unchanged(Err(Refusal::LastFactor)).with_event(EventKind::ExternalRemovalRefused { factor });
+            return Decision::unchanged(Err(Refusal::LastFactor))
+                .with_event(EventKind::ExternalRemovalRefused { factor });
         }
         self.external.retain(|held| held.factor != factor);
         self.end_sessions();

@@ -36,10 +36,8 @@ impl Purpose {
         }
     }
 
-    pub(crate) const ALL_PLACES: usize = Self::Login.places()
-        + Self::Registration.places()
-        + Self::StepUp.places()
-        + Self::Completion.places();
+    pub(crate) const ALL_PLACES: usize =
+        Self::Login.places() + Self::Registration.places() + Self::StepUp.places() + Self::Completion.places();
 }
 
 impl Account {
@@ -58,7 +56,8 @@ impl Account {
             code: None,
             contact: opening.contact.clone(),
             epoch: self.epoch,
-            evidence: session.map_or_else(Evidence::default, |claims| self.proved_before(purpose, claims, &opening, cx.now)),
+            evidence: session
+                .map_or_else(Evidence::default, |claims| self.proved_before(purpose, claims, &opening, cx.now)),
             expires_at: cx.now.saturating_add(FLOW_LIFETIME),
             pending: None,
             policy: judge.policy.clone(),
@@ -127,13 +126,12 @@ impl Account {
         let evidence = &claims.evidence;
         // A proof of the future proves nothing. The age may be `most`, and no more (RFC 9470 section 6); zero is not met by a
         // proof of the same second (OpenID Connect Core 1.0 section 3.1.2.1).
-        let is_fresh = |at: Timestamp, most: Duration| {
-            at <= now && now.saturating_since(at) <= most && !most.is_zero()
-        };
+        let is_fresh = |at: Timestamp, most: Duration| at <= now && now.saturating_since(at) <= most && !most.is_zero();
         let of_address = |most: Duration| {
-            evidence.email_code.clone().filter(|(address, at)| {
-                is_fresh(*at, most) && opening.contact.address() == Some(address)
-            })
+            evidence
+                .email_code
+                .clone()
+                .filter(|(address, at)| is_fresh(*at, most) && opening.contact.address() == Some(address))
         };
         match purpose {
             Purpose::Login => Evidence::default(),
@@ -148,9 +146,8 @@ impl Account {
                 };
                 let is_held = |checked: &&ExternalEvidence| {
                     let held = self.external.iter().find(|held| held.factor == checked.factor());
-                    let used = |held: &&super::RegisteredFactor| {
-                        held.last_used_at.unwrap_or(held.added_at) >= checked.at()
-                    };
+                    let used =
+                        |held: &&super::RegisteredFactor| held.last_used_at.unwrap_or(held.added_at) >= checked.at();
                     is_fresh(checked.at(), most) && held.filter(used).is_some_and(|held| !held.is_disabled())
                 };
                 Evidence {

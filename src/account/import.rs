@@ -31,13 +31,7 @@ impl Account {
     /// Takes over what `import` holds, unless the user holds a factor or has held one.
     ///
     /// What others have opened was opened by less than is asked for now, as after a registration.
-    pub(crate) fn import(
-        &mut self,
-        cx: &Context<'_>,
-        import: &Import,
-        by: &UserId,
-        checks_hashes: bool,
-    ) -> Change<()> {
+    pub(crate) fn import(&mut self, cx: &Context<'_>, import: &Import, by: &UserId, checks_hashes: bool) -> Change<()> {
         if self.ever_had_factor || !self.devices.is_empty() {
             return Decision::unchanged(Err(Refusal::HasFactor));
         }

@@ -117,9 +117,8 @@ impl Account {
 
     /// The notices that an earlier request has left behind.
     pub(crate) fn overdue(&self, now: Timestamp) -> Vec<OwedNotice> {
-        let is_overdue = |owed: &&OwedNotice| {
-            !can_be_past(owed.tried_at, now) || owed.tried_at.saturating_add(RETRY_AFTER) <= now
-        };
+        let is_overdue =
+            |owed: &&OwedNotice| !can_be_past(owed.tried_at, now) || owed.tried_at.saturating_add(RETRY_AFTER) <= now;
         self.owed.notices.iter().filter(is_overdue).cloned().collect()
     }
 

@@ -13,7 +13,9 @@ pub(super) enum Outlook {
     /// There is no way through; with the plan that would have been one, where every factor of it is disabled.
     Denied(Refusal, Plan),
     /// Nothing is owed, or not before the end of the grace period.
-    Finished { grace_until: Option<Timestamp> },
+    Finished {
+        grace_until: Option<Timestamp>,
+    },
     Open(Remaining),
 }
 

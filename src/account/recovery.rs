@@ -124,8 +124,7 @@ impl Account {
             None => CodeFault::Wrong,
         };
         set.failures = set.failures.saturating_add(1);
-        let disabled =
-            (set.failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::RecoveryCodesDisabled);
+        let disabled = (set.failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::RecoveryCodesDisabled);
         Turn::new(Verdict::Wrong { cost: 1 }, [refused(fault)].into_iter().chain(disabled))
     }
 
@@ -149,11 +148,11 @@ mod tests {
     use super::*;
     use crate::account::Rules;
     use crate::keys::{ServerKey, ServerKeys};
+    use crate::limits::IssuanceBudget;
     use crate::mac;
     use crate::otp::{Digits, Totp, Window};
     use crate::otpauth::Issuer;
     use crate::random::OsRandom;
-    use crate::limits::IssuanceBudget;
     use crate::user::UserId;
 
     fn rules() -> Rules {

@@ -6,7 +6,8 @@ use super::outlook::{Outlook, View};
 use super::{Account, Change, Context, Decision, OutgoingNotice};
 use crate::audit::{EventKind, SessionsEnd};
 use crate::flow::{
-    AddressPermit, Elevated, Evidence, Owing, Purpose, Refusal, RowDigest, Session, SessionCheck, SessionClaims, UserRow,
+    AddressPermit, Elevated, Evidence, Owing, Purpose, Refusal, RowDigest, Session, SessionCheck, SessionClaims,
+    UserRow,
 };
 use crate::limits::can_be_past;
 use crate::mail::Notice;

@@ -1,5 +1,6 @@
 //! One step in an open flow: the flow is taken out of the account, worked on, and put back.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::outlook::{Outlook, Remaining, is_email};
@@ -72,7 +73,7 @@ impl Account {
                 self.put_back(at, flow);
                 Decision::unchanged(shown)
             }
-            Err(decision) => decision,
+            Err(decision) => *decision,
         }
     }
 
@@ -84,7 +85,7 @@ impl Account {
                 self.put_back(at, flow);
                 Decision::unchanged(shown)
             }
-            Err(decision) => decision,
+            Err(decision) => *decision,
         }
     }
 
@@ -110,7 +111,7 @@ impl Account {
     ) -> Decision<Progress> {
         let Taken { at, mut flow, remaining } = match self.take_at(rq, step) {
             Ok(taken) => taken,
-            Err(decision) => return decision,
+            Err(decision) => return *decision,
         };
         let Turn { verdict, events, notice } = work(self, &mut flow);
         let decision = match verdict {
@@ -132,7 +133,7 @@ impl Account {
     }
 
     /// The flow of a request, if `step` is open in it now.
-    pub(super) fn take_at(&mut self, rq: &Request<'_>, step: Step) -> Result<Taken, Decision<Progress>> {
+    pub(super) fn take_at(&mut self, rq: &Request<'_>, step: Step) -> Result<Taken, Box<Decision<Progress>>> {
         let taken = self.take(rq)?;
         // A code by e-mail answers both steps that ask for one.
         if taken.remaining.is_next(|next| next == step || is_email(next) && is_email(step)) {
@@ -140,12 +141,12 @@ impl Account {
         }
         let shown = self.show(rq, &taken.flow, taken.remaining, Some(Refusal::NotOpen));
         self.put_back(taken.at, taken.flow);
-        Err(Decision::unchanged(shown).with_event(EventKind::StepNotOpen { step }))
+        Err(Box::new(Decision::unchanged(shown).with_event(EventKind::StepNotOpen { step })))
     }
 
     /// The flow of a request that is open and owes something, unless its user is locked.
-    pub(super) fn take(&mut self, rq: &Request<'_>) -> Result<Taken, Decision<Progress>> {
-        let Some(at) = self.find(rq) else { return Err(denied(Refusal::FlowEnded)) };
+    pub(super) fn take(&mut self, rq: &Request<'_>) -> Result<Taken, Box<Decision<Progress>>> {
+        let Some(at) = self.find(rq) else { return Err(Box::new(denied(Refusal::FlowEnded))) };
         let flow = self.flows.remove(at);
         let outlook = match self.failures.locked(&rq.cx.rules.failures, rq.cx.now) {
             Some(until) => Err(Refusal::Locked { until }),
@@ -157,11 +158,11 @@ impl Account {
             // the account has changed. The user begins again.
             Ok(Outlook::Finished { .. }) => {
                 self.put_back(at, flow);
-                Err(denied(Refusal::FlowEnded))
+                Err(Box::new(denied(Refusal::FlowEnded)))
             }
             Ok(Outlook::Denied(refusal, _)) | Err(refusal) => {
                 self.put_back(at, flow);
-                Err(denied(refusal))
+                Err(Box::new(denied(refusal)))
             }
         }
     }
@@ -176,7 +177,9 @@ impl Account {
         self.flows.iter().position(|flow| {
             let of_session = judge.session.is_none_or(|session| {
                 let claims = &session.claims;
-                claims.user == *cx.user && claims.epoch == flow.epoch && claims.number == flow.session
+                claims.user == *cx.user
+                    && claims.epoch == flow.epoch
+                    && claims.number == flow.session
                     && claims.row == flow.row
             });
             flow.purpose == *purpose
@@ -266,9 +269,7 @@ impl Account {
         let cx = &rq.cx;
         let decision = match (self.mail_wait(rq), flow.contact.address().cloned()) {
             // A flow that was just begun is stored all the same: the user asks again in it.
-            (Some(retry_at), _) => {
-                Decision::changed(self.look(rq, &flow, Some(Refusal::TooSoon { retry_at })))
-            }
+            (Some(retry_at), _) => Decision::changed(self.look(rq, &flow, Some(Refusal::TooSoon { retry_at }))),
             (None, None) => Decision::changed(self.look(rq, &flow, Some(Refusal::NotOpen))),
             (None, Some(to)) => {
                 // Nothing is promised to outlive the flow.
@@ -284,8 +285,7 @@ impl Account {
                 flow.pending = None;
                 self.issues.count(cx.now);
                 let valid_for = expires_at.saturating_since(cx.now);
-                let mut decision =
-                    Decision::changed(self.look(rq, &flow, None)).with_event(EventKind::CodeIssued);
+                let mut decision = Decision::changed(self.look(rq, &flow, None)).with_event(EventKind::CodeIssued);
                 decision.code = Some(CodeToSend { code: fresh.code, to, valid_for });
                 decision
             }

@@ -24,7 +24,7 @@ impl Account {
                 let (at, flow) = taken.into_flow();
                 self.send(rq, fresh, at, flow)
             }
-            Err(decision) => decision,
+            Err(decision) => *decision,
         }
     }
 
@@ -50,7 +50,10 @@ impl Account {
                 self.email_failures = 0;
                 let was_verified = flow.contact.email.as_ref().is_some_and(|(_, email)| email.verified);
                 let verified = (!was_verified).then_some(EventKind::EmailVerified { address });
-                return Turn::new(Ruling::Proved, [EventKind::CodeAccepted { factor: Factor::Email }].into_iter().chain(verified));
+                return Turn::new(
+                    Ruling::Proved,
+                    [EventKind::CodeAccepted { factor: Factor::Email }].into_iter().chain(verified),
+                );
             }
             Some(issued) if issued.superseded.is_some_and(|old| old.is_of_code(cx, flow, code)) => {
                 CodeFault::Superseded

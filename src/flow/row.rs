@@ -87,7 +87,11 @@ impl RowDigest {
             let (&short, _) = tag.split_first_chunk().unwrap_or((&[0; TAG_LEN], &[]));
             short
         };
-        Self { key: keys.id, credential: tag(b"credential", &row.credential), address: tag(b"address", address.as_bytes()) }
+        Self {
+            key: keys.id,
+            credential: tag(b"credential", &row.credential),
+            address: tag(b"address", address.as_bytes()),
+        }
     }
 
     /// Whether it is the digest of `row`, under the key that made it.

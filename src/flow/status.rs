@@ -64,10 +64,10 @@ impl UserStatus {
     /// [`Policy::evaluate`](crate::policy::Policy::evaluate) and [`Policy::explain`](crate::policy::Policy::explain).
     #[must_use]
     pub fn standing(&self, contact: &Contact) -> Standing {
-        let email = contact.email.as_ref().map(|(_, email)| EmailStanding {
-            tainted: email.tainted || self.email_disabled,
-            ..*email
-        });
+        let email = contact
+            .email
+            .as_ref()
+            .map(|(_, email)| EmailStanding { tainted: email.tainted || self.email_disabled, ..*email });
         Standing { email, ..self.standing.clone() }
     }
 }

@@ -83,8 +83,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// [`Error`](crate::Error) if a part failed.
     pub async fn issue_ticket(&self, user: &UserId) -> Result<Ticket, MfaError<S, M>> {
         let by = self.by.id();
-        let (ticket, _) =
-            self.mfa.transact(user, |account, cx, fresh| account.issue_ticket(&cx, fresh, by)).await?;
+        let (ticket, _) = self.mfa.transact(user, |account, cx, fresh| account.issue_ticket(&cx, fresh, by)).await?;
         Ok(ticket)
     }
 
@@ -101,8 +100,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// [`Error`](crate::Error) if a part failed.
     pub async fn reset(&self, user: &UserId, contact: &Contact) -> Result<Ticket, MfaError<S, M>> {
         let by = self.by.id();
-        let (ticket, _) =
-            self.mfa.transact(user, |account, cx, fresh| account.reset(&cx, fresh, by, contact)).await?;
+        let (ticket, _) = self.mfa.transact(user, |account, cx, fresh| account.reset(&cx, fresh, by, contact)).await?;
         Ok(ticket)
     }
 

@@ -8,12 +8,12 @@ use super::{HashChecker, Mfa, Observer};
 use crate::account::Rules;
 use crate::audit::Event;
 use crate::keys::ServerKeys;
+use crate::limits::{FailureBudget, InvalidSettings, IssuanceBudget};
 use crate::mail::Mailer;
 use crate::otp::{Digits, Totp, Window};
 use crate::otpauth::Issuer;
 use crate::random::{OsRandom, SecureRandom};
 use crate::store::Store;
-use crate::limits::{FailureBudget, InvalidSettings, IssuanceBudget};
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Settings of an [`Mfa`], to be built.

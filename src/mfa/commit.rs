@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::Mfa;
-use crate::account::{Account, Change, CodeToSend, Context, Decision, Fresh, NumberedEvent, OwedNotice, Progress, Prepaid};
+use crate::account::{
+    Account, Change, CodeToSend, Context, Decision, Fresh, NumberedEvent, OwedNotice, Prepaid, Progress,
+};
 use crate::audit::Event;
 use crate::code::Code;
 use crate::error::{Error, MfaError};
@@ -134,12 +136,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
     }
 
     /// Sends notices, and clears those that were delivered by a second commit. Returns why one of this decision was not.
-    pub(super) async fn deliver(
-        &self,
-        user: &UserId,
-        due: &[OwedNotice],
-        own: u64,
-    ) -> Option<Undelivered<M::Error>> {
+    pub(super) async fn deliver(&self, user: &UserId, due: &[OwedNotice], own: u64) -> Option<Undelivered<M::Error>> {
         let (mut delivered, mut failed, mut undelivered) = (Vec::new(), Vec::new(), None);
         for owed in due {
             let notice = &owed.notice;

@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use core::ops::{AddAssign, ControlFlow};
 
-use super::walk::{Walk, row};
 use super::Maintenance;
+use super::walk::{Walk, row};
 use crate::error::MfaError;
 use crate::flow::{Contact, UserStatus};
 use crate::mail::Mailer;

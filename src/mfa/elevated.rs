@@ -87,9 +87,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
         factor: ExternalFactor,
     ) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
         let elevated = self.elevated;
-        self.mfa
-            .change_session(elevated.user(), |account, cx, _| account.remove_external(&cx, elevated, factor))
-            .await
+        self.mfa.change_session(elevated.user(), |account, cx, _| account.remove_external(&cx, elevated, factor)).await
     }
 
     /// Permits the host to write a new address. A notice goes to the old one, open flows end, and no code is mailed until the

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use super::Admin;
 use crate::account::{Device, NumberedEvent};
+use crate::audit::EventKind;
 use crate::device::{DeviceId, DeviceName};
 use crate::error::MfaError;
-use crate::audit::EventKind;
 use crate::mail::Mailer;
 use crate::otp::{TimeStep, Totp};
 use crate::otpauth::{AccountName, Issuer, KeyUri, UnsupportedT0};

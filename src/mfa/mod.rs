@@ -182,9 +182,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             Parsed::RegisterApp(replaces) => {
                 self.run(token, by, |account, rq, fresh| account.begin_enrollment(rq, fresh, replaces)).await
             }
-            Parsed::SendEmailCode => {
-                self.run(token, by, |account, rq, fresh| account.send_email_code(rq, fresh)).await
-            }
+            Parsed::SendEmailCode => self.run(token, by, |account, rq, fresh| account.send_email_code(rq, fresh)).await,
         }
     }
 

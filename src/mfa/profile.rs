@@ -6,7 +6,9 @@ use super::Mfa;
 use crate::browser::{BrowserId, BrowserName, BrowserToken};
 use crate::device::DeviceId;
 use crate::error::MfaError;
-use crate::flow::{Authenticated, Outcome, Refusal, Registration, RowDigest, Session, StepUp, Typed, UserRow, UserStatus};
+use crate::flow::{
+    Authenticated, Outcome, Refusal, Registration, RowDigest, Session, StepUp, Typed, UserRow, UserStatus,
+};
 use crate::mail::Mailer;
 use crate::recovery_code::{RecoveryCode, RecoveryCodes};
 use crate::secret::SecretText;
@@ -106,9 +108,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// [`Refusal::SessionEnded`].
     pub async fn trust_browser(&self, name: &BrowserName) -> Result<Result<BrowserToken, Refusal>, MfaError<S, M>> {
         let session = self.session;
-        self.mfa
-            .transact(session.user(), |account, cx, fresh| account.trust_browser(&cx, &fresh, session, name))
-            .await
+        self.mfa.transact(session.user(), |account, cx, fresh| account.trust_browser(&cx, &fresh, session, name)).await
     }
 
     /// Ends the trust in one browser, and the sessions that rest on it.

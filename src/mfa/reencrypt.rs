@@ -4,9 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
 use core::ops::{AddAssign, ControlFlow};
 
-use super::walk::{Walk, row};
 use super::Maintenance;
 use super::commit::TRIES;
+use super::walk::{Walk, row};
 use crate::error::{Error, MfaError};
 use crate::keys::KeyId;
 use crate::mail::Mailer;
@@ -36,7 +36,8 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
             }
             let (_, nonce) = self.mfa.draw(user)?;
             let version = stored.version();
-            let next = record::seal(&mut account, user, version.next(), &self.mfa.keys, &nonce).map_err(|_| Error::TooLarge)?;
+            let next = record::seal(&mut account, user, version.next(), &self.mfa.keys, &nonce)
+                .map_err(|_| Error::TooLarge)?;
             match self.mfa.store.compare_and_swap(user, Some(version), &next).await.map_err(Error::Store)? {
                 Swap::Applied => return Ok(Reencrypted::Changed { needed }),
                 // Somebody else has written it, most likely under the current key: look again.
@@ -107,7 +108,9 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// [`Error`] if a part failed.
     pub async fn key_usage(&self, user: &UserId) -> Result<KeyUsage, MfaError<S, M>> {
         let now = self.mfa.now()?;
-        let Some(stored) = self.mfa.store.load(user).await.map_err(Error::Store)? else { return Ok(KeyUsage::default()) };
+        let Some(stored) = self.mfa.store.load(user).await.map_err(Error::Store)? else {
+            return Ok(KeyUsage::default());
+        };
         let needed = record::open(&stored, user, &self.mfa.keys)?.keys_needed(now);
         Ok(KeyUsage { sealed_under: record::sealed_by(&stored), needed })
     }

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 ///
 /// ```
 /// use factorgate::otp::{Drift, Totp, Verdict, Window};
-/// use factorgate::{OsRandom, Secret, Timestamp};
+/// use factorgate::{env::OsRandom, otp::Secret, Timestamp};
 ///
 /// let (totp, secret) = (Totp::default(), Secret::generate(&OsRandom)?);
 /// let mut drift = Drift::default();
@@ -142,7 +142,7 @@ impl Totp {
     ///
     /// ```
     /// use factorgate::otp::Totp;
-    /// use factorgate::{OsRandom, Secret, Timestamp};
+    /// use factorgate::{env::OsRandom, otp::Secret, Timestamp};
     ///
     /// let (totp, secret) = (Totp::default(), Secret::generate(&OsRandom)?);
     /// let old = totp.generate(&secret, Timestamp::from_secs(1_900_000_000)).ok_or("before T0")?;

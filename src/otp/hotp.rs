@@ -14,7 +14,7 @@ use crate::secret::{Secret, wipe_stack};
 ///
 /// ```
 /// use factorgate::otp::Hotp;
-/// use factorgate::{OsRandom, Secret};
+/// use factorgate::{env::OsRandom, otp::Secret};
 ///
 /// let (hotp, secret, mut next) = (Hotp::default(), Secret::generate(&OsRandom)?, 7_u64);
 ///

@@ -82,11 +82,11 @@ impl Algorithm {
     /// [`RandomUnavailable`] if `random` is.
     ///
     /// ```
-    /// use factorgate::OsRandom;
+    /// use factorgate::env::OsRandom;
     /// use factorgate::otp::Algorithm;
     ///
     /// assert_eq!(Algorithm::Sha256.generate_secret(&OsRandom)?.expose_secret().len(), 32);
-    /// # Ok::<_, factorgate::RandomUnavailable>(())
+    /// # Ok::<_, factorgate::env::RandomUnavailable>(())
     /// ```
     pub fn generate_secret(self, random: &dyn SecureRandom) -> Result<Secret, RandomUnavailable> {
         Secret::generate_with_len(self.secret_len(), random)

@@ -86,13 +86,13 @@ impl Totp {
     ///
     /// ```
     /// use factorgate::otp::Totp;
-    /// use factorgate::{Secret, Timestamp};
+    /// use factorgate::{otp::Secret, Timestamp};
     ///
     /// let (totp, secret) = (Totp::default(), Secret::from_bytes(b"12345678901234567890")?);
     /// let (now, soon) = (Timestamp::from_secs(59), Timestamp::from_secs(60));
     /// let (next, then) = (totp.generate_next(&secret, now), totp.generate(&secret, soon));
     /// assert_eq!(next.unwrap().expose_secret().expose_secret(), then.unwrap().expose_secret().expose_secret());
-    /// # Ok::<_, factorgate::InvalidSecret>(())
+    /// # Ok::<_, factorgate::otp::InvalidSecret>(())
     /// ```
     #[must_use]
     pub fn generate_next(&self, secret: &Secret, at: Timestamp) -> Option<Code> {

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// ```
 /// use factorgate::otp::{Algorithm, Totp};
 /// use factorgate::otpauth::{AccountName, CompatibilityLevel, CompatibilityWarning, Issuer, KeyUri};
-/// use factorgate::{OsRandom, Secret};
+/// use factorgate::{env::OsRandom, otp::Secret};
 ///
 /// let totp = Totp::builder().algorithm(Algorithm::Sha256).build()?;
 /// let (issuer, account) = (Issuer::new("ACME Co")?, AccountName::new("alice@example.com")?);

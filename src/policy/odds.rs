@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{Path, Plan, Policy, Standing, Step};
-use crate::otp::{Digits, Window};
 use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues};
+use crate::otp::{Digits, Window};
 use crate::time::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

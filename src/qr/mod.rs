@@ -26,7 +26,7 @@ const QUIET_ZONE: usize = 4;
 /// ```
 /// use factorgate::otp::Totp;
 /// use factorgate::otpauth::{AccountName, Issuer, KeyUri};
-/// use factorgate::{OsRandom, Secret};
+/// use factorgate::{env::OsRandom, otp::Secret};
 ///
 /// let secret = Secret::generate(&OsRandom)?;
 /// let (issuer, account) = (Issuer::new("ACME Co")?, AccountName::new("alice@example.com")?);

@@ -22,7 +22,7 @@ impl QrCode {
     /// smoothing (`image-rendering: pixelated`).
     ///
     /// ```
-    /// # use factorgate::{OsRandom, Secret, otp::Totp, otpauth::{AccountName, Issuer, KeyUri}};
+    /// # use factorgate::{env::OsRandom, otp::Secret, otp::Totp, otpauth::{AccountName, Issuer, KeyUri}};
     /// # let (issuer, account) = (Issuer::new("ACME Co")?, AccountName::new("alice@example.com")?);
     /// # let uri = KeyUri::totp(&issuer, &account, &Secret::generate(&OsRandom)?, &Totp::default())?;
     /// let png = uri.qr()?.to_png(8);

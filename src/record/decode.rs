@@ -30,7 +30,7 @@ use crate::user::EmailAddress;
 /// Reads the plaintext of a record.
 pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
     let d = &mut Decoder::new(bytes);
-    array(d, 22)?;
+    array(d, 23)?;
     let account = Account {
         epoch: d.u64().ok()?,
         erased: d.bool().ok()?,
@@ -43,12 +43,15 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
         devices: list(d, MAX_DEVICES, device)?,
         ..Account::default()
     };
-    let policies = list(d, Purpose::ALL_PLACES + MAX_BROWSERS, Policy::decode)?;
+    let tables = &Tables {
+        addresses: list(d, 2 * Purpose::ALL_PLACES + MAX_OWED, |d| EmailAddress::new(d.str().ok()?).ok())?,
+        policies: list(d, Purpose::ALL_PLACES + MAX_BROWSERS, Policy::decode)?,
+    };
     let account = Account {
-        flows: list(d, Purpose::ALL_PLACES, |d| flow(d, &policies))?,
+        flows: list(d, Purpose::ALL_PLACES, |d| flow(d, tables))?,
         recovery: optional(d, recovery)?,
         pending_recovery: optional(d, pending_recovery)?,
-        browsers: browsers(d, &policies)?,
+        browsers: browsers(d, tables)?,
         grace: optional(d, grace)?.unwrap_or_default(),
         exemption: optional(d, exemption)?,
         external: list(d, MAX_EXTERNAL, external)?,
@@ -58,11 +61,27 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Account> {
             array(d, 2)?;
             Some((row(d)?, time(d)?))
         })?,
-        owed: owed(d)?,
+        owed: owed(d, tables)?,
         tail: tail(d)?,
         ..account
     };
     (d.position() == bytes.len()).then_some(account)
+}
+
+/// What was written once, and is named by its place.
+struct Tables {
+    addresses: Vec<EmailAddress>,
+    policies: Vec<Policy>,
+}
+
+impl Tables {
+    fn address(&self, d: &mut Decoder<'_>) -> Option<EmailAddress> {
+        self.addresses.get(usize::try_from(d.u64().ok()?).ok()?).cloned()
+    }
+
+    fn policy(&self, d: &mut Decoder<'_>) -> Option<Policy> {
+        self.policies.get(usize::try_from(d.u64().ok()?).ok()?).cloned()
+    }
 }
 
 fn row(d: &mut Decoder<'_>) -> Option<RowDigest> {
@@ -70,15 +89,15 @@ fn row(d: &mut Decoder<'_>) -> Option<RowDigest> {
     Some(RowDigest { key: key(d)?, credential: tag(d)?, address: tag(d)? })
 }
 
-fn owed(d: &mut Decoder<'_>) -> Option<Owed> {
+fn owed(d: &mut Decoder<'_>, tables: &Tables) -> Option<Owed> {
     array(d, 2)?;
-    Some(Owed { last: d.u64().ok()?, notices: list(d, MAX_OWED, owed_notice)? })
+    Some(Owed { last: d.u64().ok()?, notices: list(d, MAX_OWED, |d| owed_notice(d, tables))? })
 }
 
-fn owed_notice(d: &mut Decoder<'_>) -> Option<OwedNotice> {
+fn owed_notice(d: &mut Decoder<'_>, tables: &Tables) -> Option<OwedNotice> {
     array(d, 7)?;
     let (number, tried_at, failed) = (d.u64().ok()?, time(d)?, d.bool().ok()?);
-    let to = EmailAddress::new(d.str().ok()?).ok()?;
+    let to = tables.address(d)?;
     let notice = kind(d)?;
     let name = |d: &mut Decoder<'_>| {
         optional(d, |d| d.str().ok().filter(|name| name.len() <= DeviceName::MAX_LEN).map(ToOwned::to_owned))
@@ -148,16 +167,12 @@ fn checked(d: &mut Decoder<'_>) -> Option<ExternalEvidence> {
     ExternalEvidence::assertion(factor, methods, at).ok()
 }
 
-fn browsers(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<Browsers> {
+fn browsers(d: &mut Decoder<'_>, tables: &Tables) -> Option<Browsers> {
     array(d, 2)?;
-    Some(Browsers { last_id: d.u64().ok()?, trusted: list(d, MAX_BROWSERS, |d| browser(d, policies))? })
+    Some(Browsers { last_id: d.u64().ok()?, trusted: list(d, MAX_BROWSERS, |d| browser(d, tables))? })
 }
 
-fn policy(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<Policy> {
-    policies.get(usize::try_from(d.u64().ok()?).ok()?).cloned()
-}
-
-fn browser(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<TrustedBrowser> {
+fn browser(d: &mut Decoder<'_>, tables: &Tables) -> Option<TrustedBrowser> {
     array(d, 10)?;
     Some(TrustedBrowser {
         id: BrowserId::new(d.u64().ok()?),
@@ -165,7 +180,7 @@ fn browser(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<TrustedBrowser> {
         since: time(d)?,
         until: time(d)?,
         last_used_at: optional(d, time)?,
-        policy: policy(d, policies)?,
+        policy: tables.policy(d)?,
         row: row(d)?,
         series: digest(d)?,
         token: digest(d)?,
@@ -228,7 +243,7 @@ fn pending_recovery(d: &mut Decoder<'_>) -> Option<PendingRecovery> {
     Some(PendingRecovery { set: recovery(d)?, expires_at: time(d)?, attempts: d.u32().ok()? })
 }
 
-fn flow(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<OpenFlow> {
+fn flow(d: &mut Decoder<'_>, tables: &Tables) -> Option<OpenFlow> {
     array(d, 13)?;
     Some(OpenFlow {
         token: digest(d)?,
@@ -244,27 +259,28 @@ fn flow(d: &mut Decoder<'_>, policies: &[Policy]) -> Option<OpenFlow> {
         row: row(d)?,
         begun_at: time(d)?,
         expires_at: time(d)?,
-        contact: contact(d)?,
-        policy: policy(d, policies)?,
-        evidence: evidence(d)?,
+        contact: contact(d, tables)?,
+        policy: tables.policy(d)?,
+        evidence: evidence(d, tables)?,
         code: optional(d, issued)?,
         pending: optional(d, pending)?,
         replaces: optional(d, |d| d.u64().ok().map(DeviceId::new))?,
     })
 }
 
-fn contact(d: &mut Decoder<'_>) -> Option<Contact> {
+fn contact(d: &mut Decoder<'_>, tables: &Tables) -> Option<Contact> {
     array(d, 2)?;
-    let account = AccountName::new(d.str().ok()?).ok()?;
+    let listed = optional(d, |d| AccountName::new(d.str().ok()?).ok())?;
     let email = optional(d, |d| {
         array(d, 3)?;
-        let address = EmailAddress::new(d.str().ok()?).ok()?;
+        let address = tables.address(d)?;
         Some((address, EmailStanding { verified: d.bool().ok()?, tainted: d.bool().ok()? }))
     })?;
+    let account = listed.or_else(|| email.as_ref().map(|(address, _)| AccountName::from(address)))?;
     Some(Contact { account, email })
 }
 
-fn evidence(d: &mut Decoder<'_>) -> Option<Evidence> {
+fn evidence(d: &mut Decoder<'_>, tables: &Tables) -> Option<Evidence> {
     fn used(d: &mut Decoder<'_>) -> Option<(DeviceId, Timestamp)> {
         array(d, 2)?;
         Some((DeviceId::new(d.u64().ok()?), time(d)?))
@@ -275,7 +291,7 @@ fn evidence(d: &mut Decoder<'_>) -> Option<Evidence> {
         registered: optional(d, used)?,
         email_code: optional(d, |d| {
             array(d, 2)?;
-            Some((EmailAddress::new(d.str().ok()?).ok()?, time(d)?))
+            Some((tables.address(d)?, time(d)?))
         })?,
         ticket: optional(d, time)?,
         recovery_code: optional(d, time)?,

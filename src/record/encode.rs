@@ -13,8 +13,10 @@ use crate::account::{
 use crate::flow::{Contact, Evidence, Purpose, RowDigest};
 use crate::mail::Notice;
 use crate::otp::{Algorithm, Totp};
+use crate::otpauth::AccountName;
 use crate::policy::{Exemption, Grace, Policy};
 use crate::time::Timestamp;
+use crate::user::EmailAddress;
 
 /// The length of [`encode`]'s output.
 pub(super) fn encoded_len(account: &Account) -> usize {
@@ -42,21 +44,49 @@ impl Write for Counter {
 
 type Out<W> = Result<(), Error<<W as Write>::Error>>;
 
-/// Policies are written once each; flows and browsers name them by their place.
-fn policies(account: &Account) -> Vec<&Policy> {
-    let all = account.flows.iter().map(|flow| &flow.policy);
-    let mut policies: Vec<&Policy> = Vec::new();
-    for policy in all.chain(account.browsers.trusted.iter().map(|browser| &browser.policy)) {
-        if !policies.contains(&policy) {
-            policies.push(policy);
-        }
-    }
-    policies
+/// What is written once, and named by its place: the policies and addresses of flows, browsers and notices.
+struct Tables<'a> {
+    addresses: Vec<&'a EmailAddress>,
+    policies: Vec<&'a Policy>,
 }
 
-fn place(policies: &[&Policy], policy: &Policy) -> u64 {
-    // `policies` has every policy of the account.
-    policies.iter().position(|known| *known == policy).map_or(u64::MAX, |place| place as u64)
+impl<'a> Tables<'a> {
+    fn of(account: &'a Account) -> Self {
+        let mut tables = Self { addresses: Vec::new(), policies: Vec::new() };
+        for flow in &account.flows {
+            add(&mut tables.policies, &flow.policy);
+            let proved = flow.evidence.email_code.as_ref().map(|(address, _)| address);
+            for address in flow.contact.address().into_iter().chain(proved) {
+                add(&mut tables.addresses, address);
+            }
+        }
+        for browser in &account.browsers.trusted {
+            add(&mut tables.policies, &browser.policy);
+        }
+        for owed in &account.owed.notices {
+            add(&mut tables.addresses, &owed.notice.to);
+        }
+        tables
+    }
+
+    fn address<W: Write>(&self, e: &mut Encoder<W>, address: &EmailAddress) -> Out<W> {
+        e.u64(place(&self.addresses, address))?.ok()
+    }
+
+    fn policy<W: Write>(&self, e: &mut Encoder<W>, policy: &Policy) -> Out<W> {
+        e.u64(place(&self.policies, policy))?.ok()
+    }
+}
+
+fn add<'a, T: PartialEq>(table: &mut Vec<&'a T>, value: &'a T) {
+    if !table.contains(&value) {
+        table.push(value);
+    }
+}
+
+fn place<T: PartialEq>(table: &[&T], value: &T) -> u64 {
+    // The table has every value of the account.
+    table.iter().position(|known| *known == value).map_or(u64::MAX, |place| place as u64)
 }
 
 fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
@@ -83,8 +113,8 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
         tail,
         ticket,
     } = account;
-    let policies = policies(account);
-    e.array(22)?.u64(*epoch)?.bool(*erased)?.bool(*ever_had_factor)?.u64(*last_device)?.u32(*email_failures)?;
+    let tables = &Tables::of(account);
+    e.array(23)?.u64(*epoch)?.bool(*erased)?.bool(*ever_had_factor)?.u64(*last_device)?.u32(*email_failures)?;
     e.array(3)?.u32(failures.spent)?.u32(failures.locks)?;
     optional(e, failures.locked_at, time)?;
     e.array(2)?.array(issues.times.len() as u64)?;
@@ -101,13 +131,17 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     for held in devices {
         device(e, held)?;
     }
-    e.array(policies.len() as u64)?;
-    for policy in &policies {
+    e.array(tables.addresses.len() as u64)?;
+    for address in &tables.addresses {
+        e.str(address.as_str())?;
+    }
+    e.array(tables.policies.len() as u64)?;
+    for policy in &tables.policies {
         policy.encode(e)?;
     }
     e.array(flows.len() as u64)?;
     for open in flows {
-        flow(e, open, &policies)?;
+        flow(e, open, tables)?;
     }
     optional(e, active.as_ref(), recovery)?;
     optional(e, unconfirmed.as_ref(), |e, PendingRecovery { attempts, expires_at, set }| {
@@ -119,7 +153,7 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     let Browsers { last_id, trusted } = browsers;
     e.array(2)?.u64(*last_id)?.array(trusted.len() as u64)?;
     for held in trusted {
-        browser(e, held, &policies)?;
+        browser(e, held, tables)?;
     }
     grace(e, period)?;
     optional(e, excused.as_ref(), exemption)?;
@@ -136,7 +170,7 @@ fn write<W: Write>(account: &Account, e: &mut Encoder<W>) -> Out<W> {
     })?;
     e.array(2)?.u64(owed.last)?.array(owed.notices.len() as u64)?;
     for notice in &owed.notices {
-        owed_notice(e, notice)?;
+        owed_notice(e, notice, tables)?;
     }
     e.array(2)?.u64(tail.last)?.array(tail.events.len() as u64)?;
     for (at, kind) in &tail.events {
@@ -152,11 +186,12 @@ fn row<W: Write>(e: &mut Encoder<W>, row: &RowDigest) -> Out<W> {
     e.array(3)?.bytes(&key.0)?.bytes(credential)?.bytes(address)?.ok()
 }
 
-fn owed_notice<W: Write>(e: &mut Encoder<W>, owed: &OwedNotice) -> Out<W> {
+fn owed_notice<W: Write>(e: &mut Encoder<W>, owed: &OwedNotice, tables: &Tables<'_>) -> Out<W> {
     let OwedNotice { number, notice: OutgoingNotice { to, notice, name, replaced }, tried_at, failed } = owed;
     e.array(7)?.u64(*number)?;
     time(e, *tried_at)?;
-    e.bool(*failed)?.str(to.as_str())?;
+    e.bool(*failed)?;
+    tables.address(e, to)?;
     kind(e, notice)?;
     for name in [name, replaced] {
         optional(e, name.as_ref(), |e, name| e.str(name)?.ok())?;
@@ -222,13 +257,13 @@ fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
     })
 }
 
-fn browser<W: Write>(e: &mut Encoder<W>, browser: &TrustedBrowser, policies: &[&Policy]) -> Out<W> {
+fn browser<W: Write>(e: &mut Encoder<W>, browser: &TrustedBrowser, tables: &Tables<'_>) -> Out<W> {
     let TrustedBrowser { id, last_used_at, name, policy, replaced, row: of_row, series, since, token, until } = browser;
     e.array(10)?.u64(id.get())?.str(name.as_str())?;
     time(e, *since)?;
     time(e, *until)?;
     optional(e, *last_used_at, time)?;
-    e.u64(place(policies, policy))?;
+    tables.policy(e, policy)?;
     row(e, of_row)?;
     digest(e, series)?;
     digest(e, token)?;
@@ -248,7 +283,7 @@ fn device<W: Write>(e: &mut Encoder<W>, device: &Device) -> Out<W> {
     optional(e, *last_used_at, time)
 }
 
-fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow, policies: &[&Policy]) -> Out<W> {
+fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow, tables: &Tables<'_>) -> Out<W> {
     let OpenFlow {
         begun_at,
         code,
@@ -276,22 +311,26 @@ fn flow<W: Write>(e: &mut Encoder<W>, flow: &OpenFlow, policies: &[&Policy]) -> 
     row(e, of_row)?;
     time(e, *begun_at)?;
     time(e, *expires_at)?;
-    contact(e, to)?;
-    e.u64(place(policies, policy))?;
-    evidence(e, proved)?;
+    contact(e, to, tables)?;
+    tables.policy(e, policy)?;
+    evidence(e, proved, tables)?;
     optional(e, code.as_ref(), issued)?;
     optional(e, waiting.as_ref(), pending)?;
     optional(e, *replaces, |e, device| e.u64(device.get())?.ok())
 }
 
-fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact) -> Out<W> {
-    e.array(2)?.str(contact.account.as_str())?;
+fn contact<W: Write>(e: &mut Encoder<W>, contact: &Contact, tables: &Tables<'_>) -> Out<W> {
+    // Most accounts are listed by their address.
+    let listed =
+        Some(&contact.account).filter(|account| contact.address().map(AccountName::from).as_ref() != Some(account));
+    optional(e.array(2)?, listed, |e, account| e.str(account.as_str())?.ok())?;
     optional(e, contact.email.as_ref(), |e, (address, standing)| {
-        e.array(3)?.str(address.as_str())?.bool(standing.verified)?.bool(standing.tainted)?.ok()
+        tables.address(e.array(3)?, address)?;
+        e.bool(standing.verified)?.bool(standing.tainted)?.ok()
     })
 }
 
-fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
+fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence, tables: &Tables<'_>) -> Out<W> {
     // Trust completes a whole login: no flow that stays open has it.
     let Evidence { app_code, email_code, external, recovery_code, registered, ticket, trusted_browser: _ } = evidence;
     e.array(6)?;
@@ -302,7 +341,7 @@ fn evidence<W: Write>(e: &mut Encoder<W>, evidence: &Evidence) -> Out<W> {
         })?;
     }
     optional(e, email_code.as_ref(), |e, (address, at)| {
-        e.array(2)?.str(address.as_str())?;
+        tables.address(e.array(2)?, address)?;
         time(e, *at)
     })?;
     optional(e, *ticket, time)?;

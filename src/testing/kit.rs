@@ -67,7 +67,8 @@ impl Kit {
     pub fn builder(&self) -> MfaBuilder<MemoryStore, Outbox> {
         let events = Arc::clone(&self.events);
         // Constants of a test: the bytes are a key, and the name an issuer.
-        let key = ServerKey::from_hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").expect("a key");
+        let key =
+            ServerKey::from_hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").expect("a key");
         let issuer = Issuer::new("ACME").expect("a name");
         Mfa::builder(self.store.clone(), self.outbox.clone(), ServerKeys::new(key), issuer)
             .clock(self.clock.clone())
