@@ -33,7 +33,8 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     ///     next: &Policy,
     /// ) -> (Summary, Vec<UserId>) {
     ///     let (preview, mut summary, mut locked_out) = (Preview::new(now, next), Summary::default(), Vec::new());
-    ///     let walk = mfa.maintenance().coverage(users, now, |user| {
+    ///     let maintenance = mfa.maintenance();
+    ///     let walk = maintenance.coverage(users, now, |user| {
     ///         let finding = preview.finding(&user.user, &user.standing);
     ///         summary.count(&finding);
     ///         locked_out.extend(finding.newly_locked_out().map(|_| user.user.clone()));

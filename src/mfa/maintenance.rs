@@ -18,7 +18,8 @@ use crate::user::UserId;
 ///
 /// // Run it every few minutes: notices that a killed process or a mail failure has left behind are sent.
 /// let mut done = 0;
-/// let walk = mfa.maintenance().send_all_owed_notices(users, |user, sent| {
+/// let maintenance = mfa.maintenance();
+/// let walk = maintenance.send_all_owed_notices(users, |user, sent| {
 ///     done += 1;
 ///     println!("{done}: {user}: {sent:?}");
 ///     ControlFlow::Continue(())

@@ -54,8 +54,14 @@ impl Kit {
     /// Returns a kit whose clock shows 2026-01-01T00:00:00Z.
     #[must_use]
     pub fn new() -> Self {
+        Self::over(MemoryStore::new())
+    }
+
+    /// Returns a kit over `store`, such as [`MemoryStore::interleaving`] for a test of races.
+    #[must_use]
+    pub fn over(store: MemoryStore) -> Self {
         Self {
-            store: MemoryStore::new(),
+            store,
             outbox: Outbox::new(),
             clock: FixedClock::at(1_767_225_600),
             random: SeededRandom::new(1),

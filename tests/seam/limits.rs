@@ -1,0 +1,148 @@
+//! Limits belong to a purpose, and guesses are paid for before they are compared.
+
+use factorgate::audit::{CodeFault, EventKind, Factor};
+use factorgate::policy::ExternalFactor;
+
+use super::*;
+
+/// Logins that somebody begins with the password do not end what the owner does in a session.
+#[tokio::test]
+async fn logins_do_not_evict_the_flows_of_a_session() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let (phone, claims) = enroll(&kit, &mfa, &row).await;
+    let open = session(&mfa, &claims, &row, &app()).await;
+    let step_up = cookie(&mfa.profile(&open).begin_step_up(Duration::ZERO).await.unwrap());
+    let registration = cookie(&mfa.profile(&open).begin_registration().await.unwrap());
+    for _ in 0..20 {
+        let _ = begin(&mfa, &row, &app()).await;
+    }
+    assert!(mfa.resume(&registration, &open).await.unwrap().flow().is_some());
+    let code = Action::AppCode { code: phone.next_code().into(), device: None };
+    let _ = done(mfa.submit(&step_up, &open, code).await.unwrap());
+    let status = mfa.profile(&open).status().await.unwrap();
+    assert_eq!(status.open_flows, 5 + 1, "5 logins, and the registration");
+}
+
+/// Whatever is written can be read, under a policy of a hundred factors and with every flow open.
+#[tokio::test]
+async fn record_stays_readable_under_a_large_policy() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let factors = (0..100).map(|n| Channel::External(ExternalFactor::possession(&format!("factor-{n:03}")).unwrap()));
+    let policy = Policy::any_of(factors.chain([Channel::App]), FirstRegistration::AfterPassword).unwrap();
+    enroll(&kit, &mfa, &row).await;
+    for _ in 0..8 {
+        let _ = begin(&mfa, &row, &policy).await;
+    }
+    assert!(kit.store.record(&row.id()).unwrap().sealed().len() <= factorgate::store::Record::MAX_LEN);
+
+    // Policies that differ each time make the oldest flows end, and nothing unreadable is written.
+    for n in 0..8 {
+        let factors = (0..200).map(|f| Channel::External(ExternalFactor::possession(&format!("p{n}-{f:04}-long-name")).unwrap()));
+        let policy = Policy::any_of(factors.chain([Channel::App]), FirstRegistration::AfterPassword).unwrap();
+        let (flow, _) = begin(&mfa, &row, &policy).await;
+        assert!(mfa.resume(&flow, &policy).await.unwrap().flow().is_some(), "the newest stays open");
+    }
+}
+
+/// With more devices than attempts left nothing is compared until the user names the device.
+#[tokio::test]
+async fn code_is_not_compared_with_more_devices_than_attempts_are_left() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let (phone, claims) = enroll(&kit, &mfa, &row).await;
+    let mut claims = claims;
+    let mut phones = Vec::new();
+    for _ in 0..2 {
+        let open = session(&mfa, &claims, &row, &app()).await;
+        let flow = cookie(&mfa.profile(&open).begin_registration().await.unwrap());
+        let code = Action::AppCode { code: phone.next_code().into(), device: None };
+        let Outcome::Enroll(enroll) = mfa.submit(&flow, &open, code).await.unwrap() else { panic!("enroll") };
+        let new = kit.scan(enroll.key_uri());
+        let confirm = Action::ConfirmApp { code: new.code().into(), name: None };
+        claims = claims_of(done(mfa.submit(&flow, &open, confirm).await.unwrap()), &row);
+        phones.push(new);
+    }
+    let (flow, _) = begin(&mfa, &row, &app()).await;
+    let wrong = |device| Action::AppCode { code: "000000".into(), device };
+    let outcome = mfa.submit(&flow, &app(), wrong(None)).await.unwrap();
+    let Outcome::Challenge(challenge) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((challenge.refusal().unwrap().code(), challenge.attempts_left()), ("wrong_code", 2));
+    let swaps = kit.store.swaps();
+    let outcome = mfa.submit(&flow, &app(), Action::AppCode { code: phone.next_code().into(), device: None }).await;
+    let Outcome::Challenge(challenge) = outcome.unwrap() else { panic!("not compared") };
+    assert_eq!((challenge.refusal().unwrap().code(), challenge.attempts_left()), ("choose_device", 2));
+    assert_eq!(kit.store.swaps(), swaps, "it costs nothing");
+
+    let device = mfa.profile(&session(&mfa, &claims, &row, &app()).await).status().await.unwrap().devices[0].id;
+    let outcome = mfa.submit(&flow, &app(), wrong(Some(device))).await.unwrap();
+    let Outcome::Challenge(challenge) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(challenge.attempts_left(), 1);
+    let right = Action::AppCode { code: phone.next_code().into(), device: Some(device) };
+    let _ = done(mfa.submit(&flow, &app(), right).await.unwrap());
+}
+
+/// A used code gets the answer of a wrong one, attempts included: nothing tells that it was right.
+#[tokio::test]
+async fn used_code_costs_what_a_wrong_one_costs() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let (phone, _) = enroll(&kit, &mfa, &row).await;
+    let (flow, _) = begin(&mfa, &row, &app()).await;
+    let answer = async |code: String| {
+        let outcome = mfa.submit(&flow, &app(), Action::AppCode { code: code.into(), device: None }).await.unwrap();
+        let Outcome::Challenge(challenge) = outcome else { panic!("{outcome:?}") };
+        (challenge.refusal().unwrap().code(), challenge.attempts_left())
+    };
+    assert_eq!(answer("000000".into()).await, ("wrong_code", 4));
+    assert_eq!(answer(phone.code()).await, ("wrong_code", 3), "the code that confirmed the registration");
+    let faults: Vec<_> = kit
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            EventKind::CodeRefused { factor: Factor::App, fault } => Some(fault),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(faults, [CodeFault::Wrong, CodeFault::Replayed], "the audit knows the difference");
+}
+
+/// A wrong ticket costs an attempt, as every guess does.
+#[tokio::test]
+async fn wrong_ticket_costs_an_attempt() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let policy = Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap();
+    let by = factorgate::admin::Administrator::assertion(UserId::new("root").unwrap());
+    let ticket = mfa.admin(&by).issue_ticket(&row.id()).await.unwrap();
+    let (flow, _) = begin(&mfa, &row, &policy).await;
+    for left in [4, 3, 2, 1] {
+        let wrong = Action::Ticket { code: "AAAA AAAA AAAA AAAA AAAA AAAA AA".into() };
+        let outcome = mfa.submit(&flow, &policy, wrong).await.unwrap();
+        let Outcome::Challenge(challenge) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((challenge.refusal().unwrap().code(), challenge.attempts_left()), ("wrong_code", left));
+    }
+    let wrong = Action::Ticket { code: "AAAA AAAA AAAA AAAA AAAA AAAA AA".into() };
+    assert_eq!(refusal(&mfa.submit(&flow, &policy, wrong).await.unwrap()), Some("locked"));
+    let right = || Action::Ticket { code: ticket.expose_secret().expose_secret().into() };
+    assert_eq!(refusal(&mfa.submit(&flow, &policy, right()).await.unwrap()), Some("locked"));
+    kit.advance(Duration::from_secs(60));
+    assert!(matches!(mfa.submit(&flow, &policy, right()).await.unwrap(), Outcome::Enroll(_)));
+}
+
+/// A registration accepts 10 wrong confirmations, then its secret is dropped.
+#[tokio::test]
+async fn confirmations_of_a_registration_are_bounded() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let Outcome::Enroll(enroll) = mfa.begin_login(row.primary(), &app()).await.unwrap() else { panic!("enroll") };
+    let (phone, flow) = (kit.scan(enroll.key_uri()), enroll.challenge().flow());
+    for attempt in 1..=10 {
+        let wrong = Action::ConfirmApp { code: "000000".into(), name: None };
+        let outcome = mfa.submit(flow, &app(), wrong).await.unwrap();
+        assert_eq!(matches!(outcome, Outcome::Enroll(_)), attempt < 10, "attempt {attempt}");
+    }
+    let right = Action::ConfirmApp { code: phone.code().into(), name: None };
+    assert_eq!(refusal(&mfa.submit(flow, &app(), right).await.unwrap()), Some("wrong_code"));
+}
