@@ -160,3 +160,101 @@ fn with_code_fields<T>(cx: &Context<'_>, flow: &OpenFlow, code: &Code, digest: i
         value.as_slice(),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::account::{Account, Rules};
+    use crate::flow::{Contact, Evidence, RowDigest};
+    use crate::keys::{KeyId, ServerKey, ServerKeys};
+    use crate::limits::{FailureBudget, IssuanceBudget};
+    use crate::otp::{Digits, Totp, Window};
+    use crate::otpauth::Issuer;
+    use crate::policy::{FirstRegistration, Policy};
+    use crate::random::OsRandom;
+    use crate::time::Timestamp;
+    use crate::user::{EmailAddress, UserId};
+
+    fn rules() -> Rules {
+        Rules {
+            email_digits: Digits::EIGHT,
+            email_lifetime: crate::account::FLOW_LIFETIME,
+            failures: FailureBudget::default(),
+            issuance: IssuanceBudget::default(),
+            issuer: Issuer::new("ACME").unwrap(),
+            totp: Totp::default(),
+            trust_lifetime: crate::account::FLOW_LIFETIME,
+            window: Window::default(),
+        }
+    }
+
+    fn token(byte: u8) -> Token {
+        Token { user: UserId::new("alice").unwrap(), bytes: Box::new(Zeroizing::new([byte; 32])) }
+    }
+
+    fn flow(cx: &Context<'_>, purpose: Purpose, of: &Token, address: &str) -> OpenFlow {
+        let now = Timestamp::from_secs(0);
+        OpenFlow {
+            begun_at: now,
+            code: None,
+            contact: Contact::verified(EmailAddress::new(address).unwrap()),
+            epoch: Account::default().epoch,
+            evidence: Evidence::default(),
+            expires_at: now,
+            pending: None,
+            policy: Policy::off(FirstRegistration::WithTicket),
+            purpose,
+            replaces: None,
+            row: RowDigest { key: KeyId([0; 8]), credential: [0; TAG_LEN], address: [0; TAG_LEN] },
+            session: 0,
+            token: Digest::of_token(cx, purpose, of),
+        }
+    }
+
+    /// An e-mail code is valid in its own flow, for its own user, purpose and address, and under its own key.
+    #[test]
+    fn email_code_is_bound_to_flow_user_purpose_and_address() {
+        let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let key = || ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
+        let (keys, other_keys) = (key(), key());
+        let cx = |keys, user| Context { keys, now: Timestamp::from_secs(0), rules: &rules, user };
+        let own = cx(&keys, &alice);
+        let address = "alice@example.com";
+        let of = flow(&own, Purpose::Login, &token(1), address);
+        let code = Code::from_value(12_345_678, Digits::EIGHT);
+        let digest = Digest::of_code(&own, &of, &code);
+        assert!(digest.is_of_code(&own, &of, &code));
+
+        for (name, other) in [
+            ("flow", flow(&own, Purpose::Login, &token(2), address)),
+            ("purpose", OpenFlow { purpose: Purpose::StepUp, ..flow(&own, Purpose::Login, &token(1), address) }),
+            ("address", flow(&own, Purpose::Login, &token(1), "alice@example.org")),
+        ] {
+            assert!(!digest.is_of_code(&own, &other, &code), "another {name}");
+        }
+        assert!(!digest.is_of_code(&cx(&keys, &bob), &of, &code), "another user");
+        assert!(!digest.is_of_code(&cx(&other_keys, &alice), &of, &code), "another key");
+        for other in [Code::from_value(12_345_679, Digits::EIGHT), Code::from_value(12_345_678, Digits::NINE)] {
+            assert!(!digest.is_of_code(&own, &of, &other), "another code");
+        }
+    }
+
+    /// The token of one kind of flow, or of one user, is nothing for another one.
+    #[test]
+    fn token_is_bound_to_purpose_and_user() {
+        let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
+        let cx = |user| Context { keys: &keys, now: Timestamp::from_secs(0), rules: &rules, user };
+        let digest = Digest::of_token(&cx(&alice), Purpose::Login, &token(1));
+        assert!(digest.is_of_token(&cx(&alice), Purpose::Login, &token(1)));
+        assert!(!digest.is_of_token(&cx(&alice), Purpose::Login, &token(2)));
+        assert!(!digest.is_of_token(&cx(&bob), Purpose::Login, &token(1)));
+        for purpose in [Purpose::Registration, Purpose::StepUp, Purpose::Completion] {
+            assert!(!digest.is_of_token(&cx(&alice), purpose, &token(1)), "{purpose:?}");
+        }
+    }
+}

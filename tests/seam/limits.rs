@@ -39,7 +39,8 @@ async fn record_stays_readable_under_a_large_policy() {
 
     // Policies that differ each time make the oldest flows end, and nothing unreadable is written.
     for n in 0..8 {
-        let factors = (0..200).map(|f| Channel::External(ExternalFactor::possession(&format!("p{n}-{f:04}-long-name")).unwrap()));
+        let factors =
+            (0..200).map(|f| Channel::External(ExternalFactor::possession(&format!("p{n}-{f:04}-long-name")).unwrap()));
         let policy = Policy::any_of(factors.chain([Channel::App]), FirstRegistration::AfterPassword).unwrap();
         let (flow, _) = begin(&mfa, &row, &policy).await;
         assert!(mfa.resume(&flow, &policy).await.unwrap().flow().is_some(), "the newest stays open");
@@ -145,4 +146,80 @@ async fn confirmations_of_a_registration_are_bounded() {
     }
     let right = Action::ConfirmApp { code: phone.code().into(), name: None };
     assert_eq!(refusal(&mfa.submit(flow, &app(), right).await.unwrap()), Some("wrong_code"));
+}
+
+/// A store that refuses the first writes, and keeps what it was asked to write.
+#[derive(Clone, Default)]
+struct Conflicting {
+    inner: MemoryStore,
+    asked: std::sync::Arc<std::sync::Mutex<Vec<Vec<u8>>>>,
+}
+
+impl factorgate::Store for Conflicting {
+    type Error = <MemoryStore as factorgate::Store>::Error;
+
+    async fn load(&self, user: &UserId) -> Result<Option<factorgate::store::Record>, Self::Error> {
+        self.inner.load(user).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        user: &UserId,
+        expected: Option<factorgate::store::Version>,
+        next: &factorgate::store::Record,
+    ) -> Result<factorgate::store::Swap, Self::Error> {
+        let first = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(next.sealed().to_vec());
+            asked.len() <= 5
+        };
+        if first {
+            Ok(factorgate::store::Swap::Conflict)
+        } else {
+            self.inner.compare_and_swap(user, expected, next).await
+        }
+    }
+}
+
+/// Each attempt at a write is sealed under a nonce of its own: two plaintexts under one nonce would give both away.
+#[tokio::test]
+async fn nonce_is_not_used_again_after_a_conflict() {
+    let (store, row) = (Conflicting::default(), Row::alice());
+    let key = factorgate::keys::ServerKey::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
+    let mfa = Mfa::builder(
+        store.clone(),
+        Outbox::new(),
+        factorgate::keys::ServerKeys::new(key),
+        factorgate::otpauth::Issuer::new("ACME").unwrap(),
+    )
+    .build()
+    .unwrap();
+    assert!(mfa.begin_login(row.primary(), &email()).await.unwrap().flow().is_some());
+    // The magic, the format and the name of the key are 12 bytes; the nonce has 24.
+    let asked = store.asked.lock().unwrap().clone();
+    let nonces: std::collections::BTreeSet<_> = asked.iter().map(|sealed| sealed[12..36].to_vec()).collect();
+    assert_eq!((asked.len(), nonces.len()), (6, 6));
+}
+
+/// While a user is locked, a confirmation of recovery codes is not compared either.
+#[tokio::test]
+async fn lock_holds_for_changes_of_the_profile() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let (phone, claims) = enroll(&kit, &mfa, &row).await;
+    let open = session(&mfa, &claims, &row, &app()).await;
+    let elevated = step_up(&mfa, &open, &phone).await;
+    let new = mfa.elevated(&elevated).new_recovery_codes().await.unwrap().unwrap();
+    let code = new.expose_secrets().remove(0);
+    let (flow, _) = begin(&mfa, &row, &app()).await;
+    for _ in 0..5 {
+        let wrong = Action::AppCode { code: "000000".into(), device: None };
+        let _ = mfa.submit(&flow, &app(), wrong).await.unwrap();
+    }
+    let confirm = async || mfa.profile(&open).confirm_recovery_codes(&code.expose_secret().into()).await.unwrap();
+    let swaps = kit.store.swaps();
+    assert_eq!(confirm().await.unwrap_err().code(), "locked");
+    assert_eq!(kit.store.swaps(), swaps, "nothing is written while the user is locked");
+    kit.advance(Duration::from_secs(60));
+    confirm().await.unwrap();
 }

@@ -12,8 +12,8 @@ use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::session::SessionCheck;
 use factorgate::testing::{App, Kit, MemoryStore, Outbox};
 use factorgate::{
-    Action, Authenticated, Contact, Elevated, EmailAddress, Flow, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Session,
-    SessionClaims, UserId, UserRow,
+    Action, Authenticated, Contact, Elevated, EmailAddress, Flow, FlowRef, Login, Mfa, Outcome, PrimaryVerified,
+    Session, SessionClaims, UserId, UserRow,
 };
 
 type Engine = Mfa<MemoryStore, Outbox>;

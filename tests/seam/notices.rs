@@ -66,10 +66,7 @@ async fn notice_of_a_dropped_request_is_sent_by_the_next_operation() {
     assert_eq!(status.owed_notices, 0);
     // The log of the dropped request has lost its events; the record has not.
     let recent: Vec<_> = status.recent.iter().rev().map(|event| (event.seq.unwrap(), event.kind.name())).collect();
-    assert_eq!(
-        recent,
-        [(1, "login_begun"), (2, "enrollment_begun"), (3, "device_added"), (4, "login_completed")]
-    );
+    assert_eq!(recent, [(1, "login_begun"), (2, "enrollment_begun"), (3, "device_added"), (4, "login_completed")]);
 }
 
 /// A sweep over all users sends what a mail system that was down has left behind, with progress; each notice at least once,

@@ -174,7 +174,10 @@ async fn code_to_the_old_address_verifies_nothing_after_the_change() {
     let resumed = mfa.resume(&flow, &app()).await.unwrap();
     assert_eq!(refusal(&resumed), Some("flow_ended"), "flows of the old address end with the permit");
     let notice = kit.outbox.sent().pop().unwrap();
-    assert_eq!((notice.to.as_str(), kit.outbox.notices().pop()), ("alice@example.com", Some("address_change_permitted")));
+    assert_eq!(
+        (notice.to.as_str(), kit.outbox.notices().pop()),
+        ("alice@example.com", Some("address_change_permitted"))
+    );
 
     let mails = kit.outbox.sent().len();
     let old = row.clone();

@@ -82,8 +82,7 @@ async fn recovered_session_owes_a_device() {
     let owes = owing(&mfa, &recovered, &row, &app()).await;
     let flow = cookie(&mfa.begin_completion(&owes).await.unwrap());
     let lost = mfa.profile(&session(&mfa, &claims, &row, &app()).await).status().await.unwrap().devices[0].id;
-    let Outcome::Enroll(enroll) =
-        mfa.submit(&flow, &*owes, Action::RegisterApp { replace: Some(lost) }).await.unwrap()
+    let Outcome::Enroll(enroll) = mfa.submit(&flow, &*owes, Action::RegisterApp { replace: Some(lost) }).await.unwrap()
     else {
         panic!("a registration is owed")
     };
