@@ -171,26 +171,11 @@ mod tests {
     use crate::account::{Account, Rules};
     use crate::flow::{Contact, Evidence, RowDigest};
     use crate::keys::{KeyId, ServerKey, ServerKeys};
-    use crate::limits::{FailureBudget, IssuanceBudget};
-    use crate::otp::{Digits, Totp, Window};
-    use crate::otpauth::Issuer;
+    use crate::otp::Digits;
     use crate::policy::{FirstRegistration, Policy};
     use crate::random::OsRandom;
     use crate::time::Timestamp;
     use crate::user::{EmailAddress, UserId};
-
-    fn rules() -> Rules {
-        Rules {
-            email_digits: Digits::EIGHT,
-            email_lifetime: crate::account::FLOW_LIFETIME,
-            failures: FailureBudget::default(),
-            issuance: IssuanceBudget::default(),
-            issuer: Issuer::new("ACME").unwrap(),
-            totp: Totp::default(),
-            trust_lifetime: crate::account::FLOW_LIFETIME,
-            window: Window::default(),
-        }
-    }
 
     fn token(byte: u8) -> Token {
         Token { user: UserId::new("alice").unwrap(), bytes: Box::new(Zeroizing::new([byte; 32])) }
@@ -218,7 +203,7 @@ mod tests {
     /// An e-mail code is valid in its own flow, for its own user, purpose and address, and under its own key.
     #[test]
     fn email_code_is_bound_to_flow_user_purpose_and_address() {
-        let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let (rules, alice, bob) = (Rules::sample(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
         let key = || ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
         let (keys, other_keys) = (key(), key());
         let cx = |keys, user| Context { keys, now: Timestamp::from_secs(0), rules: &rules, user };
@@ -246,7 +231,7 @@ mod tests {
     /// The token of one kind of flow, or of one user, is nothing for another one.
     #[test]
     fn token_is_bound_to_purpose_and_user() {
-        let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let (rules, alice, bob) = (Rules::sample(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
         let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
         let cx = |user| Context { keys: &keys, now: Timestamp::from_secs(0), rules: &rules, user };
         let digest = Digest::of_token(&cx(&alice), Purpose::Login, &token(1));

@@ -93,8 +93,10 @@ impl Account {
         fresh: Fresh,
         prepaid: &Prepaid,
         hash: &SecretText,
+        own: u64,
     ) -> Decision<Progress> {
         self.failures.refund(prepaid.before, prepaid.after);
+        self.owed.notices.retain(|owed| owed.number < own);
         if let Some(set) = &mut self.recovery {
             set.failures = set.failures.saturating_sub(1);
         }

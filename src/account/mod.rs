@@ -293,3 +293,20 @@ impl Device {
         self.failures >= FailureBudget::CONSECUTIVE_CAP
     }
 }
+
+#[cfg(test)]
+impl Rules {
+    /// The default settings.
+    pub(crate) fn sample() -> Self {
+        Self {
+            email_digits: Digits::EIGHT,
+            email_lifetime: FLOW_LIFETIME,
+            failures: FailureBudget::default(),
+            issuance: IssuanceBudget::default(),
+            issuer: Issuer::new("ACME").unwrap(),
+            totp: Totp::default(),
+            trust_lifetime: FLOW_LIFETIME,
+            window: Window::default(),
+        }
+    }
+}

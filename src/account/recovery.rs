@@ -148,25 +148,9 @@ mod tests {
     use super::*;
     use crate::account::Rules;
     use crate::keys::{ServerKey, ServerKeys};
-    use crate::limits::IssuanceBudget;
     use crate::mac;
-    use crate::otp::{Digits, Totp, Window};
-    use crate::otpauth::Issuer;
     use crate::random::OsRandom;
     use crate::user::UserId;
-
-    fn rules() -> Rules {
-        Rules {
-            email_digits: Digits::EIGHT,
-            email_lifetime: FLOW_LIFETIME,
-            failures: FailureBudget::default(),
-            issuance: IssuanceBudget::default(),
-            issuer: Issuer::new("ACME").unwrap(),
-            totp: Totp::default(),
-            trust_lifetime: FLOW_LIFETIME,
-            window: Window::default(),
-        }
-    }
 
     fn key() -> ServerKey {
         ServerKey::generate(&OsRandom).unwrap()
@@ -180,7 +164,7 @@ mod tests {
 
     #[test]
     fn guess_computes_one_digest_however_many_codes_are_stored() {
-        let (keys, rules, user) = (ServerKeys::new(key()), rules(), UserId::new("alice").unwrap());
+        let (keys, rules, user) = (ServerKeys::new(key()), Rules::sample(), UserId::new("alice").unwrap());
         let cx = Context { keys: &keys, now: Timestamp::from_secs(0), rules: &rules, user: &user };
         let codes = RecoveryCodes::generate(&OsRandom).unwrap();
         let mut set = RecoverySet::of_codes(&cx, &codes);
@@ -197,7 +181,7 @@ mod tests {
 
     #[test]
     fn stored_code_is_bound_to_server_and_user_and_contains_none_of_its_bytes() {
-        let (rules, alice, bob) = (rules(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let (rules, alice, bob) = (Rules::sample(), UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
         let (old, other) = (key(), ServerKeys::new(key()));
         let text = old.to_hex();
         let keys = ServerKeys::new(old);

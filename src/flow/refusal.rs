@@ -148,13 +148,17 @@ impl core::error::Error for Refusal {}
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Refusal {
-    /// Writes the code, and when to retry: `{"code": "locked", "retry_at": 1900000060}`.
+    /// Writes the code, and when to retry or what the policy lacks: `{"code": "locked", "retry_at": 1900000060}`,
+    /// `{"code": "policy", "reason": "no_usable_email"}`.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("code", self.code())?;
         if let Some(at) = self.retry_at() {
             map.serialize_entry("retry_at", &at.as_secs())?;
+        }
+        if let Self::Policy(denial) = self {
+            map.serialize_entry("reason", denial.reason.name())?;
         }
         map.end()
     }

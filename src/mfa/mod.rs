@@ -392,11 +392,13 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         if let Some(prepaid) = prepaid
             && let Some(hash) = self.matching(&prepaid)
         {
-            // The guess is paid for. What the checker says is revealed after the code is spent.
-            self.deliver(&token.user, &committed.due, committed.own).await;
-            return self
-                .run(token, by, |account, rq, fresh| account.accept_checked_code(rq, fresh, &prepaid, hash))
-                .await;
+            // The guess is paid for. What the checker says is revealed after the code is spent; what the guess owed as a
+            // wrong one is owed no longer.
+            let own = committed.own;
+            let accept = |account: &mut Account, rq: &Request<'_>, fresh: Fresh| {
+                account.accept_checked_code(rq, fresh, &prepaid, hash, own)
+            };
+            return self.run(token, by, accept).await;
         }
         self.publish::<F>(token, by, committed).await
     }
