@@ -169,6 +169,35 @@ pub mod login {
 }
 
 /// Sessions after the login: claims, checks, completion, registration, step-up, the profile.
+///
+/// # Changes of a user
+///
+/// Sessions, flows and trusted browsers are bound to the row that the host passes. So they end when the row changes, also if
+/// the change is never reported. A report ends them at once, refuses sign-ins that have read the old row, and lets the session
+/// that made the change continue.
+///
+/// | what happens | what the host does |
+/// |---|---|
+/// | the user changes the password | step-up, write it, then [`Profile::password_changed`] with the row as it is now |
+/// | the password is reset by mail | write it, then [`Admin::account_changed`](crate::admin::Admin::account_changed) |
+/// | the user changes the address | step-up, [`Dangerous::permit_address_change`], write it, [`Dangerous::finish_address_change`] |
+/// | an administrator changes the address | write it, then [`Admin::account_changed`](crate::admin::Admin::account_changed) |
+/// | a user is disabled | refuse the login before `begin_login`, and [`Admin::end_sessions`](crate::admin::Admin::end_sessions) |
+/// | a user is deleted | delete the row, then [`Dangerous::erase_user`] or [`Admin::erase_user`](crate::admin::Admin::erase_user) |
+/// | the policy becomes stricter | nothing: [`Mfa::check_session`](crate::Mfa::check_session) returns [`SessionCheck::Owes`] |
+///
+/// In each case write first, read the row again, and report last: the row that is reported is the one that counts from then on.
+///
+/// ```
+/// # async fn password<S: factorgate::Store, M: factorgate::Mailer>(
+/// #     mfa: &factorgate::Mfa<S, M>, elevated: &factorgate::Elevated, write: impl Fn() -> factorgate::UserRow,
+/// # ) -> Result<factorgate::SessionClaims, Box<dyn std::error::Error>>
+/// # where factorgate::MfaError<S, M>: std::error::Error + 'static {
+/// let row = write(); // UPDATE users SET password = …, version = version + 1; and the row as it is then
+/// let passed = mfa.profile(elevated.session()).password_changed(&row).await??;
+/// Ok(passed.into_session(&row)?) // this session continues under a new id; every other one has ended
+/// # }
+/// ```
 #[cfg(feature = "std")]
 pub mod session {
     pub use crate::flow::{
