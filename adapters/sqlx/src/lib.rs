@@ -15,9 +15,12 @@
 //!
 //! # How a swap is decided
 //!
-//! By the row that the statement returns, never by a count of affected rows, which some databases report of the
-//! rows they found. Insert and update are one statement each, so that a dropped future or a killed process
-//! leaves the record before or after, and nothing between.
+//! By the row that the statement returns, never by a count of affected rows: some databases count the rows that they
+//! have found, not the rows that they have changed. The store reads the statement to its end, because a database
+//! commits after the row. If the commit fails, for example on a full disk, the swap is an error.
+//!
+//! Insert and update are one statement each. A dropped future or a killed process leaves the record before or after the
+//! write, and nothing between.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -18,14 +18,19 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// The statements that make the table, to be run in their order; each can be run again.
     pub const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_factorgate_records.sql")];
-    /// How long a call may take, unless [`SqliteStore::with_timeout`] says otherwise.
+    /// How long a call may take, unless [`SqliteStore::with_timeout`] says otherwise: 10 seconds.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// How long a connection of [`SqliteStore::open`] waits for another one that writes. It is less than the timeout of
+    /// a call: a locked database then is an error that says so, before the call gives up on a write that may still be
+    /// made.
+    const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// Opens a database by its URL, `sqlite:path/to/file` or `sqlite::memory:`, makes it if there is none, and
     /// makes the table.
     ///
-    /// A file is written ahead of a log and synced at every commit: a code that was accepted stays spent when the
-    /// power fails. A database in memory is one connection, and gone with the store.
+    /// A file gets a write-ahead log, and SQLite syncs the log at every commit: an accepted code stays spent if the
+    /// power fails. A connection waits up to 5 seconds for another one that writes. A database in memory has one
+    /// connection, and ends with the store.
     ///
     /// # Errors
     ///
@@ -36,7 +41,7 @@ impl SqliteStore {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Self::DEFAULT_TIMEOUT);
+            .busy_timeout(Self::BUSY_TIMEOUT);
         let pool = match in_memory {
             // A second connection would be a second database.
             true => SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None),
@@ -47,8 +52,14 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// A store on the host's own pool. Its connections must sync at every commit (`synchronous` full or, with a
-    /// write-ahead log, a code that was accepted can be good again after a power failure).
+    /// Uses the host's own pool.
+    ///
+    /// - `synchronous` must be `FULL` or `EXTRA` on each connection. With less, an accepted code can be valid again after
+    ///   a power failure.
+    /// - `journal_mode` should be `WAL`. With a rollback journal a reader keeps writers from committing; a commit that
+    ///   fails is [`Error::Database`], and nothing is written.
+    /// - `busy_timeout` should be shorter than the timeout of the store. Otherwise a call can end in
+    ///   [`Error::TimedOut`] and its write be made afterwards.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
         Self { pool, timeout: Self::DEFAULT_TIMEOUT }
@@ -112,10 +123,10 @@ impl Store for SqliteStore {
             .bind(next.sealed())
             .bind(number(expected)?),
         };
-        Ok(match in_time(self.timeout, query.fetch_optional(&self.pool)).await? {
-            Some(_) => Swap::Applied,
-            None => Swap::Conflict,
-        })
+        // SQLite commits when the statement has run to its end, which is after its row. sqlx drops a statement at its
+        // first row if it is asked for one row, and the error of the commit with it.
+        let rows = in_time(self.timeout, query.fetch_all(&self.pool)).await?;
+        Ok(if rows.is_empty() { Swap::Conflict } else { Swap::Applied })
     }
 }
 
