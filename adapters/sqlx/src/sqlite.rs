@@ -44,7 +44,12 @@ impl SqliteStore {
             .busy_timeout(Self::BUSY_TIMEOUT);
         let pool = match in_memory {
             // A second connection would be a second database.
-            true => SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None),
+            // sqlx closes a connection whose test is dropped, and the database would end with it.
+            true => SqlitePoolOptions::new()
+                .max_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false),
             false => SqlitePoolOptions::new(),
         };
         let store = Self::new(pool.connect_with(options).await?);
