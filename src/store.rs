@@ -128,7 +128,17 @@ impl Swap {
 ///
 /// The whole of the library's protection from races and replay rests on [`Store::compare_and_swap`]: a
 /// store that reports [`Swap::Applied`] although another write came first lets a code be used twice. The
-/// conformance kit of the feature `testing` tries a store out.
+/// conformance kit of the feature `testing` checks a store.
+///
+/// A store:
+///
+/// - compares user ids byte for byte: without case folding, Unicode normalization, trimming or patterns. The id column
+///   holds [`UserId::MAX_LEN`] bytes.
+/// - stores the version that [`Record::version`] of `next` gives, whatever the version before it, in a 64-bit integer
+///   column.
+/// - stores the bytes of the record unchanged, from none to 16 KiB, in a binary column.
+/// - returns [`Swap::Applied`] only after the database has committed the write. An error of the commit is an error of the
+///   call.
 ///
 /// A future of this trait may be dropped at any await. A write must then be done as a whole or not at all.
 /// A store bounds its own calls in time: the library has no timer.
@@ -144,7 +154,7 @@ pub trait Store: Send + Sync {
     /// before: no lagging replica.
     fn load(&self, user: &UserId) -> impl Future<Output = Result<Option<Record>, Self::Error>> + Send;
 
-    /// Stores `next` if, and only if, the stored version is `expected` (`None`: there is no record), in one
+    /// Stores `next` if, and only if, the stored version equals `expected` (`None`: there is no record), in one
     /// atomic step. Of any number of calls that expect the same version one is applied at most.
     fn compare_and_swap(
         &self,

@@ -15,7 +15,7 @@ use crate::random::{RandomUnavailable, SecureRandom};
 use crate::time::{Clock, Timestamp};
 
 pub use self::{
-    conformance::{NotConforming, check_store},
+    conformance::{NotConforming, check_blocking_store, check_store},
     kit::{App, Kit},
     outbox::{MailFailed, MailFault, Outbox, Sent},
     store::{MemoryStore, StoreFailed, StoreFault},
