@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use factorgate::{Record, Store, Swap, UserId, Version, blocking};
+use factorgate::store::{Record, Store, Swap, Version};
+use factorgate::{UserId, blocking};
 
 /// How the store treats what it is given. The default is a store that conforms.
 #[derive(Clone, Copy)]
@@ -17,11 +18,11 @@ pub(crate) struct Columns {
     /// Whether a lookup of the first id finds the row of the second one.
     pub(crate) finds: fn(&str, &str) -> bool,
     /// The version as it is stored.
-    pub(crate) version: fn(u64) -> u64,
+    pub(crate) version: fn(i64) -> i64,
     /// Whether the expected version is the stored one.
-    pub(crate) is_expected: fn(u64, u64) -> bool,
+    pub(crate) is_expected: fn(i64, i64) -> bool,
     /// The version as it is loaded.
-    pub(crate) loaded_version: fn(u64) -> u64,
+    pub(crate) loaded_version: fn(i64) -> i64,
     /// The bytes as they are stored.
     pub(crate) bytes: fn(&[u8]) -> Vec<u8>,
     pub(crate) flaw: Option<Flaw>,
@@ -74,8 +75,8 @@ pub(crate) enum Flaw {
 #[derive(Clone)]
 struct Row {
     id: String,
-    record: (u64, Vec<u8>),
-    before: Option<(u64, Vec<u8>)>,
+    record: (i64, Vec<u8>),
+    before: Option<(i64, Vec<u8>)>,
     writer: ThreadId,
 }
 
@@ -128,7 +129,7 @@ impl Broken {
         let found =
             row.and_then(|row| if late || elsewhere(row) { row.before.clone() } else { Some(row.record.clone()) });
         let found = found.filter(|(_, bytes)| !(self.has(Flaw::EmptyIsNone) && bytes.is_empty()));
-        let version = |version| Version::new((self.columns.loaded_version)(version));
+        let version = |version| Version::from((self.columns.loaded_version)(version));
         let record = found.map(|(number, bytes)| Record::new(version(number), bytes));
         if self.has(Flaw::CachesLoads) {
             self.cache.lock().unwrap().insert(user.clone(), record.clone());
@@ -143,7 +144,7 @@ impl Broken {
             None => !self.has(Flaw::NeverInserts) && (!exists || self.has(Flaw::InsertReplaces)),
             Some(_) if !exists && self.has(Flaw::UpdateInserts) => true,
             Some(expected) => rows.iter().any(|row| {
-                (self.columns.finds)(id, &row.id) && (self.columns.is_expected)(expected.get(), row.record.0)
+                (self.columns.finds)(id, &row.id) && (self.columns.is_expected)(i64::from(expected), row.record.0)
             }),
         }
     }
@@ -152,7 +153,7 @@ impl Broken {
         if self.has(Flaw::AppliesNothing) {
             return;
         }
-        let new = ((self.columns.version)(next.version().get()), (self.columns.bytes)(next.sealed()));
+        let new = ((self.columns.version)(i64::from(next.version())), (self.columns.bytes)(next.sealed()));
         let mut found = false;
         for row in rows.iter_mut().filter(|row| (self.columns.finds)(id, &row.id)) {
             found |= row.id == id;
@@ -167,7 +168,7 @@ impl Broken {
     }
 
     fn insert(&self, rows: &mut Vec<Row>, id: &str, next: &Record) {
-        let new = ((self.columns.version)(next.version().get()), (self.columns.bytes)(next.sealed()));
+        let new = ((self.columns.version)(i64::from(next.version())), (self.columns.bytes)(next.sealed()));
         match self.has(Flaw::InsertReplaces) || rows.iter().any(|row| row.id == id) {
             true => self.write(rows, id, next),
             false if self.has(Flaw::AppliesNothing) => {}
@@ -193,7 +194,7 @@ impl Broken {
             | (Some(Flaw::ReadThenUpdate), Some(_)) => return Rest::Write,
             (Some(Flaw::TwoStatements), Some(_)) => {
                 let row = rows.iter_mut().find(|row| row.id == id).unwrap();
-                row.record.0 = next.version().get();
+                row.record.0 = i64::from(next.version());
                 return Rest::Bytes;
             }
             (_, None) => self.insert(&mut rows, &id, next),

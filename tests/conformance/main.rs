@@ -8,9 +8,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use broken::{Async, Broken, Columns, Flaw};
+use factorgate::UserId;
 use factorgate::blocking::Ready;
+use factorgate::store::{AnyStore, Record, Store, Swap, Version};
 use factorgate::testing::{MemoryStore, NotConforming, StoreFault, check_blocking_store, check_store};
-use factorgate::{AnyStore, Record, Store, Swap, UserId, Version};
 use stores::{STORES, Wrong};
 
 const PREFIX: &str = "conformance-";
@@ -37,7 +38,7 @@ fn good_blocking_store_conforms() {
 async fn good_async_stores_conform() {
     check_store(&MemoryStore::new(), PREFIX).await.unwrap();
     check_store(&Async(Broken::new(Columns::default())), PREFIX).await.unwrap();
-    check_store(&Ready::new(Broken::new(Columns::default())), PREFIX).await.unwrap();
+    check_store(&Ready(Broken::new(Columns::default())), PREFIX).await.unwrap();
     check_store(&AnyStore::new(MemoryStore::new()), PREFIX).await.unwrap();
     check_store(&Arc::new(MemoryStore::new()), "").await.unwrap();
     check_store(&MemoryStore::new(), &"p".repeat(32)).await.unwrap();
@@ -114,7 +115,7 @@ async fn async_store_that_reads_and_then_writes_is_refused() {
 #[tokio::test]
 async fn async_store_that_never_waits_is_raced_in_threads() {
     for flaw in LOST_RACES {
-        let said = refusal(check_store(&Ready::new(broken(flaw)), PREFIX).await, "read, then write");
+        let said = refusal(check_store(&Ready(broken(flaw)), PREFIX).await, "read, then write");
         assert!(is_lost_race(&said), "{flaw:?}: {said}");
     }
 }

@@ -127,30 +127,30 @@ stores! {
             whole user id";
 
     // Versions.
-    "8 bits, wrapping": { version: |v| v as u8 as u64, is_expected: |e, s| e as u8 as u64 == s }
+    "8 bits, wrapping": { version: |v| v as u8 as i64, is_expected: |e, s| e as u8 as i64 == s }
         => version!("256", "0");
     "8 bits, saturating": { version: |v| v.min(255), is_expected: |e, s| e.min(255) == s } => version!("256", "255");
-    "8 bits, signed, wrapping": { version: |v| v as i8 as u64, is_expected: |e, s| e as i8 as u64 == s }
-        => version!("128", "18446744073709551488");
+    "8 bits, signed, wrapping": { version: |v| v as i8 as i64, is_expected: |e, s| e as i8 as i64 == s }
+        => version!("128", "-128");
     "8 bits, signed, saturating": { version: |v| v.min(127), is_expected: |e, s| e.min(127) == s }
         => version!("128", "127");
-    "16 bits, wrapping": { version: |v| v as u16 as u64, is_expected: |e, s| e as u16 as u64 == s }
+    "16 bits, wrapping": { version: |v| v as u16 as i64, is_expected: |e, s| e as u16 as i64 == s }
         => version!("65536", "0");
     "16 bits, saturating": { version: |v| v.min(65535), is_expected: |e, s| e.min(65535) == s }
         => version!("65536", "65535");
-    "16 bits, signed, wrapping": { version: |v| v as i16 as u64, is_expected: |e, s| e as i16 as u64 == s }
-        => version!("32768", "18446744073709518848");
+    "16 bits, signed, wrapping": { version: |v| v as i16 as i64, is_expected: |e, s| e as i16 as i64 == s }
+        => version!("32768", "-32768");
     "16 bits, signed, saturating": { version: |v| v.min(32767), is_expected: |e, s| e.min(32767) == s }
         => version!("32768", "32767");
-    "32 bits, wrapping": { version: |v| v as u32 as u64, is_expected: |e, s| e as u32 as u64 == s }
+    "32 bits, wrapping": { version: |v| v as u32 as i64, is_expected: |e, s| e as u32 as i64 == s }
         => version!("4294967296", "0");
     "32 bits, saturating": { version: |v| v.min(u32::MAX.into()), is_expected: |e, s| e.min(u32::MAX.into()) == s }
         => version!("4294967296", "4294967295");
-    "32 bits, signed, wrapping": { version: |v| v as i32 as u64, is_expected: |e, s| e as i32 as u64 == s }
-        => version!("2147483648", "18446744071562067968");
+    "32 bits, signed, wrapping": { version: |v| v as i32 as i64, is_expected: |e, s| e as i32 as i64 == s }
+        => version!("2147483648", "-2147483648");
     "32 bits, signed, saturating": { version: |v| v.min(2147483647), is_expected: |e, s| e.min(2147483647) == s }
         => version!("2147483648", "2147483647");
-    "a float of 32 bits": { version: |v| v as f32 as u64, is_expected: |e, s| e as f32 as u64 == s }
+    "a float of 32 bits": { version: |v| v as f32 as i64, is_expected: |e, s| e as f32 as i64 == s }
         => version!("16777217", "16777216");
     "8 bits compared": { is_expected: |e, s| e as u8 == s as u8 }
         => "an update that expected version 2 when version 258 was stored: the store applied the write; store and \

@@ -41,9 +41,6 @@ pub enum Error {
     /// No answer came in time. A write may have been made.
     #[error("the database did not answer in time")]
     TimedOut,
-    /// The stored version is no number that a record can have.
-    #[error("the stored version of a record is out of range")]
-    Version,
 }
 
 /// Bounds a call in time: the engine has no timer of its own.

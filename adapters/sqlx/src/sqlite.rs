@@ -3,7 +3,8 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use factorgate::{Record, Store, Swap, UserId, Version};
+use factorgate::UserId;
+use factorgate::store::{Record, Store, Swap, Version};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::{Error, in_time};
@@ -104,13 +105,11 @@ impl Store for SqliteStore {
             sqlx::query_as::<_, (i64, Vec<u8>)>("SELECT version, record FROM factorgate_records WHERE user_id = ?1")
                 .bind(user.as_str())
                 .fetch_optional(&self.pool);
-        let Some((version, sealed)) = in_time(self.timeout, query).await? else { return Ok(None) };
-        let version = u64::try_from(version).map_err(|_| Error::Version)?;
-        Ok(Some(Record::new(Version::new(version), sealed)))
+        Ok(in_time(self.timeout, query).await?.map(|(version, sealed)| Record::new(version, sealed)))
     }
 
     async fn compare_and_swap(&self, user: &UserId, expected: Option<Version>, next: &Record) -> Result<Swap, Error> {
-        let version = number(next.version())?;
+        let version = i64::from(next.version());
         let query = match expected {
             None => sqlx::query_scalar::<_, i64>(
                 "INSERT INTO factorgate_records (user_id, version, record) VALUES (?1, ?2, ?3)
@@ -126,15 +125,11 @@ impl Store for SqliteStore {
             .bind(user.as_str())
             .bind(version)
             .bind(next.sealed())
-            .bind(number(expected)?),
+            .bind(i64::from(expected)),
         };
         // SQLite commits when the statement has run to its end, which is after its row. sqlx drops a statement at its
         // first row if it is asked for one row, and the error of the commit with it.
         let rows = in_time(self.timeout, query.fetch_all(&self.pool)).await?;
         Ok(if rows.is_empty() { Swap::Conflict } else { Swap::Applied })
     }
-}
-
-fn number(version: Version) -> Result<i64, Error> {
-    i64::try_from(version.get()).map_err(|_| Error::Version)
 }

@@ -2,8 +2,9 @@
 
 use std::task::Poll;
 
+use factorgate::UserId;
+use factorgate::store::{Record, Store, Swap, Version};
 use factorgate::testing::{MemoryStore, NotConforming, check_store};
-use factorgate::{Record, Store, Swap, UserId, Version};
 use factorgate_sqlx::{Error, SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
@@ -54,14 +55,14 @@ impl Store for Statements {
     async fn load(&self, user: &UserId) -> Result<Option<Record>, Error> {
         let row: Option<(i64, Vec<u8>)> =
             sqlx::query_as(self.select).bind(user.as_str()).fetch_optional(&self.pool).await?;
-        Ok(row.map(|(version, sealed)| Record::new(Version::new(version as u64), sealed)))
+        Ok(row.map(|(version, sealed)| Record::new(Version::from(version as i64), sealed)))
     }
 
     async fn compare_and_swap(&self, user: &UserId, expected: Option<Version>, next: &Record) -> Result<Swap, Error> {
         let statement = if expected.is_some() { self.update } else { self.insert };
-        let query = sqlx::query(statement).bind(user.as_str()).bind(next.version().get() as i64).bind(next.sealed());
+        let query = sqlx::query(statement).bind(user.as_str()).bind(i64::from(next.version())).bind(next.sealed());
         let query = match expected {
-            Some(expected) => query.bind(expected.get() as i64),
+            Some(expected) => query.bind(i64::from(expected)),
             None => query,
         };
         Ok(if query.fetch_all(&self.pool).await?.is_empty() { Swap::Conflict } else { Swap::Applied })

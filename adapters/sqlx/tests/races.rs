@@ -6,7 +6,8 @@ mod race;
 
 use std::time::Duration;
 
-use factorgate::{Record, Store, Swap, UserId, Version};
+use factorgate::UserId;
+use factorgate::store::{Record, Store, Swap, Version};
 use factorgate_sqlx::{Error, SqliteStore};
 use race::{LIMIT, LoginRace, Race};
 
@@ -27,7 +28,7 @@ impl Store for ReadThenWrite {
         }
         sqlx::query("INSERT OR REPLACE INTO factorgate_records (user_id, version, record) VALUES (?1, ?2, ?3)")
             .bind(user.as_str())
-            .bind(next.version().get() as i64)
+            .bind(i64::from(next.version()))
             .bind(next.sealed())
             .execute(self.0.pool())
             .await?;

@@ -109,7 +109,8 @@ pub async fn check_store<S: Store>(store: &S, prefix: &str) -> Result<(), NotCon
 /// use std::sync::Mutex;
 ///
 /// use factorgate::testing::check_blocking_store;
-/// use factorgate::{Record, Swap, UserId, Version, blocking};
+/// use factorgate::store::{Record, Swap, Version};
+/// use factorgate::{UserId, blocking};
 ///
 /// #[derive(Default)]
 /// struct Records(Mutex<HashMap<UserId, Record>>);
@@ -250,7 +251,7 @@ struct Refused<'a> {
 
 /// Says how a loaded record differs from the one that was applied.
 fn difference(what: &str, stored: Option<&Record>, next: &Record, loaded: Option<&Record>) -> String {
-    let wanted = next.version().get();
+    let wanted = i64::from(next.version());
     match loaded {
         None if next.sealed().is_empty() => {
             format!("{what}: the empty record came back as no record; tell an empty value from a missing row")
@@ -262,7 +263,7 @@ fn difference(what: &str, stored: Option<&Record>, next: &Record, loaded: Option
         None => format!("{what}: the record of the user is gone; replace it in one statement"),
         Some(loaded) if loaded.version() != next.version() => format!(
             "{what}: version {wanted} came back as version {}; store the version of `next` in a 64-bit integer column",
-            loaded.version().get()
+            i64::from(loaded.version())
         ),
         Some(loaded) => {
             let differs = |(at, (got, wanted)): (usize, (&u8, &u8))| (got != wanted).then_some(at);
@@ -276,8 +277,8 @@ fn difference(what: &str, stored: Option<&Record>, next: &Record, loaded: Option
     }
 }
 
-fn record(version: u64, bytes: impl Into<Vec<u8>>) -> Record {
-    Record::new(Version::new(version), bytes.into())
+fn record(version: i64, bytes: impl Into<Vec<u8>>) -> Record {
+    Record::new(Version::from(version), bytes.into())
 }
 
 fn contract<T, E: Error>(text: String) -> Result<T, NotConforming<E>> {
@@ -285,7 +286,7 @@ fn contract<T, E: Error>(text: String) -> Result<T, NotConforming<E>> {
 }
 
 fn write_failed<E: Error>(next: &Record, source: E) -> NotConforming<E> {
-    let (version, length) = (next.version().get(), next.sealed().len());
+    let (version, length) = (i64::from(next.version()), next.sealed().len());
     NotConforming::Store { during: format!("writing version {version} with {length} bytes"), source }
 }
 

@@ -74,11 +74,11 @@ impl<S: Store> Kit<'_, S> {
     }
 
     /// The versions that this writer has replaced.
-    async fn writes(&self, user: &UserId, writer: u8) -> Checked<Vec<u64>, S> {
+    async fn writes(&self, user: &UserId, writer: u8) -> Checked<Vec<i64>, S> {
         let mut won = Vec::new();
         for _ in 0..ATTEMPTS {
             let Some(loaded) = self.load(user).await?.filter(is_whole) else { return contract(torn()) };
-            let version = loaded.version().get();
+            let version = i64::from(loaded.version());
             let next = payload(version.saturating_add(1), writer);
             if self.swap(user, Some(loaded.version()), &next).await? == Swap::Applied {
                 won.push(version);
@@ -93,7 +93,7 @@ impl<S: Store> Kit<'_, S> {
         let mut stored = payload(1, 0);
         self.apply("an insert", &user, None, &stored).await?;
         for polls in 0..16 {
-            let next = payload(stored.version().get().saturating_add(1), 1);
+            let next = payload(i64::from(stored.version()).saturating_add(1), 1);
             poll_times(self.store.compare_and_swap(&user, Some(stored.version()), &next), polls).await;
             stored = self.settle(&user, stored, next).await?;
         }
@@ -110,7 +110,7 @@ impl<S: Store> Kit<'_, S> {
             if loaded.as_ref() != Some(&stored) {
                 break;
             }
-            let own = payload(next.version().get(), 2);
+            let own = payload(i64::from(next.version()), 2);
             if self.swap(user, Some(stored.version()), &own).await? == Swap::Applied {
                 return Ok(own);
             }
@@ -122,24 +122,24 @@ impl<S: Store> Kit<'_, S> {
     }
 }
 
-fn next(expected: Option<Version>) -> u64 {
-    expected.map_or(1, |version| version.get().saturating_add(1))
+fn next(expected: Option<Version>) -> i64 {
+    expected.map_or(1, |version| i64::from(version).saturating_add(1))
 }
 
 pub(super) fn too_many(count: usize, expected: Option<Version>) -> alloc::string::String {
-    let expected = expected.map_or_else(|| "no record".into(), |version| format!("version {}", version.get()));
+    let expected = expected.map_or_else(|| "no record".into(), |version| format!("version {}", i64::from(version)));
     format!("{count} writers at once that expected {expected} were applied; {ATOMIC}")
 }
 
 /// Checks that no version was replaced twice.
-pub(super) fn check_wins<E: core::error::Error>(mut won: Vec<u64>) -> Result<(), super::NotConforming<E>> {
+pub(super) fn check_wins<E: core::error::Error>(mut won: Vec<i64>) -> Result<(), super::NotConforming<E>> {
     won.sort_unstable();
     let twice = won.windows(2).find_map(|pair| match pair {
         [one, other] if one == other => Some(*one),
         _ => None,
     });
     match twice {
-        Some(version) => contract(too_many(2, Some(Version::new(version)))),
+        Some(version) => contract(too_many(2, Some(Version::from(version)))),
         None if won.is_empty() => contract(format!("of many writers at once none was applied; {FIRST_WRITE}")),
         None => Ok(()),
     }
@@ -150,7 +150,7 @@ pub(super) fn torn() -> alloc::string::String {
 }
 
 /// A record whose bytes tell its version and its writer.
-pub(super) fn payload(version: u64, writer: u8) -> Record {
+pub(super) fn payload(version: i64, writer: u8) -> Record {
     let mut bytes = Vec::new();
     for _ in 0..=version % 64 {
         bytes.extend(version.to_be_bytes());
@@ -160,7 +160,7 @@ pub(super) fn payload(version: u64, writer: u8) -> Record {
 }
 
 pub(super) fn is_whole(record: &Record) -> bool {
-    record.sealed().last().is_some_and(|writer| *record == payload(record.version().get(), *writer))
+    record.sealed().last().is_some_and(|writer| *record == payload(i64::from(record.version()), *writer))
 }
 
 /// Runs all of the futures at the same time, in this task, and says whether one of them waited.

@@ -69,7 +69,7 @@ impl<S: Store> Kit<'_, S> {
         let mut stored: Option<Record> = None;
         for (number, (what, bytes)) in samples().into_iter().enumerate() {
             self.apply(&what, &self.user(&format!("record-{number}"))?, None, &record(1, bytes.clone())).await?;
-            let next = record(number as u64 + 1, bytes);
+            let next = record(number as i64 + 1, bytes);
             self.apply(&what, &user, stored.as_ref(), &next).await?;
             stored = Some(next);
         }
@@ -79,7 +79,7 @@ impl<S: Store> Kit<'_, S> {
     pub(super) async fn versions(&self) -> Checked<(), S> {
         for bits in BORDERS {
             let user = self.user(&format!("version-{bits}"))?;
-            let border = 1_u64 << bits;
+            let border = 1_i64 << bits;
             let mut stored: Option<Record> = None;
             for version in border - 1..=border + 2 {
                 let next = record(version, version.to_be_bytes());
@@ -91,12 +91,12 @@ impl<S: Store> Kit<'_, S> {
             for expected in [2, border, border + 1, border + 3] {
                 let what = format!(
                     "an update that expected version {expected} when version {} was stored",
-                    stored.version().get()
+                    i64::from(stored.version())
                 );
                 let refused = Refused {
                     what: &what,
                     fix: "store and compare the version as a 64-bit integer",
-                    expected: Some(Version::new(expected)),
+                    expected: Some(Version::from(expected)),
                     stored: Some(&stored),
                 };
                 self.refuse(&refused, &user, &record(border + 3, *b"other")).await?;
@@ -115,16 +115,16 @@ fn insert_over(stored: &Record) -> Refused<'_> {
     }
 }
 
-fn outdated(expected: u64, stored: &Record) -> Refused<'_> {
+fn outdated(expected: i64, stored: &Record) -> Refused<'_> {
     Refused {
         what: "an update that expected an older version",
         fix: "compare the stored version with the expected one for equality, in the statement that writes",
-        expected: Some(Version::new(expected)),
+        expected: Some(Version::from(expected)),
         stored: Some(stored),
     }
 }
 
-fn later(expected: u64, stored: &Record) -> Refused<'_> {
+fn later(expected: i64, stored: &Record) -> Refused<'_> {
     Refused { what: "an update that expected a later version", ..outdated(expected, stored) }
 }
 

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 use core::hint;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::panic;
 use std::thread::{self, ScopedJoinHandle};
@@ -91,13 +91,13 @@ impl<S: Store> Kit<'_, S> {
         if inserted != Swap::Applied {
             return contract("an insert: the store answered `Conflict` although there was no record".into());
         }
-        let (latest, end) = (AtomicU64::new(1), Instant::now() + TIME);
+        let (latest, end) = (AtomicI64::new(1), Instant::now() + TIME);
         let won = in_threads(THREADS, |writer| {
             let mut won = Vec::new();
             for _ in 0..ATTEMPTS {
                 let version = latest.load(Ordering::SeqCst);
                 let next = payload(version.saturating_add(1), writer);
-                let swapped = swap(&user, Some(Version::new(version)), &next);
+                let swapped = swap(&user, Some(Version::from(version)), &next);
                 if swapped.map_err(|source| write_failed(&next, source))? == Swap::Applied {
                     latest.fetch_max(version.saturating_add(1), Ordering::SeqCst);
                     won.push(version);
@@ -117,7 +117,7 @@ impl<S: Store> Kit<'_, S> {
         B: blocking::Store<Error = S::Error>,
     {
         let user = self.user("readers")?;
-        let (applied, is_over, end) = (AtomicU64::new(0), AtomicBool::new(false), Instant::now() + TIME);
+        let (applied, is_over, end) = (AtomicI64::new(0), AtomicBool::new(false), Instant::now() + TIME);
         in_threads(THREADS, |thread| {
             if thread > 0 {
                 return read(store, &user, &applied, || is_over.load(Ordering::SeqCst) || Instant::now() >= end);
@@ -133,11 +133,11 @@ impl<S: Store> Kit<'_, S> {
 fn write<B: blocking::Store>(
     store: &B,
     user: &UserId,
-    applied: &AtomicU64,
+    applied: &AtomicI64,
     end: Instant,
 ) -> Result<(), NotConforming<B::Error>> {
     let mut expected = None;
-    for version in 1..=ATTEMPTS as u64 {
+    for version in 1..=ATTEMPTS as i64 {
         let next = payload(version, 0);
         let swap = store.compare_and_swap(user, expected, &next).map_err(|source| write_failed(&next, source))?;
         if swap != Swap::Applied {
@@ -155,7 +155,7 @@ fn write<B: blocking::Store>(
 fn read<B: blocking::Store>(
     store: &B,
     user: &UserId,
-    applied: &AtomicU64,
+    applied: &AtomicI64,
     is_over: impl Fn() -> bool,
 ) -> Result<(), NotConforming<B::Error>> {
     while !is_over() {
@@ -165,7 +165,7 @@ fn read<B: blocking::Store>(
         if loaded.as_ref().is_some_and(|record| !is_whole(record)) {
             return contract(torn());
         }
-        if loaded.map_or(0, |record| record.version().get()) < before {
+        if loaded.map_or(0, |record| i64::from(record.version())) < before {
             return contract(
                 "a load in one thread missed a write that was applied in another; load from the database that takes the \
                  writes, without a cache or a replica"

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use factorgate::{Record, Store as _, Swap, UserId, Version};
+use factorgate::UserId;
+use factorgate::store::{Record, Store as _, Swap, Version};
 use factorgate_sqlx::SqliteStore;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -62,7 +63,7 @@ fn swap_on_a_full_disk_is_an_error() {
         leave_room(folder.path(), 20 * FRAME);
         let mut failed = 0;
         for number in 2..60_u8 {
-            let version = Version::new(kept.version().get() + 1);
+            let version = Version::from(i64::from(kept.version()) + 1);
             let next = Record::new(version, vec![number; 100 * usize::from(number)]);
             match store.compare_and_swap(&user, Some(kept.version()), &next).await {
                 Ok(swap) => {
@@ -73,7 +74,7 @@ fn swap_on_a_full_disk_is_an_error() {
             }
             assert_eq!(store.load(&user).await.unwrap().as_ref(), Some(&kept));
         }
-        assert!(failed > 0 && kept.version() > Version::new(2), "{failed} writes failed; {kept:?}");
+        assert!(failed > 0 && kept.version() > Version::from(2), "{failed} writes failed; {kept:?}");
         limit_files(None);
         store.pool().close().await;
         let store = open(folder.path()).await;
