@@ -166,7 +166,7 @@ impl PrimaryVerified {
 /// let contact = Contact::verified(EmailAddress::new("alice@example.com")?);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
     pub(crate) account: AccountName,
     pub(crate) email: Option<(EmailAddress, EmailStanding)>,
@@ -210,5 +210,12 @@ impl Contact {
 
     pub(crate) fn address(&self) -> Option<&EmailAddress> {
         self.email.as_ref().map(|(address, _)| address)
+    }
+}
+
+impl fmt::Debug for Contact {
+    /// Hides the account name: by default it is the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contact").field("email", &self.email).finish_non_exhaustive()
     }
 }
