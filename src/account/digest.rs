@@ -77,7 +77,7 @@ impl RecoverySet {
     pub(super) fn of_codes(cx: &Context<'_>, codes: &RecoveryCodes) -> Self {
         let keys = cx.keys.current();
         let stored = |code| StoredRecoveryCode { tag: tag(keys, &recovery_fields(cx, code)), used: false };
-        Self { codes: codes.iter().map(stored).collect(), failures: 0, imported: None, key: keys.id }
+        Self { codes: codes.iter().map(stored).collect(), failures: 0, imported: None, key: keys.id, since: cx.now }
     }
 
     /// Of the codes of another system: in plain as digests of their bytes, hashed ones as they are.
@@ -91,7 +91,7 @@ impl RecoverySet {
             }
         }
         let hashes = import.hashes.iter().map(SecretText::duplicate).collect();
-        Self { codes, failures: 0, imported: Some(hashes), key: keys.id }
+        Self { codes, failures: 0, imported: Some(hashes), key: keys.id, since: cx.now }
     }
 
     /// The place of a code. However many are stored, one digest is computed, and compared with all of them

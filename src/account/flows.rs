@@ -160,7 +160,9 @@ impl Account {
             }
             // What the session has proved counts; a recovery code pays for a new device for as long as a flow is open.
             Purpose::Completion => Evidence {
-                recovery_code: evidence.recovery_code.filter(|at| is_fresh(*at, FLOW_LIFETIME)),
+                recovery_code: evidence.recovery_code.filter(|at| {
+                    is_fresh(*at, FLOW_LIFETIME) && self.recovery.as_ref().is_some_and(|set| set.since <= *at)
+                }),
                 trusted_browser: None,
                 ..evidence.clone()
             },

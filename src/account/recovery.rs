@@ -21,6 +21,8 @@ pub(crate) struct RecoverySet {
     /// The hashes, of another system, that were not used yet; `None` in a set that was made here.
     pub(crate) imported: Option<Vec<SecretText>>,
     pub(crate) key: KeyId,
+    /// When the set became active. A session that was recovered before registers no device by its code.
+    pub(crate) since: Timestamp,
 }
 
 pub(crate) struct StoredRecoveryCode {
@@ -103,7 +105,7 @@ impl Account {
             let refused = EventKind::CodeRefused { factor: Factor::RecoveryConfirmation, fault: CodeFault::Wrong };
             return Decision::changed(Err(Refusal::WrongCode)).with_event(refused);
         }
-        self.recovery = Some(pending.set);
+        self.recovery = Some(RecoverySet { since: cx.now, ..pending.set });
         self.flows.retain(|flow| flow.evidence.recovery_code.is_none());
         Decision::changed(Ok(()))
             .with_event(EventKind::RecoveryCodesRenewed)

@@ -221,9 +221,10 @@ fn device(d: &mut Decoder<'_>) -> Option<Device> {
 }
 
 fn recovery(d: &mut Decoder<'_>) -> Option<RecoverySet> {
-    array(d, 4)?;
+    array(d, 5)?;
     Some(RecoverySet {
         key: key(d)?,
+        since: time(d)?,
         failures: d.u32().ok()?,
         codes: list(d, Import::MAX_RECOVERY_CODES, |d| {
             array(d, 2)?;

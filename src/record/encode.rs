@@ -243,8 +243,10 @@ fn external<W: Write>(e: &mut Encoder<W>, held: &RegisteredFactor) -> Out<W> {
 }
 
 fn recovery<W: Write>(e: &mut Encoder<W>, set: &RecoverySet) -> Out<W> {
-    let RecoverySet { codes, failures, imported, key } = set;
-    e.array(4)?.bytes(&key.0)?.u32(*failures)?.array(codes.len() as u64)?;
+    let RecoverySet { codes, failures, imported, key, since } = set;
+    e.array(5)?.bytes(&key.0)?;
+    time(e, *since)?;
+    e.u32(*failures)?.array(codes.len() as u64)?;
     for StoredRecoveryCode { tag, used } in codes {
         e.array(2)?.bytes(tag)?.bool(*used)?;
     }

@@ -45,6 +45,7 @@ fn account() -> Account {
         failures: 7,
         imported: None,
         key: KeyId([9; 8]),
+        since: at(6),
     };
     let hash = |text: &str| SecretText::new(text.to_string());
     let passkey = ExternalFactor::phishing_resistant("passkey").unwrap();
