@@ -23,6 +23,10 @@ impl Account {
         by: &UserId,
     ) -> Decision<(Ticket, Timestamp)> {
         let expires_at = cx.now.saturating_add(TICKET_LIFETIME);
+        if self.erased {
+            // Nothing can be opened for this user, and nothing is stored of them: the ticket is worthless.
+            return Decision::unchanged((fresh.ticket, expires_at));
+        }
         self.ticket = Some(StoredTicket { digest: Digest::of_ticket(cx, &fresh.ticket), expires_at });
         Decision::changed((fresh.ticket, expires_at)).with_event(EventKind::TicketIssued { by: by.clone() })
     }
@@ -39,6 +43,9 @@ impl Account {
         by: &UserId,
         contact: &Contact,
     ) -> Decision<(Ticket, Timestamp)> {
+        if self.erased {
+            return self.issue_ticket(cx, fresh, by);
+        }
         let devices = self.devices.drain(..).map(|device| EventKind::DeviceRemoved { device: device.id });
         let mut removed: Vec<_> = [EventKind::FactorsReset { by: by.clone() }].into_iter().chain(devices).collect();
         removed.extend(self.external.drain(..).map(|held| EventKind::ExternalRemoved { factor: held.factor }));
@@ -57,6 +64,9 @@ impl Account {
                 None => Decision::unchanged(Ok(())),
             };
         };
+        if self.erased {
+            return Decision::unchanged(Err(Refusal::AccountChanged));
+        }
         let until = exemption.until();
         if until <= cx.now {
             return Decision::unchanged(Err(Refusal::ExemptionOver));
@@ -74,6 +84,9 @@ impl Account {
 
     /// Takes `row` as the one that is valid now, and refuses the one before for a while.
     pub(super) fn replace_row(&mut self, cx: &Context<'_>, row: RowDigest) {
+        if self.erased {
+            return;
+        }
         if let Some(stale) = self.row.replace(row).filter(|stale| !stale.is(&row)) {
             self.stale_row = Some((stale, cx.now.saturating_add(STALE_ROW_LIFETIME)));
         } else if self.is_stale(&row, cx.now) {

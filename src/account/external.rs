@@ -115,6 +115,9 @@ impl Account {
         by: &UserId,
         contact: &Contact,
     ) -> Change<()> {
+        if self.erased {
+            return Decision::unchanged(Err(Refusal::AccountChanged));
+        }
         if !self.devices.is_empty() || !self.external.is_empty() {
             return Decision::unchanged(Err(Refusal::HasFactor));
         }

@@ -32,6 +32,9 @@ impl Account {
     ///
     /// What others have opened was opened by less than is asked for now, as after a registration.
     pub(crate) fn import(&mut self, cx: &Context<'_>, import: &Import, by: &UserId, checks_hashes: bool) -> Change<()> {
+        if self.erased {
+            return Decision::unchanged(Err(Refusal::AccountChanged));
+        }
         if self.ever_had_factor || !self.devices.is_empty() {
             return Decision::unchanged(Err(Refusal::HasFactor));
         }

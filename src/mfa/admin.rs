@@ -76,7 +76,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     }
 
     /// Issues a ticket for a first registration, to be handed to the user in person. It is valid once, for 24 hours; an
-    /// earlier one ends.
+    /// earlier one ends. A ticket for an erased user opens nothing.
     ///
     /// # Errors
     ///
@@ -141,7 +141,8 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     ///
     /// # Errors
     ///
-    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::ExemptionOver`].
+    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::ExemptionOver`], or
+    /// [`Refusal::AccountChanged`] if the user was erased.
     pub async fn exempt(
         &self,
         user: &UserId,
@@ -156,7 +157,8 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     ///
     /// # Errors
     ///
-    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::HasFactor`].
+    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::HasFactor`], or
+    /// [`Refusal::AccountChanged`] if the user was erased.
     pub async fn register_external(
         &self,
         user: &UserId,
@@ -172,8 +174,8 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     ///
     /// # Errors
     ///
-    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::HasFactor`], [`Refusal::ImportInFuture`] or
-    /// [`Refusal::NoHashChecker`].
+    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::HasFactor`], [`Refusal::ImportInFuture`],
+    /// [`Refusal::NoHashChecker`], or [`Refusal::AccountChanged`] if the user was erased.
     pub async fn import(&self, user: &UserId, import: &Import) -> Result<Result<(), Refusal>, MfaError<S, M>> {
         let (by, checks_hashes) = (self.by.id(), self.mfa.hash_checker.is_some());
         self.mfa.transact(user, |account, cx, _| account.import(&cx, import, by, checks_hashes)).await
