@@ -152,6 +152,12 @@ pub(crate) fn can_be_past(at: Timestamp, now: Timestamp) -> bool {
     at <= now.saturating_add(CLOCK_TOLERANCE)
 }
 
+/// Whether a period that lasts at most `lifetime` and ends at `until` has not ended at `now`. If it ends further ahead, it was
+/// written by a clock that was ahead, and is ignored.
+pub(crate) fn is_running(until: Timestamp, lifetime: Duration, now: Timestamp) -> bool {
+    now < until && can_be_past(until, now.saturating_add(lifetime))
+}
+
 /// What a user has spent of the failure budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failures {

@@ -10,6 +10,7 @@ use super::{
 use crate::audit::{EventKind, TrustEnd};
 use crate::browser::{BrowserId, BrowserInfo, BrowserName, BrowserToken};
 use crate::flow::{Refusal, RowDigest, Session, UserRow};
+use crate::limits::can_be_past;
 use crate::mail::Notice;
 use crate::policy::{ExternalEvidence, Policy};
 use crate::time::Timestamp;
@@ -67,7 +68,7 @@ pub(super) struct Noted {
 
 impl Browsers {
     pub(crate) fn is_trusted(&self, id: BrowserId, now: Timestamp) -> bool {
-        self.trusted.iter().any(|browser| browser.id == id && now < browser.until)
+        self.trusted.iter().any(|browser| browser.id == id && browser.is_valid(now))
     }
 }
 
@@ -93,7 +94,7 @@ impl Account {
         if !session.policy.allows_trusted_browsers() || !proved {
             return Decision::unchanged(Err(Refusal::TrustNotAllowed));
         }
-        self.browsers.trusted.retain(|browser| cx.now < browser.until);
+        self.browsers.trusted.retain(|browser| browser.is_valid(cx.now));
         let mut events = Vec::new();
         if self.browsers.trusted.len() >= MAX_BROWSERS {
             let browser = self.browsers.trusted.remove(0).id;
@@ -186,13 +187,13 @@ impl Account {
 
     fn presented(&self, cx: &Context<'_>, policy: &Policy, row: Option<&UserRow>, token: &BrowserToken) -> Presented {
         // The user is part of the digest: a token that names another one matches nothing.
-        let of_token = |browser: &TrustedBrowser| cx.now < browser.until && browser.series.is_of_series(cx, token);
+        let of_token = |browser: &TrustedBrowser| browser.is_valid(cx.now) && browser.series.is_of_series(cx, token);
         let Some((at, browser)) = self.browsers.trusted.iter().enumerate().find(|(_, browser)| of_token(browser))
         else {
             return Presented::Unknown;
         };
         let in_parallel = |(replaced, at): &(Digest, Timestamp)| {
-            cx.now.saturating_since(*at) < PARALLEL_USE && replaced.is_of_browser(cx, token)
+            can_be_past(*at, cx.now) && cx.now.saturating_since(*at) < PARALLEL_USE && replaced.is_of_browser(cx, token)
         };
         let is_current = browser.token.is_of_browser(cx, token);
         if !is_current && !browser.replaced.as_ref().is_some_and(in_parallel) {
@@ -225,12 +226,16 @@ impl Account {
     }
 
     pub(super) fn browser_list(&self, now: Timestamp) -> Vec<BrowserInfo> {
-        let alive = |browser: &&TrustedBrowser| now < browser.until;
-        self.browsers.trusted.iter().filter(alive).map(TrustedBrowser::info).collect()
+        self.browsers.trusted.iter().filter(|browser| browser.is_valid(now)).map(TrustedBrowser::info).collect()
     }
 }
 
 impl TrustedBrowser {
+    /// Whether the trust holds at `now`. Trust that was given by a clock that was ahead does not.
+    pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
+        now < self.until && can_be_past(self.since, now)
+    }
+
     fn info(&self) -> BrowserInfo {
         let Self { id, last_used_at, name, since, until, .. } = self;
         BrowserInfo { id: *id, name: name.clone(), since: *since, until: *until, last_used_at: *last_used_at }

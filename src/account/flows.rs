@@ -5,11 +5,12 @@ use core::time::Duration;
 use super::browsers::Noted;
 use super::outlook::Outlook;
 use super::turn::{completed, denied};
-use super::{Account, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Progress, Request};
+use super::{Account, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Progress, Request, STALE_ROW_LIFETIME};
 use crate::audit::EventKind;
 use crate::browser::BrowserToken;
 use crate::device::DeviceId;
 use crate::flow::{Contact, Elevated, Evidence, Purpose, Refusal, RowDigest, SessionClaims, UserRow};
+use crate::limits::is_running;
 use crate::policy::ExternalEvidence;
 use crate::time::Timestamp;
 
@@ -102,7 +103,9 @@ impl Account {
 
     /// Whether a row was replaced a short time ago.
     pub(super) fn is_stale(&self, row: &RowDigest, now: Timestamp) -> bool {
-        self.stale_row.as_ref().is_some_and(|(stale, until)| now < *until && stale.is(row))
+        self.stale_row
+            .as_ref()
+            .is_some_and(|(stale, until)| is_running(*until, STALE_ROW_LIFETIME, now) && stale.is(row))
     }
 
     fn make_room(&mut self, purpose: Purpose, now: Timestamp) {

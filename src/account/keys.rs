@@ -35,18 +35,18 @@ impl Account {
             tail: _,
             ticket,
         } = self;
-        let ticket = ticket.iter().filter(|ticket| now < ticket.expires_at).map(|ticket| ticket.digest.key);
-        let flows = flows.iter().filter(|flow| flow.epoch == *epoch && now < flow.expires_at);
+        let ticket = ticket.iter().filter(|ticket| ticket.is_valid(now)).map(|ticket| ticket.digest.key);
+        let flows = flows.iter().filter(|flow| flow.is_open(*epoch, now));
         let flows = flows.flat_map(|flow| {
             let codes = flow.code.iter().flat_map(|code| [Some(code.digest), code.superseded]).flatten();
             [flow.token.key, flow.row.key].into_iter().chain(codes.map(|digest| digest.key))
         });
-        let browsers = browsers.trusted.iter().filter(|browser| now < browser.until);
+        let browsers = browsers.trusted.iter().filter(|browser| browser.is_valid(now));
         let browsers = browsers.flat_map(|browser| {
             let replaced = browser.replaced.iter().map(|(digest, _)| digest.key);
             [browser.series.key, browser.token.key, browser.row.key].into_iter().chain(replaced)
         });
-        let pending = pending_recovery.iter().filter(|pending| now < pending.expires_at);
+        let pending = pending_recovery.iter().filter(|pending| pending.is_open(now));
         let sets = recovery.iter().filter(|set| set.is_keyed()).chain(pending.map(|pending| &pending.set));
         ticket.chain(flows).chain(browsers).chain(sets.map(|set| set.key)).collect()
     }

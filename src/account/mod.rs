@@ -30,9 +30,9 @@ use crate::audit::EventKind;
 use crate::browser::Series;
 use crate::code::{Code, Digits};
 use crate::device::{DeviceId, DeviceName};
-use crate::flow::{Contact, Evidence, Judge, Open, Passed, Purpose, Refusal, RowDigest, TAG_LEN, Token};
+use crate::flow::{AddressPermit, Contact, Evidence, Judge, Open, Passed, Purpose, Refusal, RowDigest, TAG_LEN, Token};
 use crate::keys::{KeyId, ServerKeys};
-use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues};
+use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues, can_be_past, is_running};
 use crate::migrate::Import;
 use crate::otp::{TimeStep, Totp, Window};
 use crate::otpauth::{Issuer, KeyUri};
@@ -281,10 +281,24 @@ impl Account {
     /// Removes what has ended, on the way to a write.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
         let epoch = self.epoch;
-        self.flows.retain(|flow| flow.epoch == epoch && now < flow.expires_at);
+        self.flows.retain(|flow| flow.is_open(epoch, now));
         self.exemption.take_if(|exemption| exemption.until() <= now);
-        self.stale_row.take_if(|(_, until)| *until <= now);
-        self.address_change.take_if(|until| *until <= now);
+        self.stale_row.take_if(|(_, until)| !is_running(*until, STALE_ROW_LIFETIME, now));
+        self.address_change.take_if(|until| !is_running(*until, AddressPermit::LIFETIME, now));
+    }
+}
+
+impl OpenFlow {
+    /// Whether it is open at `now` in this epoch. A flow that was begun by a clock that was ahead is not: it, and the code
+    /// that was mailed for it, would be valid for as long as the clock was wrong.
+    pub(crate) fn is_open(&self, epoch: u64, now: Timestamp) -> bool {
+        self.epoch == epoch && now < self.expires_at && can_be_past(self.begun_at, now)
+    }
+}
+
+impl StoredTicket {
+    pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
+        is_running(self.expires_at, TICKET_LIFETIME, now)
     }
 }
 

@@ -88,7 +88,7 @@ impl Account {
         standing.pending = self.flows.iter().any(|flow| flow.pending.is_some());
         standing.email =
             email.map(|email| EmailStanding { tainted: email.tainted || self.is_email_disabled(), ..email });
-        standing.ticket = self.ticket.as_ref().is_some_and(|ticket| now < ticket.expires_at);
+        standing.ticket = self.ticket.as_ref().is_some_and(|ticket| ticket.is_valid(now));
         standing
     }
 

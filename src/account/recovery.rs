@@ -7,7 +7,7 @@ use super::{ATTEMPTS_PER_ENROLLMENT, Account, Change, Context, Decision, FLOW_LI
 use crate::audit::{CodeFault, EventKind, Factor};
 use crate::flow::{Elevated, Refusal, Session, TAG_LEN};
 use crate::keys::KeyId;
-use crate::limits::FailureBudget;
+use crate::limits::{FailureBudget, is_running};
 use crate::mail::Notice;
 use crate::recovery_code::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
 use crate::secret::SecretText;
@@ -48,6 +48,12 @@ impl RecoverySet {
 
     fn is_disabled(&self) -> bool {
         self.failures >= FailureBudget::CONSECUTIVE_CAP
+    }
+}
+
+impl PendingRecovery {
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        is_running(self.expires_at, FLOW_LIFETIME, now)
     }
 }
 
@@ -95,7 +101,7 @@ impl Account {
             return Decision::unchanged(Err(Refusal::Locked { until }))
                 .with_event(EventKind::RefusedWhileLocked { until });
         }
-        let Some(mut pending) = self.pending_recovery.take_if(|pending| cx.now < pending.expires_at) else {
+        let Some(mut pending) = self.pending_recovery.take_if(|pending| pending.is_open(cx.now)) else {
             return Decision::unchanged(Err(Refusal::NothingToConfirm));
         };
         if pending.set.find(cx, code).is_none() {

@@ -17,14 +17,14 @@ impl Account {
             last_used_at: device.last_used_at,
             disabled: device.is_disabled(),
         };
-        let open = |flow: &&super::OpenFlow| flow.epoch == self.epoch && now < flow.expires_at;
+        let open = |flow: &&super::OpenFlow| flow.is_open(self.epoch, now);
         UserStatus {
             devices: self.devices.iter().map(info).collect(),
             browsers: self.browser_list(now),
             external: self.external_list(),
             recovery_codes: self.recovery_codes_left(),
             locked_until: self.failures.locked(&cx.rules.failures, now),
-            ticket_until: self.ticket.as_ref().map(|ticket| ticket.expires_at).filter(|until| now < *until),
+            ticket_until: self.ticket.as_ref().filter(|ticket| ticket.is_valid(now)).map(|ticket| ticket.expires_at),
             ever_had_factor: self.ever_had_factor,
             exemption: self.exemption.clone().filter(|exemption| now < exemption.until()),
             grace: self.grace,

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::outlook::{Outlook, Remaining, is_email};
 use super::{Account, CodeToSend, Decision, Digest, Fresh, IssuedCode, OpenFlow, OutgoingNotice, Progress, Request};
 use crate::audit::EventKind;
-use crate::flow::{Authenticated, EmailStatus, Open, Passed, Purpose, Refusal, SessionClaims};
+use crate::flow::{AddressPermit, Authenticated, EmailStatus, Open, Passed, Purpose, Refusal, SessionClaims};
+use crate::limits::is_running;
 use crate::mail::Notice;
 use crate::otpauth::KeyUri;
 use crate::policy::{Policy, Step};
@@ -183,8 +184,7 @@ impl Account {
                     && claims.row == flow.row
             });
             flow.purpose == *purpose
-                && flow.epoch == self.epoch
-                && cx.now < flow.expires_at
+                && flow.is_open(self.epoch, cx.now)
                 && of_session
                 && flow.token.is_of_token(cx, *purpose, token)
         })
@@ -297,7 +297,7 @@ impl Account {
     /// When the next code may be mailed, if that is later than now.
     pub(super) fn mail_wait(&self, rq: &Request<'_>) -> Option<Timestamp> {
         let now = rq.cx.now;
-        let held_back = self.address_change.filter(|until| now < *until);
+        let held_back = self.address_change.filter(|until| is_running(*until, AddressPermit::LIFETIME, now));
         self.issues.wait(&rq.cx.rules.issuance, now).max(held_back)
     }
 
