@@ -3,48 +3,47 @@
 use super::*;
 
 #[tokio::test]
-async fn d01_d02_with_a_device_a_registration_takes_its_code_and_until_confirmed_changes_nothing() {
+async fn registration_with_a_device_needs_its_code_and_changes_nothing_until_confirmed() {
     let host = Host::new();
     let secret = host.register().await;
-    let begun = host.mfa.begin_registration(&session(), contact(), &off()).await.unwrap();
-    let Registration::Challenge(asked) = begun else { panic!("{begun:?}") };
-    let refused = host.mfa.begin_app_enrollment(asked.flow(), &off()).await.unwrap();
-    assert!(matches!(refused, Registration::Challenge(again) if again.refusal() == Some(Refusal::NotOpen)));
-    let open = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap();
-    assert!(matches!(open, Registration::Enroll(_)));
+    let session = host.session().await;
+    let asked = asked(host.begin_registration(&session).await);
+    assert_eq!(refusal(&host.register_app(asked.flow(), &session).await), Some(Refusal::NotOpen));
+    let open = host.app_code(asked.flow(), &session, &host.code(&secret)).await;
+    assert!(matches!(open, Outcome::Enroll(_)));
     host.wait(30);
-    let asked = host.challenge(&off()).await;
-    assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &off()).await), "the old device works on");
-    assert_eq!(host.mfa.devices(&alice()).await.unwrap().len(), 1);
+    host.log_in(&secret, &off()).await;
+    assert_eq!(host.device_ids().await.len(), 1);
 }
 
 #[tokio::test]
-async fn d03_a_pending_secret_logs_nobody_in() {
+async fn pending_secret_signs_nobody_in() {
     let host = Host::new();
     let enroll = host.enroll(&app()).await;
-    let login = host.app(enroll.flow(), &host.code(&secret_of(&enroll)), &app()).await;
+    let login = host.app_code(enroll.challenge().flow(), &app(), &host.code(&secret_of(&enroll))).await;
     assert_eq!(refusal(&login), Some(Refusal::NotOpen));
-    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
+    assert!(host.device_ids().await.is_empty());
 }
 
 #[tokio::test]
-async fn d05_a_registration_expires() {
-    let host = Host::new();
-    let enroll = host.enroll(&app()).await;
-    host.wait(600);
-    let login = host.confirm(&enroll, &host.code(&secret_of(&enroll))).await;
-    assert!(!is_in(&login), "{login:?}");
-    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
+async fn registration_expires_after_ten_minutes() {
+    for (secs, registered) in [(599, true), (600, false)] {
+        let host = Host::new();
+        let enroll = host.enroll(&app()).await;
+        host.wait(secs);
+        let login = host.confirm(enroll.challenge().flow(), &app(), &host.code(&secret_of(&enroll))).await;
+        assert_eq!((is_in(&login), host.device_ids().await.len() == 1), (registered, registered), "{secs}");
+    }
 }
 
 #[tokio::test]
-async fn d05_a_login_cannot_be_kept_open_by_registering_again_and_again() {
+async fn login_ends_after_twenty_minutes_however_often_a_registration_begins() {
     let host = Host::new();
     let asked = host.challenge(&any()).await;
     let mut lived = 0;
-    while !matches!(host.mfa.begin_app_enrollment(asked.flow(), &any()).await.unwrap(), Login::Denied(_)) {
+    while !matches!(host.register_app(asked.flow(), &any()).await, Outcome::Denied(_)) {
         // Asking for a mail drops the registration, so that the next one is new.
-        let _ = host.mfa.send_email_code(asked.flow(), &any()).await.unwrap();
+        let _ = host.send_email(asked.flow(), &any()).await;
         host.wait(60);
         lived += 60;
         assert!(lived <= 1200);
@@ -53,117 +52,140 @@ async fn d05_a_login_cannot_be_kept_open_by_registering_again_and_again() {
 }
 
 #[tokio::test]
-async fn d07_a_double_click_shows_the_same_secret() {
+async fn double_click_shows_the_same_secret() {
     let host = Host::new();
     let enroll = host.enroll(&app()).await;
-    let again = host.mfa.begin_app_enrollment(enroll.flow(), &app()).await.unwrap();
-    let Login::Enroll(again) = again else { panic!("{again:?}") };
+    let flow = enroll.challenge().flow();
+    let again = enrolling(host.register_app(flow, &app()).await);
     assert_eq!(enroll.key_uri().expose_secret(), again.key_uri().expose_secret());
-    assert!(is_in(&host.confirm(&enroll, &host.code(&secret_of(&enroll))).await));
+    assert!(is_in(&host.confirm(flow, &app(), &host.code(&secret_of(&enroll))).await));
 }
 
 #[tokio::test]
-async fn d09_a_registration_is_not_confirmed_without_its_code() {
+async fn registration_is_not_confirmed_without_its_code() {
     let host = Host::new();
     let enroll = host.enroll(&app()).await;
-    assert!(Code::parse("").is_err());
+    let flow = enroll.challenge().flow();
     let of_another = host.code(&Secret::generate(&OsRandom).unwrap());
-    assert!(!is_in(&host.confirm(&enroll, &of_another).await));
-    assert_eq!(refusal(&host.confirm(&enroll, &Code::parse("12345678").unwrap()).await), Some(Refusal::Malformed));
+    for (code, expected) in [("", Refusal::Malformed), ("12345678", Refusal::Malformed)] {
+        assert_eq!(refusal(&host.confirm(flow, &app(), code).await), Some(expected));
+    }
+    assert!(!is_in(&host.confirm(flow, &app(), &of_another).await));
+    assert!(host.device_ids().await.is_empty());
 }
 
 #[tokio::test]
-async fn d19_a_clock_that_is_off_is_told_at_the_confirmation_and_never_at_a_login() {
+async fn clock_error_is_shown_at_the_confirmation_and_never_at_a_login() {
     let host = Host::new();
     let enroll = host.enroll(&app()).await;
-    let secret = secret_of(&enroll);
-    let off_by =
-        |secs| Totp::default().generate(&secret, Timestamp::from_secs(host.clock.time().as_secs() - secs)).unwrap();
-    let refused = refusal(&host.confirm(&enroll, &off_by(420)).await);
+    let (flow, secret) = (enroll.challenge().flow(), secret_of(&enroll));
+    let off_by = |secs| code_at(&secret, Timestamp::from_secs(host.clock.time().as_secs() - secs));
+    let refused = refusal(&host.confirm(flow, &app(), &off_by(420)).await);
     let Some(Refusal::ClockOff { skew }) = refused else { panic!("{refused:?}") };
     assert_eq!(skew.to_string(), "about 7 minutes behind");
-    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty(), "told, and not accepted");
-    assert_eq!(refusal(&host.confirm(&enroll, &off_by(2 * 60 * 60)).await), Some(Refusal::WrongCode));
-    assert!(is_in(&host.confirm(&enroll, &host.code(&secret)).await));
+    assert!(host.device_ids().await.is_empty(), "shown, and not accepted");
+    assert_eq!(refusal(&host.confirm(flow, &app(), &off_by(2 * 60 * 60)).await), Some(Refusal::WrongCode));
+    assert!(is_in(&host.confirm(flow, &app(), &host.code(&secret)).await));
     // At a login the same code is wrong, and no more is said.
     let asked = host.challenge(&app()).await;
-    assert_eq!(refusal(&host.app(asked.flow(), &off_by(420), &app()).await), Some(Refusal::WrongCode));
+    assert_eq!(refusal(&host.app_code(asked.flow(), &app(), &off_by(420)).await), Some(Refusal::WrongCode));
 }
 
 #[tokio::test]
-async fn d19_an_app_that_ignores_the_algorithm_is_told_apart_from_a_wrong_code() {
+async fn app_that_ignores_the_algorithm_is_told_apart_from_a_wrong_code() {
     let host = Host::with(|builder| builder.totp(Totp::builder().algorithm(Algorithm::Sha256).build().unwrap()));
     let enroll = host.enroll(&app()).await;
     // What `Totp::default` shows is computed with SHA-1.
-    let login = host.confirm(&enroll, &host.code(&secret_of(&enroll))).await;
+    let login = host.confirm(enroll.challenge().flow(), &app(), &host.code(&secret_of(&enroll))).await;
     assert_eq!(refusal(&login), Some(Refusal::AlgorithmIgnored));
-    assert!(host.mfa.devices(&alice()).await.unwrap().is_empty());
+    assert!(host.device_ids().await.is_empty());
 }
 
 #[tokio::test]
-async fn d10_the_first_registration_is_proved_as_the_administrator_says() {
+async fn first_registration_needs_the_proof_that_the_policy_names() {
     let (host, policy) = (Host::new(), Policy::any_of([App], AfterEmailCode).unwrap());
     let asked = host.challenge(&policy).await;
-    let early = host.mfa.begin_app_enrollment(asked.flow(), &policy).await.unwrap();
-    assert_eq!(refusal(&early), Some(Refusal::NotOpen));
-    assert!(matches!(host.email(asked.flow(), &host.mailed(), &policy).await, Login::Enroll(_)));
+    assert_eq!(refusal(&host.register_app(asked.flow(), &policy).await), Some(Refusal::NotOpen));
+    assert!(matches!(host.email_code(asked.flow(), &policy, &host.mailed()).await, Outcome::Enroll(_)));
 }
 
 #[tokio::test]
-async fn d11_who_ever_held_a_device_registers_none_on_a_password_alone() {
+async fn password_alone_registers_no_device_for_a_user_who_had_one() {
     let host = Host::new();
     let secret = host.register().await;
-    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
-    let removal = host.mfa.remove_device(&session(), device, &host.code(&secret), contact(), &off()).await.unwrap();
-    assert!(matches!(removal, Removal::Removed { .. }), "{removal:?}");
+    let device = host.device_ids().await[0];
+    let elevated = host.elevated(&secret).await;
+    let _ = host.mfa.elevated(&elevated).remove_device(device).await.unwrap().unwrap();
     assert_eq!(host.challenge(&app()).await.next(), [Step::EmailCode]);
-    let ticket = host.begin(&Policy::any_of([App], WithTicket).unwrap()).await;
-    assert!(matches!(denied(&ticket), Some(DeniedReason::Policy(_))));
+    assert!(matches!(denied(&host.begin(&with_ticket()).await), Some(Refusal::Policy(_))));
 }
 
 #[tokio::test]
-async fn d13_d14_the_last_device_stays_and_removal_takes_a_fresh_code() {
+async fn last_device_stays_and_a_removal_needs_a_fresh_code() {
     let host = Host::new();
     let secret = host.register().await;
-    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
-    let remove = async |code: &Code, policy: &Policy| match host
-        .mfa
-        .remove_device(&session(), device, code, contact(), policy)
-        .await
-    {
-        Ok(Removal::Refused { reason, .. }) => Some(reason),
-        Ok(Removal::Removed { .. }) => None,
-        Err(error) => panic!("{error}"),
-    };
-    let refused = Some(RemovalReason::Policy(RemovalRefused::MustRegister));
-    assert_eq!(remove(&host.code(&secret), &app()).await, refused);
-    assert_eq!(remove(&wrong(&secret), &off()).await, Some(RemovalReason::WrongCode));
+    let (device, claims) = (host.device_ids().await[0], host.claims());
+    // The policy needs it.
+    let session = host.session_of(&claims, &app()).await;
+    let elevated = host.elevated_in(&session, &secret).await;
+    let removal = host.mfa.elevated(&elevated).remove_device(device).await.unwrap();
+    assert_eq!(removal.err(), Some(Refusal::LastFactor));
+    assert!(host.has_seen(&EventKind::DeviceRemovalRefused { device }));
+
+    let session = host.session_of(&claims, &off()).await;
+    let asked = host.step_up_asked(&session).await;
+    let code = host.code(&secret);
+    assert_eq!(refusal(&host.app_code(asked.flow(), &session, &wrong(&secret)).await), Some(Refusal::WrongCode));
     let used = host.challenge(&off()).await;
-    assert!(is_in(&host.app(used.flow(), &host.code(&secret), &off()).await));
-    assert_eq!(remove(&host.code(&secret), &off()).await, Some(RemovalReason::WrongCode), "a used code is not fresh");
+    assert!(is_in(&host.app_code(used.flow(), &off(), &code).await));
+    let replayed = host.app_code(asked.flow(), &session, &code).await;
+    assert_eq!(refusal(&replayed), Some(Refusal::WrongCode), "a used code is not fresh");
     host.wait(30);
-    assert_eq!(remove(&host.code(&secret), &off()).await, None);
-    assert_eq!(remove(&host.code(&secret), &off()).await, Some(RemovalReason::UnknownDevice));
+    let elevated = done(host.app_code(asked.flow(), &session, &host.code(&secret)).await);
+    let dangerous = host.mfa.elevated(&elevated);
+    assert_eq!(dangerous.remove_device(DeviceId::new(99)).await.unwrap().err(), Some(Refusal::Unknown));
+    let passed = dangerous.remove_device(device).await.unwrap().unwrap();
+    // It ends every session but the one that made the change, and the proof with it.
+    assert_eq!(dangerous.remove_device(device).await.unwrap().err(), Some(Refusal::StepUpExpired));
+    assert!(!host.holds(&claims).await);
+    let continued = host.open(passed);
+    assert!(host.holds(&continued).await);
 }
 
 #[tokio::test]
-async fn d14_guesses_at_a_removal_spend_the_same_budget() {
+async fn guesses_at_a_step_up_spend_the_budget_of_the_login() {
     let host = Host::new();
     let secret = host.register().await;
-    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
+    let session = host.session().await;
+    let asked = host.step_up_asked(&session).await;
     for _ in 0..5 {
-        let _ = host.mfa.remove_device(&session(), device, &wrong(&secret), contact(), &off()).await.unwrap();
+        let _ = host.app_code(asked.flow(), &session, &wrong(&secret)).await;
     }
     assert!(is_locked(&host.begin(&app()).await));
+    assert!(is_locked(&host.app_code(asked.flow(), &session, &host.code(&secret)).await));
 }
 
 #[tokio::test]
-async fn d18_a_new_device_ends_every_other_open_login_and_is_told() {
+async fn new_device_ends_every_other_open_login_and_a_notice_is_sent() {
     let host = Host::new();
     let other = host.challenge(&email()).await;
     let code = host.mailed();
-    let enroll = host.enroll(&app()).await;
-    assert!(is_in(&host.confirm(&enroll, &host.code(&secret_of(&enroll))).await));
-    assert_eq!(denied(&host.email(other.flow(), &code, &email()).await), Some(DeniedReason::FlowEnded));
-    assert!(host.outbox.sent().last().unwrap().subject.contains("device was added"));
+    host.register().await;
+    assert_eq!(denied(&host.email_code(other.flow(), &email(), &code).await), Some(Refusal::FlowEnded));
+    assert_eq!(host.last_notice(), Some(Notice::DeviceAdded));
+}
+
+/// Whoever has just verified the address in this session need not do it again to register a device.
+#[tokio::test]
+async fn registration_accepts_an_email_code_of_the_last_five_minutes() {
+    for (secs, asks) in [(0, false), (300, false), (301, true)] {
+        let (host, policy) = (Host::new(), Policy::any_of([Email], AfterEmailCode).unwrap());
+        let asked = host.challenge(&policy).await;
+        let claims = host.open(done(host.email_code(asked.flow(), &policy, &host.mailed()).await));
+        host.wait(secs);
+        let session = host.session_of(&claims, &policy).await;
+        let begun = host.begin_registration(&session).await;
+        assert_eq!(matches!(begun, Outcome::Challenge(_)), asks, "{secs}: {begun:?}");
+        assert_eq!(matches!(begun, Outcome::Enroll(_)), !asks, "{secs}: {begun:?}");
+    }
 }

@@ -3,13 +3,13 @@
 use super::*;
 
 #[tokio::test]
-async fn a09_b02_the_budget_is_the_users_over_every_login() {
+async fn budget_is_of_the_user_over_every_login() {
     let host = Host::new();
     let secret = host.register().await;
     let mut judged = 0;
     for _ in 0..50 {
-        let Login::Challenge(asked) = host.begin(&app()).await else { continue };
-        let _ = host.app(asked.flow(), &wrong(&secret), &app()).await;
+        let Outcome::Challenge(asked) = host.begin(&app()).await else { continue };
+        let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
         judged += 1;
     }
     assert_eq!(judged, 5);
@@ -17,142 +17,147 @@ async fn a09_b02_the_budget_is_the_users_over_every_login() {
 }
 
 #[tokio::test]
-async fn b01_a_new_code_brings_no_new_budget() {
+async fn new_code_brings_no_new_budget() {
     let host = Host::new();
     let asked = host.challenge(&email()).await;
+    let email_code = async |code: &str| host.email_code(asked.flow(), &email(), code).await;
     for _ in 0..4 {
-        assert_eq!(refusal(&host.email(asked.flow(), &not(&host.mailed()), &email()).await), Some(Refusal::WrongCode));
+        assert_eq!(refusal(&email_code(&not(&host.mailed())).await), Some(Refusal::WrongCode));
     }
     host.wait(30);
-    let resent = host.mfa.send_email_code(asked.flow(), &email()).await.unwrap();
+    let resent = host.send_email(asked.flow(), &email()).await;
     assert_eq!((refusal(&resent), host.outbox.sent().len()), (None, 2));
-    assert!(is_locked(&host.email(asked.flow(), &not(&host.mailed()), &email()).await));
-    assert!(is_locked(&host.email(asked.flow(), &host.mailed(), &email()).await), "the right code is refused, too");
+    assert!(is_locked(&email_code(&not(&host.mailed())).await));
+    assert!(is_locked(&email_code(&host.mailed()).await), "the right code is refused, too");
 }
 
 #[tokio::test]
-async fn b05_a_code_is_dead_at_the_second_of_its_end() {
-    for (secs, good) in [(599, true), (600, false)] {
-        let host = Host::new();
-        // The login itself must outlive its code: registering extends it.
-        let asked = host.challenge(&any()).await;
-        let sent = host.mfa.send_email_code(asked.flow(), &any()).await.unwrap();
-        assert_eq!(refusal(&sent), None);
+async fn email_code_ends_at_its_second_and_an_expired_one_costs_nothing() {
+    for (secs, accepted) in [(59, true), (60, false)] {
+        let host = Host::with(|builder| builder.email_lifetime(Duration::from_secs(60)));
+        let asked = host.challenge(&email()).await;
+        let status = asked.email().unwrap();
+        assert_eq!(status.sent_at, Some(host.clock.time()));
+        assert_eq!(status.expires_at, Some(host.clock.time().saturating_add(Duration::from_secs(60))));
         let code = host.mailed();
         host.wait(secs);
-        let login = host.email(asked.flow(), &code, &any()).await;
-        assert_eq!(is_in(&login), good, "{secs}: {login:?}");
+        let login = host.email_code(asked.flow(), &email(), &code).await;
+        assert_eq!(is_in(&login), accepted, "{secs}: {login:?}");
+        if !accepted {
+            assert_eq!((refusal(&login), left(&login)), (Some(Refusal::WrongCode), 5));
+            assert_eq!(host.faults(Factor::Email), [CodeFault::Expired]);
+        }
     }
 }
 
 #[tokio::test]
-async fn b05_an_expired_code_is_refused_in_a_login_that_is_open_and_is_no_guess() {
+async fn email_code_does_not_outlive_its_flow() {
     let host = Host::new();
-    let asked = host.challenge(&any()).await;
-    host.wait(1);
-    let _ = host.mfa.send_email_code(asked.flow(), &any()).await.unwrap();
-    let code = host.mailed();
-    host.wait(500);
-    assert!(matches!(host.mfa.begin_app_enrollment(asked.flow(), &any()).await.unwrap(), Login::Enroll(_)));
-    host.wait(100);
-    let login = host.email(asked.flow(), &code, &any()).await;
-    assert_eq!(refusal(&login), Some(Refusal::WrongCode), "{login:?}");
-    assert_eq!(host.faults(Factor::Email), [CodeFault::Expired]);
+    let asked = host.challenge(&email()).await;
+    host.wait(540);
+    let Outcome::Challenge(again) = host.send_email(asked.flow(), &email()).await else { panic!() };
+    assert_eq!(again.email().unwrap().expires_at, Some(again.expires_at()));
+    assert!(host.outbox.sent().last().unwrap().text.contains("1 minute"));
+    host.wait(60);
+    let login = host.email_code(asked.flow(), &email(), &host.mailed()).await;
+    assert_eq!(denied(&login), Some(Refusal::FlowEnded));
 }
 
 #[tokio::test]
-async fn b06_an_email_code_is_dead_after_five_attempts_however_slow() {
+async fn email_code_ends_after_five_attempts_however_slow() {
     let host = Host::new();
     let asked = host.challenge(&email()).await;
     let code = host.mailed();
     for _ in 0..5 {
-        let _ = host.email(asked.flow(), &not(&code), &email()).await;
+        let _ = host.email_code(asked.flow(), &email(), &not(&code)).await;
     }
     host.wait(61);
-    let login = host.email(asked.flow(), &code, &email()).await;
+    let login = host.email_code(asked.flow(), &email(), &code).await;
     assert_eq!(refusal(&login), Some(Refusal::WrongCode), "{login:?}");
     assert_eq!(host.faults(Factor::Email).last(), Some(&CodeFault::NoneOutstanding));
 }
 
 #[tokio::test]
-async fn b09_both_factors_spend_one_budget() {
+async fn both_factors_spend_one_budget() {
     let host = Host::new();
     let policy = any().with_email_fallback().unwrap();
     let secret = host.register().await;
     let asked = host.challenge(&policy).await;
     assert_eq!(asked.next(), [Step::AppCode, Step::EmailCode]);
-    let _ = host.mfa.send_email_code(asked.flow(), &policy).await.unwrap();
+    let _ = host.send_email(asked.flow(), &policy).await;
     for _ in 0..2 {
-        let _ = host.app(asked.flow(), &wrong(&secret), &policy).await;
-        let _ = host.email(asked.flow(), &not(&host.mailed()), &policy).await;
+        let _ = host.app_code(asked.flow(), &policy, &wrong(&secret)).await;
+        let _ = host.email_code(asked.flow(), &policy, &not(&host.mailed())).await;
     }
-    assert!(is_locked(&host.app(asked.flow(), &wrong(&secret), &policy).await));
-    assert!(is_locked(&host.email(asked.flow(), &host.mailed(), &policy).await));
+    assert!(is_locked(&host.app_code(asked.flow(), &policy, &wrong(&secret)).await));
+    assert!(is_locked(&host.email_code(asked.flow(), &policy, &host.mailed()).await));
 }
 
 #[tokio::test]
-async fn b11_a_day_of_guessing_is_bounded() {
+async fn day_of_guessing_is_bounded() {
     let host = Host::new();
     let secret = host.register().await;
-    let (mut judged, until) = (0, host.clock.time().saturating_add(Duration::from_secs(24 * 60 * 60)));
+    let (mut judged, until) = (0, host.clock.time().saturating_add(Duration::from_secs(DAY)));
     while host.clock.time() < until {
         match host.begin(&app()).await {
-            Login::Challenge(asked) => {
-                let _ = host.app(asked.flow(), &wrong(&secret), &app()).await;
+            Outcome::Challenge(asked) => {
+                let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
                 judged += 1;
             }
-            Login::Denied(_) => host.wait(30),
+            Outcome::Denied(_) => host.wait(30),
             other => panic!("{other:?}"),
         }
     }
     // 100 in a row disable the device, and then nothing is compared any more: 3 steps × 100 ÷ 10⁶.
     assert_eq!(judged, 100);
-    assert_eq!(denied(&host.begin(&app()).await), Some(DeniedReason::DevicesDisabled));
+    assert_eq!(denied(&host.begin(&app()).await), Some(Refusal::DeviceDisabled));
 }
 
 #[tokio::test]
-async fn n20_a_disabled_device_takes_no_right_code_and_time_does_not_help() {
+async fn disabled_device_accepts_no_code_and_time_does_not_help() {
     let host = Host::new();
     let secret = host.register().await;
-    for _ in 0..100 {
-        let asked = loop {
-            match host.begin(&app()).await {
-                Login::Challenge(asked) => break asked,
-                _ => host.wait(3600),
-            }
-        };
-        let _ = host.app(asked.flow(), &wrong(&secret), &app()).await;
-    }
-    host.wait(10 * 365 * 24 * 60 * 60);
-    assert!(host.mfa.devices(&alice()).await.unwrap()[0].disabled);
-    assert_eq!(denied(&host.begin(&app()).await), Some(DeniedReason::DevicesDisabled));
+    let open = host.challenge(&app()).await;
+    host.wear_out(&app(), async |flow| drop(host.app_code(flow, &app(), &wrong(&secret)).await)).await;
+    host.wait(10 * 365 * DAY);
+    assert!(host.status().await.devices[0].disabled);
+    assert_eq!(denied(&host.begin(&app()).await), Some(Refusal::DeviceDisabled));
+    assert!(!is_in(&host.app_code(open.flow(), &app(), &host.code(&secret)).await));
     let disabled = |event: &&Event| matches!(event.kind, EventKind::DeviceDisabled { .. });
     assert_eq!(host.log.lock().unwrap().iter().filter(disabled).count(), 1);
 }
 
 #[tokio::test]
-async fn n23_only_a_completed_login_restores_the_budget() {
+async fn only_a_completed_login_restores_the_budget() {
     let host = Host::new();
     let secret = host.register().await;
     for _ in 0..3 {
         let asked = host.challenge(&app()).await;
         for _ in 0..4 {
-            assert!(!is_locked(&host.app(asked.flow(), &wrong(&secret), &app()).await));
+            assert!(!is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await));
         }
-        assert!(is_in(&host.app(asked.flow(), &host.code(&secret), &app()).await));
+        assert!(is_in(&host.app_code(asked.flow(), &app(), &host.code(&secret)).await));
         host.wait(30);
     }
+    // A step-up is no login.
+    let session = host.session().await;
+    let asked = host.challenge(&app()).await;
+    for _ in 0..4 {
+        let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
+    }
+    host.elevated_in(&session, &secret).await;
+    assert!(is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await));
 }
 
 #[tokio::test]
-async fn b13_mails_are_limited_over_every_login_and_after_success() {
+async fn mails_are_limited_over_every_login_and_after_success() {
     let host = Host::new();
     let mut sent = 0;
     for _ in 0..100 {
         let asked = host.challenge(&email()).await;
         if asked.refusal().is_none() {
             sent += 1;
-            assert!(is_in(&host.email(asked.flow(), &host.mailed(), &email()).await));
+            assert!(is_in(&host.email_code(asked.flow(), &email(), &host.mailed()).await));
         }
         host.wait(30);
     }
@@ -161,18 +166,18 @@ async fn b13_mails_are_limited_over_every_login_and_after_success() {
 }
 
 #[tokio::test]
-async fn b16_a_page_that_is_loaded_again_sends_nothing() {
+async fn reloaded_page_sends_nothing() {
     let host = Host::new();
     let asked = host.challenge(&email()).await;
     for _ in 0..5 {
-        let _ = host.email(asked.flow(), &not(&host.mailed()), &email()).await;
+        let _ = host.email_code(asked.flow(), &email(), &not(&host.mailed())).await;
     }
     host.wait(61);
     let sent = host.outbox.sent();
     for _ in 0..10 {
         let login = host.mfa.resume(asked.flow(), &email()).await.unwrap();
-        let Login::Challenge(shown) = login else { panic!("{login:?}") };
-        assert_eq!(shown.email().unwrap().sent, None);
+        let Outcome::Challenge(shown) = login else { panic!("{login:?}") };
+        assert_eq!(shown.email().unwrap().sent_at, None);
     }
     assert_eq!(host.outbox.sent(), sent);
     assert_eq!(sent.iter().filter(|mail| mail.code.is_some()).count(), 1);

@@ -11,89 +11,70 @@ mod recovery;
 mod replay;
 mod reset;
 mod sessions;
+mod stale;
 
 use std::time::Duration;
 
-use factorgate::otp::{Algorithm, Totp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use factorgate::admin::Ticket;
+use factorgate::audit::{CodeFault, Event, EventKind, Factor};
+use factorgate::browser::{BrowserName, BrowserToken};
+use factorgate::device::{DeviceId, DeviceName};
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::limits::IssuanceBudget;
+use factorgate::login::{Assurance, Registration};
+use factorgate::mail::Notice;
+use factorgate::otp::{Algorithm, Secret, Totp};
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, RemovalRefused, Step};
+use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, Step};
+use factorgate::recovery::RecoveryCodesLeft;
+use factorgate::session::SessionCheck;
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Alternative, Assurance, Change, ChangeRefused, Code, CodeFault, Contact, DeniedReason, DeviceId, DeviceName,
-    EmailAddress, Enroll, Event, EventKind, Factor, IssuanceBudget, Login, LoginRef, Mfa, Notice, OsRandom,
-    PrimaryVerified, RecoveryCode, RecoveryCodes, RecoveryCodesLeft, Refusal, Registration, RegistrationRef, Removable,
-    Removal, RemovalReason, Secret, ServerKey, ServerKeys, SignedIn, Timestamp, UserId,
+    Action, Contact, EmailAddress, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Refusal, SessionClaims, Timestamp,
+    UserRow,
 };
 
 use host::*;
 
 use Channel::{App, Email};
-use FirstRegistration::{AfterEmailCode, AfterPassword, WithTicket};
+use FirstRegistration::{AfterEmailCode, AfterPassword};
 
 impl Host {
-    async fn app(&self, flow: &LoginRef, code: &Code, policy: &Policy) -> Login {
-        self.mfa.verify_app_code(flow, code, policy).await.unwrap()
+    /// Enters a code of one device, which the user has chosen.
+    async fn code_of(&self, flow: &FlowRef<Login>, device: DeviceId, code: &str, policy: &Policy) -> Outcome<Login> {
+        self.submit(flow, policy, Action::AppCode { code: code.into(), device: Some(device) }).await
     }
 
-    async fn email(&self, flow: &LoginRef, code: &Code, policy: &Policy) -> Login {
-        self.mfa.verify_email_code(flow, code, policy).await.unwrap()
-    }
-
-    async fn confirm(&self, enroll: &Enroll<LoginRef>, code: &Code) -> Login {
-        self.mfa.confirm_app_enrollment(enroll.flow(), code, &DeviceName::default(), &app()).await.unwrap()
-    }
-
-    /// Registers another device, on a code of the one that is held.
-    async fn register_another(&self, held: &Secret) -> Secret {
-        let begun = self.mfa.begin_registration(&session(), contact(), &off()).await.unwrap();
-        let Registration::Challenge(asked) = begun else { panic!("{begun:?}") };
-        let open = self.mfa.verify_app_code(asked.flow(), &self.code(held), &off()).await.unwrap();
-        let Registration::Enroll(enroll) = open else { panic!("{open:?}") };
-        let secret = secret_of(&enroll);
-        assert!(registered(&self.confirm_registration(&enroll, &self.code(&secret)).await));
-        self.wait(30);
-        secret
-    }
-
-    async fn confirm_registration(&self, enroll: &Enroll<RegistrationRef>, code: &Code) -> Registration {
-        self.mfa.confirm_app_enrollment(enroll.flow(), code, &DeviceName::default(), &off()).await.unwrap()
-    }
-
-    /// Puts new recovery codes into force, on a code of the device.
-    async fn recovery_codes(&self, held: &Secret) -> RecoveryCodes {
-        let shown = self.mfa.begin_recovery_codes(&session(), &self.code(held)).await.unwrap();
-        let Change::Made { value: new, .. } = shown else { panic!("{shown:?}") };
-        let one = new.codes.iter().next().unwrap();
-        let done = self.mfa.confirm_recovery_codes(&session(), one, contact()).await.unwrap();
-        assert!(matches!(done, Change::Made { .. }), "{done:?}");
-        self.wait(30);
-        new.codes
-    }
-
-    async fn recover(&self, flow: &LoginRef, code: &RecoveryCode, policy: &Policy) -> Login {
-        self.mfa.verify_recovery_code(flow, code, policy).await.unwrap()
-    }
-
-    async fn device_ids(&self) -> Vec<DeviceId> {
-        self.mfa.devices(&alice()).await.unwrap().into_iter().map(|device| device.id).collect()
-    }
-
-    fn has_seen(&self, kind: &EventKind) -> bool {
-        self.log.lock().unwrap().iter().any(|event| event.kind == *kind)
+    /// Logs in by a code of the device, and trusts the browser.
+    async fn trust(&self, secret: &Secret) -> (BrowserToken, SessionClaims) {
+        let claims = self.log_in(secret, &trusting()).await;
+        let session = self.session_of(&claims, &trusting()).await;
+        let name = BrowserName::new("Firefox").unwrap();
+        (self.mfa.profile(&session).trust_browser(&name).await.unwrap().unwrap(), claims)
     }
 
     /// Sends `request` on a login of its own until it was judged 100 times, however long the locks are.
-    async fn wear_out(&self, policy: &Policy, request: impl AsyncFn(&LoginRef)) {
+    async fn wear_out(&self, policy: &Policy, request: impl AsyncFn(&FlowRef<Login>)) {
         for _ in 0..100 {
             let asked = loop {
                 match self.begin(policy).await {
-                    Login::Challenge(asked) if asked.refusal().is_none() => break asked,
+                    Outcome::Challenge(asked) if asked.refusal().is_none() => break asked,
                     _ => self.wait(3600),
                 }
             };
             request(asked.flow()).await;
         }
         self.wait(3600);
+    }
+
+    async fn lock(&self, secret: &Secret) {
+        let asked = self.challenge(&app()).await;
+        for _ in 0..5 {
+            let _ = self.app_code(asked.flow(), &app(), &wrong(secret)).await;
+        }
     }
 
     fn faults(&self, factor: Factor) -> Vec<CodeFault> {
@@ -104,33 +85,38 @@ impl Host {
         };
         log.iter().filter_map(fault).collect()
     }
+
+    fn last_notice(&self) -> Option<Notice> {
+        self.outbox.sent().last().and_then(|mail| mail.notice)
+    }
 }
 
 fn any() -> Policy {
     Policy::any_of([App, Email], AfterPassword).unwrap()
 }
 
-fn not(code: &Code) -> Code {
-    let text = code.expose_secret();
-    Code::parse(if text.expose_secret() == "00000000" { "00000001" } else { "00000000" }).unwrap()
+fn trusting() -> Policy {
+    app().with_trusted_browsers()
 }
 
-fn registered(registration: &Registration) -> bool {
-    matches!(registration, Registration::Registered(_))
+/// A reference of a flow with this token, which is of this user.
+fn forged(token: &[u8; 32], user: &str) -> FlowRef<Login> {
+    let bytes = [&[1][..], token, user.as_bytes()].concat();
+    FlowRef::from_cookie(&URL_SAFE_NO_PAD.encode(bytes)).unwrap()
 }
 
-fn refused<T>(change: &Change<T>) -> Option<ChangeRefused> {
-    match change {
-        Change::Refused { reason, .. } => Some(*reason),
-        Change::Made { .. } => None,
+/// The token in the cookie of a flow.
+fn token_of(cookie: &str) -> [u8; 32] {
+    URL_SAFE_NO_PAD.decode(cookie).unwrap()[1..33].try_into().unwrap()
+}
+
+fn left(outcome: &Outcome<Login>) -> u32 {
+    match outcome {
+        Outcome::Challenge(challenge) => challenge.attempts_left(),
+        other => panic!("{other:?}"),
     }
 }
 
-/// A recovery code that is nobody's.
-fn nobodys() -> RecoveryCode {
-    RecoveryCode::parse("0000-0000-0000-0000").unwrap()
-}
-
-fn is_locked(login: &Login) -> bool {
-    matches!(denied(login), Some(DeniedReason::Locked { .. }))
+fn ticket_text(ticket: &Ticket) -> String {
+    ticket.expose_secret().expose_secret().to_owned()
 }
