@@ -2,19 +2,21 @@
 
 mod host;
 
-use factorgate::policy::{Channel, FirstRegistration, Policy};
-use factorgate::testing::MailFault;
-use factorgate::{
-    AddressChange, BrowserName, BrowserToken, Code, DeviceName, EmailAddress, Error, EventKind, Login, Notice,
-    Registration, Removal, Session, StepUp, Trust,
-};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use factorgate::audit::EventKind;
+use factorgate::browser::BrowserName;
+use factorgate::mail::Notice;
+use factorgate::policy::Policy;
+use factorgate::testing::{MailFault, MemoryStore};
+use factorgate::{Action, EmailAddress, Error, Outcome, Refusal};
 
 use host::*;
 
-use std::time::Duration;
-
 fn trusting() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap().with_trusted_browsers()
+    app().with_trusted_browsers()
 }
 
 impl Host {
@@ -25,20 +27,24 @@ impl Host {
         *already = sent.len();
         news
     }
+
+    async fn owed(&self) -> usize {
+        self.mfa.admin(&admin()).status(&alice()).await.unwrap().owed_notices
+    }
 }
 
 #[tokio::test]
-async fn a_lock_is_told_once_to_the_address_on_record() {
+async fn lock_is_told_once_to_the_address_on_record() {
     let host = Host::new();
     let secret = host.register().await;
     let mut seen = host.outbox.sent().len();
     let asked = host.challenge(&app()).await;
     for _ in 0..4 {
-        let _ = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &app()).await.unwrap();
+        let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
         assert_eq!(host.told(&mut seen), []);
     }
     for guess in [wrong(&secret), wrong(&secret), host.code(&secret)] {
-        assert!(denied(&host.mfa.verify_app_code(asked.flow(), &guess, &app()).await.unwrap()).is_some());
+        assert!(is_locked(&host.app_code(asked.flow(), &app(), &guess).await));
     }
     assert_eq!(host.told(&mut seen), [Notice::Locked { lasts: Duration::from_secs(60) }]);
     let mail = host.outbox.sent().pop().unwrap();
@@ -46,111 +52,184 @@ async fn a_lock_is_told_once_to_the_address_on_record() {
     // The next lock is another one, and longer.
     host.wait(60);
     let asked = host.challenge(&app()).await;
-    while !matches!(host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &app()).await.unwrap(), Login::Denied(_)) {}
+    while !is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await) {}
     assert_eq!(host.told(&mut seen), [Notice::Locked { lasts: Duration::from_secs(120) }]);
 }
 
 #[tokio::test]
-async fn a_lock_is_a_lock_though_nobody_can_be_told() {
+async fn lock_holds_though_its_notice_is_refused_and_the_notice_stays_owed() {
     let host = Host::new();
     let secret = host.register().await;
     let asked = host.challenge(&app()).await;
     host.outbox.set_fault(Some(MailFault::Refused));
     let mut last = host.mfa.resume(asked.flow(), &app()).await.unwrap();
     for _ in 0..5 {
-        last = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &app()).await.unwrap();
+        last = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
     }
-    let Login::Denied(locked) = last else { panic!("{last:?}") };
-    assert_eq!(locked.events.last().unwrap().kind, EventKind::MailUndelivered);
+    assert!(is_locked(&last), "{last:?}");
+    assert_eq!(host.events().last(), Some(&EventKind::MailUndelivered));
+    assert_eq!(host.owed().await, 1);
     host.outbox.set_fault(None);
-    assert!(denied(&host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &app()).await.unwrap()).is_some());
+    assert!(is_locked(&host.app_code(asked.flow(), &app(), &host.code(&secret)).await));
 }
 
 #[tokio::test]
-async fn h04_a_trusted_browser_is_told_of_and_so_is_a_copy_of_its_token() {
+async fn trusted_browser_and_a_copy_of_its_token_are_told() {
     let host = Host::new();
-    let (_, login) = host.register_under(&trusting()).await;
+    let (_, claims) = host.register_under(&trusting()).await;
     let mut seen = host.outbox.sent().len();
     let name = BrowserName::new("Firefox at work").unwrap();
-    let trust = host.mfa.trust_browser(&login, &name, &trusting()).await.unwrap();
-    let Trust::Trusted { token, .. } = trust else { panic!("{trust:?}") };
+    let session = host.session_of(&claims, &trusting()).await;
+    let token = host.mfa.profile(&session).trust_browser(&name).await.unwrap().unwrap();
     assert_eq!(host.told(&mut seen), [Notice::BrowserTrusted]);
     assert!(host.outbox.sent().pop().unwrap().text.contains("“Firefox at work”"));
 
-    let copy = BrowserToken::from_cookie(token.to_cookie().expose_secret()).unwrap();
-    assert!(is_in(&host.begin_from(&trusting(), Some(&token)).await));
+    let copy = token.to_cookie();
+    assert!(is_in(&host.begin_from(&trusting(), Some(&copy)).await));
     assert_eq!(host.told(&mut seen), [], "a use is no news");
     host.wait(10);
-    // Who cannot be told is asked for a code all the same.
+    // Whoever cannot be told is asked for a code all the same.
     host.outbox.set_fault(Some(MailFault::Unknown));
-    let Login::Challenge(asked) = host.begin_from(&trusting(), Some(&copy)).await else { panic!() };
-    assert_eq!(asked.events().last().unwrap().kind, EventKind::MailUndelivered);
+    asked(host.begin_from(&trusting(), Some(&copy)).await);
+    assert_eq!(host.events().last(), Some(&EventKind::MailUndelivered));
     assert_eq!(host.told(&mut seen), [Notice::BrowserTokenReused]);
     assert!(host.outbox.sent().pop().unwrap().text.contains("“Firefox at work”"));
     host.outbox.set_fault(None);
-    assert!(matches!(host.begin_from(&trusting(), Some(&copy)).await, Login::Challenge(_)));
-    assert_eq!(host.told(&mut seen), [], "it is told once");
+    asked(host.begin_from(&trusting(), Some(&copy)).await);
+    assert_eq!(host.told(&mut seen), [], "it is told once, and again only after a minute");
 }
 
 #[tokio::test]
-async fn f01_the_old_address_is_told_that_another_one_comes() {
+async fn old_address_is_told_that_another_one_comes() {
     for fault in [None, Some(MailFault::Refused)] {
         let host = Host::new();
-        let (secret, login) = host.register_under(&app()).await;
-        let asked = host.step_up_asked(&claims(&login)).await;
-        let proved = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &app()).await.unwrap();
-        let StepUp::Fresh(elevated) = proved else { panic!("{proved:?}") };
+        let secret = host.register().await;
+        let elevated = host.elevated(&secret).await;
         let mut seen = host.outbox.sent().len();
         host.outbox.set_fault(fault);
-        let changed = host.mfa.permit_address_change(&elevated).await.unwrap();
-        let AddressChange::Permitted { change, .. } = changed else { panic!("{changed:?}") };
-        assert!(host.holds(&claims(&login).after(&change)).await);
+        let permit = host.mfa.elevated(&elevated).permit_address_change().await.unwrap().unwrap();
         let told: &[Notice] = if fault.is_none() { &[Notice::AddressChangePermitted] } else { &[] };
         assert_eq!(host.told(&mut seen), told);
+        // The notice of a change that went through before it was delivered still goes to the old address.
+        let new = EmailAddress::new("alice@example.net").unwrap();
+        host.set_contact(factorgate::Contact::verified(new));
+        let passed = host.mfa.elevated(&elevated).finish_address_change(permit, &host.row()).await.unwrap().unwrap();
+        let claims = host.open(passed);
+        assert!(host.holds(&claims).await);
+        host.outbox.set_fault(None);
+        host.wait(60);
+        host.status().await;
+        let sent = host.outbox.sent();
+        let told: Vec<_> = sent.iter().filter(|mail| mail.notice == Some(Notice::AddressChangePermitted)).collect();
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].to.as_str(), "alice@example.com");
     }
 }
 
 #[tokio::test]
-async fn a_change_from_the_profile_is_answered_though_its_notice_is_not_delivered() {
+async fn change_from_the_profile_is_kept_though_its_notice_is_not_delivered() {
     for fault in [MailFault::Refused, MailFault::Unknown] {
         let host = Host::new();
-        let (secret, login) = host.register_under(&app()).await;
+        let secret = host.register().await;
+        let first = host.device_ids().await[0];
         host.outbox.set_fault(Some(fault));
-        let Session::Valid(signed_in) = host.mfa.check_session(&claims(&login)).await.unwrap() else { panic!() };
-
-        let begun = host.mfa.begin_registration(&signed_in, contact(), &app()).await.unwrap();
-        let Registration::Challenge(asked) = begun else { panic!("{begun:?}") };
-        let shown = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &app()).await.unwrap();
-        let Registration::Enroll(enroll) = shown else { panic!("{shown:?}") };
-        let second = secret_of(&enroll);
-        let (code, name) = (host.code(&second), DeviceName::new("Tablet").unwrap());
-        let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, &app()).await.unwrap();
-        let Registration::Registered(registered) = done else { panic!("{done:?}") };
-        assert_eq!(registered.events.last().unwrap().kind, EventKind::MailUndelivered);
-        let session = claims(&login).after(&registered.change);
-
-        host.wait(30);
-        let Session::Valid(signed_in) = host.mfa.check_session(&session).await.unwrap() else { panic!() };
-        let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
-        let code: Code = host.code(&second);
-        let removal = host.mfa.remove_device(&signed_in, device, &code, contact(), &app()).await.unwrap();
-        let Removal::Removed { change, events } = removal else { panic!("{removal:?}") };
-        assert_eq!(events.last().unwrap().kind, EventKind::MailUndelivered);
-        assert!(host.holds(&session.after(&change)).await);
-        assert_eq!(host.mfa.devices(&alice()).await.unwrap().len(), 1);
+        let second = host.register_another(&secret).await;
+        assert_eq!(host.events().last(), Some(&EventKind::MailUndelivered));
+        let claims = host.claims();
+        let session = host.session_of(&claims, &app()).await;
+        let elevated = host.elevated_in(&session, &second).await;
+        let claims = host.open(host.mfa.elevated(&elevated).remove_device(first).await.unwrap().unwrap());
+        assert!(host.has_seen(&EventKind::DeviceRemoved { device: first }));
+        assert_eq!(host.events().last(), Some(&EventKind::MailUndelivered));
+        assert!(host.holds(&claims).await);
+        assert_eq!(host.device_ids().await.len(), 1);
+        assert_eq!(host.owed().await, 2);
     }
 }
 
 #[tokio::test]
-async fn a_login_is_not_completed_while_its_notice_is_not_delivered() {
+async fn login_completes_only_after_its_notice_was_delivered() {
     let host = Host::new();
     let enroll = host.enroll(&app()).await;
-    let (secret, name) = (secret_of(&enroll), DeviceName::default());
+    let secret = secret_of(&enroll);
     host.outbox.set_fault(Some(MailFault::Unknown));
-    let confirmed = host.mfa.confirm_app_enrollment(enroll.flow(), &host.code(&secret), &name, &app()).await;
+    let confirm = Action::ConfirmApp { code: host.code(&secret).into(), name: None };
+    let confirmed = host.mfa.submit(enroll.challenge().flow(), &app(), confirm).await;
     assert!(matches!(confirmed, Err(Error::Mailer(_))), "{confirmed:?}");
     assert_eq!(host.events().last(), Some(&EventKind::MailUndelivered));
     host.outbox.set_fault(None);
     host.wait(30);
-    let _ = host.log_in(&secret, &app()).await;
+    host.log_in(&secret, &app()).await;
+}
+
+#[tokio::test]
+async fn refused_code_mail_is_an_outcome_and_the_user_asks_again_at_once() {
+    let host = Host::new();
+    host.outbox.set_fault(Some(MailFault::Refused));
+    let open = asked(host.begin(&email()).await);
+    assert_eq!(open.refusal(), Some(Refusal::MailRefused));
+    let status = open.email().unwrap();
+    assert_eq!((status.sent_at, status.expires_at, status.resend_at), (None, None, None));
+    assert_eq!(host.events().last(), Some(&EventKind::MailUndelivered));
+
+    host.outbox.set_fault(Some(MailFault::Unknown));
+    let open = asked(host.send_email(open.flow(), &email()).await);
+    assert_eq!(open.refusal(), None, "it may have arrived");
+    assert_eq!(open.email().unwrap().sent_at, Some(host.clock.time()));
+    let first = host.mailed();
+    host.outbox.set_fault(None);
+    let open = asked(host.send_email(open.flow(), &email()).await);
+    assert_eq!(open.refusal(), None, "there is no pause");
+    assert_ne!(host.mailed(), first);
+    assert!(is_in(&host.email_code(open.flow(), &email(), &host.mailed()).await));
+}
+
+/// The request is dropped after its commit, before anybody knows of a mail: the notice is part of the commit.
+#[tokio::test]
+async fn notice_of_a_dropped_request_is_delivered_by_the_next_operation() {
+    let host = Host::on(MemoryStore::interleaving(), |builder| builder);
+    host.register().await;
+    let mut seen = host.outbox.sent().len();
+    let before = host.store.record(&alice());
+    {
+        let (by, alice, contact) = (admin(), alice(), contact());
+        let admin = host.mfa.admin(&by);
+        let mut reset = pin!(admin.reset(&alice, &contact));
+        host.outbox.set_fault(Some(MailFault::Refused));
+        // Until the commit is made, and no further: the host goes away.
+        while host.store.record(&alice) == before {
+            assert!(matches!(reset.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
+        }
+    }
+    host.outbox.set_fault(None);
+    assert!(host.has_seen(&EventKind::FactorsReset { by: admin().id().clone() }));
+    assert_eq!((host.owed().await, host.told(&mut seen)), (1, vec![]), "another request may still send it");
+    host.wait(59);
+    assert_eq!((host.owed().await, host.told(&mut seen)), (1, vec![]));
+    host.wait(1);
+    host.status().await;
+    assert_eq!((host.owed().await, host.told(&mut seen)), (0, vec![Notice::FactorsReset]));
+    host.wait(600);
+    host.status().await;
+    assert_eq!(host.told(&mut seen), [], "it is sent once");
+}
+
+/// A user who never comes back is told by the job that walks over all users.
+#[tokio::test]
+async fn maintenance_delivers_what_is_owed() {
+    let host = Host::new();
+    host.register().await;
+    host.outbox.set_fault(Some(MailFault::Refused));
+    host.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap();
+    let mut seen = host.outbox.sent().len();
+    host.wait(60);
+    assert_eq!(host.mfa.maintenance().send_owed_notices(&alice()).await.unwrap(), 0, "the mail system refuses still");
+    assert_eq!(host.owed().await, 1);
+    host.outbox.set_fault(None);
+    host.wait(60);
+    assert_eq!(host.mfa.maintenance().send_owed_notices(&alice()).await.unwrap(), 1);
+    assert_eq!((host.owed().await, host.told(&mut seen)), (0, vec![Notice::FactorsReset]));
+    assert_eq!(host.mfa.maintenance().send_owed_notices(&alice()).await.unwrap(), 0);
+    // Nothing is owed by the login that follows.
+    assert!(matches!(host.begin(&app()).await, Outcome::Challenge(_)));
 }
