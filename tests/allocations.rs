@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
-use factorgate::otp::{Algorithm, Hotp, Totp, Window};
-use factorgate::{Code, Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Code, Hotp, Secret, Totp, Window};
 
 /// Counts per thread, so that one test does not count what another allocates.
 struct Counting;
@@ -52,7 +52,7 @@ fn allocations<T>(f: impl FnOnce() -> T) -> u64 {
 }
 
 #[test]
-fn control_an_allocation_is_counted() {
+fn control_allocation_is_counted() {
     assert_eq!(allocations(|| vec![1_u8; 10]), 1);
     assert_eq!(allocations(|| vec![0_u8; 10]), 1);
     assert_eq!(allocations(|| Secret::from_bytes(&[1; 20])), 1);

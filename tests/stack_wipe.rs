@@ -20,16 +20,16 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
-use factorgate::otp::{Algorithm, Digits, Hotp, Totp, Window};
+use factorgate::admin::Administrator;
+use factorgate::browser::BrowserName;
+use factorgate::env::{OsRandom, RandomUnavailable, SecureRandom};
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
+use factorgate::otp::{Algorithm, Code, Digits, Hotp, Secret, Totp, Window};
 use factorgate::otpauth::{AccountName, Issuer, KeyUri, Migration};
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
-use factorgate::{
-    Administrator, BrowserName, BrowserToken, Change, Code, Contact, DeviceName, Imported, Login, Mfa, OsRandom,
-    PrimaryVerified, RandomUnavailable, RecoveryCode, Secret, SecureRandom, ServerKey, ServerKeys, SignedIn, Timestamp,
-    Trust, UserId,
-};
+use factorgate::{Action, Contact, Mfa, Outcome, PrimaryVerified, Timestamp, UserId, UserRow};
 use hmac::Hmac;
 use zeroize::Zeroizing;
 
@@ -104,7 +104,7 @@ const ALL: [Work; 14] = [
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
 
 #[test]
-fn h20_f1_control_the_scan_finds_a_key_that_is_there() {
+fn control_scan_finds_a_key_that_is_there() {
     for algorithm in ALGORITHMS {
         assert_eq!(hits(Work::Nothing, algorithm, 20), 0, "{algorithm}");
         assert!(hits(Work::Keep, algorithm, 20) > 0, "{algorithm}");
@@ -113,14 +113,14 @@ fn h20_f1_control_the_scan_finds_a_key_that_is_there() {
 
 /// If this fails, HMAC has begun to clean up after itself, and wiping the stack is no longer needed.
 #[test]
-fn h20_f1_control_hmac_alone_leaves_the_key_behind() {
+fn control_hmac_alone_leaves_the_key_behind() {
     for algorithm in ALGORITHMS {
         assert!(hits(Work::BareHmac, algorithm, 20) > 0, "{algorithm}");
     }
 }
 
 #[test]
-fn h20_f1_nothing_of_the_key_is_left_on_the_stack() {
+fn nothing_of_the_key_is_left_on_the_stack() {
     for algorithm in ALGORITHMS {
         // The usual length, a full block of SHA-1 and SHA-256, and one that every hash function hashes first.
         for len in [20, 64, 200] {
@@ -132,7 +132,7 @@ fn h20_f1_nothing_of_the_key_is_left_on_the_stack() {
 }
 
 #[test]
-fn u11_nothing_of_the_key_or_its_text_is_left_of_a_key_uri() {
+fn nothing_of_the_key_or_its_text_is_left_of_a_key_uri() {
     for len in [16, 20, 32, 64] {
         assert_eq!(hits(Work::KeyUri, Algorithm::Sha1, len), 0, "{len} bytes");
         assert_eq!(hits(Work::Migration, Algorithm::Sha1, len), 0, "{len} bytes");
@@ -140,22 +140,22 @@ fn u11_nothing_of_the_key_or_its_text_is_left_of_a_key_uri() {
 }
 
 #[test]
-fn h14_f1_nothing_of_the_servers_key_is_left_after_a_login() {
+fn nothing_of_the_server_key_is_left_after_a_login() {
     assert_eq!(hits(Work::ServerKey, Algorithm::Sha256, 32), 0);
 }
 
 #[test]
-fn h14_f2_nothing_of_a_device_a_recovery_code_or_a_trusted_browser_is_left_after_they_were_used() {
+fn nothing_of_used_devices_recovery_codes_and_trusted_browsers_is_left() {
     assert_eq!(hits(Work::Device, Algorithm::Sha1, 20), 0);
 }
 
 #[test]
-fn h20_control_the_scan_finds_the_text_of_an_imported_recovery_code() {
+fn control_scan_finds_the_text_of_an_imported_recovery_code() {
     assert!(hits(Work::KeepLegacyCode, Algorithm::Sha256, 20) > 0);
 }
 
 #[test]
-fn h20_nothing_of_an_imported_recovery_code_is_left_after_it_was_typed() {
+fn nothing_of_a_typed_imported_recovery_code_is_left() {
     assert_eq!(hits(Work::LegacyCode, Algorithm::Sha256, 20), 0);
 }
 
@@ -411,37 +411,46 @@ fn log_in(key: ServerKey, random: impl SecureRandom + 'static) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap().with_trusted_browsers();
-        let alice = || UserId::new("alice").unwrap();
-        let contact = || Contact::without_email(AccountName::new("alice").unwrap());
-        let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
-        let Login::Enroll(enroll) = login else { panic!("{login:?}") };
+        let row = || {
+            let contact = Contact::without_email(AccountName::new("alice").unwrap());
+            UserRow::new(UserId::new("alice").unwrap(), "password 1", contact)
+        };
+        let primary = || PrimaryVerified::assertion(row());
+        let show = |secret: &Secret| {
+            let code = Totp::default().generate(secret, clock.time()).unwrap();
+            Action::AppCode { code: code.expose_secret().expose_secret().into(), device: None }
+        };
+        let login = mfa.begin_login(primary(), &policy).await.unwrap();
+        let Outcome::Enroll(enroll) = login else { panic!("{login:?}") };
         let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
         let code = Totp::default().generate(&secret, clock.time()).unwrap();
-        let login = mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), &policy).await.unwrap();
-        assert!(matches!(login, Login::Authenticated(_)));
+        let confirm = Action::ConfirmApp { code: code.expose_secret().expose_secret().into(), name: None };
+        let login = mfa.submit(enroll.challenge().flow(), &policy, confirm).await.unwrap();
+        assert!(matches!(login, Outcome::Done(_)));
         clock.advance(std::time::Duration::from_secs(30));
-        let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
-        let Login::Challenge(asked) = login else { panic!("{login:?}") };
-        let code = Totp::default().generate(&secret, clock.time()).unwrap();
-        let login = mfa.verify_app_code(asked.flow(), &code, &policy).await.unwrap();
-        let Login::Authenticated(passed) = login else { panic!("{login:?}") };
-        let trust = mfa.trust_browser(&passed, &BrowserName::new("Firefox").unwrap(), &policy).await.unwrap();
-        let Trust::Trusted { token, .. } = trust else { panic!("{trust:?}") };
-        let cookie = BrowserToken::from_cookie(token.to_cookie().expose_secret()).unwrap();
-        let primary = PrimaryVerified::assertion(alice());
-        let login = mfa.begin_login_from(primary, contact(), &policy, Some(&cookie)).await.unwrap();
-        assert!(matches!(login, Login::Authenticated(_)));
+        let login = mfa.begin_login(primary(), &policy).await.unwrap();
+        let Outcome::Challenge(asked) = login else { panic!("{login:?}") };
+        let login = mfa.submit(asked.flow(), &policy, show(&secret)).await.unwrap();
+        let Outcome::Done(passed) = login else { panic!("{login:?}") };
+        let claims = passed.into_session(&row()).unwrap();
+        let session = mfa.check_session(&claims, &row(), &policy).await.unwrap().into_session().unwrap();
+        let name = BrowserName::new("Firefox").unwrap();
+        let token = mfa.profile(&session).trust_browser(&name).await.unwrap().unwrap();
+        let cookie = Zeroizing::new(token.to_cookie());
+        let login = mfa.begin_login(primary().from_browser(Some(&cookie)), &policy).await.unwrap();
+        assert!(matches!(login, Outcome::Done(_)));
         clock.advance(std::time::Duration::from_secs(30));
-        let (session, code) = (SignedIn::assertion(alice()), Totp::default().generate(&secret, clock.time()).unwrap());
-        let shown = mfa.begin_recovery_codes(&session, &code).await.unwrap();
-        let Change::Made { value: new, .. } = shown else { panic!("{shown:?}") };
-        let typed = RecoveryCode::parse(new.codes.iter().next().unwrap().expose_secret().expose_secret()).unwrap();
-        let done = mfa.confirm_recovery_codes(&session, &typed, contact()).await.unwrap();
-        assert!(matches!(done, Change::Made { .. }), "{done:?}");
-        let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact(), &policy).await.unwrap();
-        let Login::Challenge(asked) = login else { panic!("{login:?}") };
-        let login = mfa.verify_recovery_code(asked.flow(), &typed, &policy).await.unwrap();
-        assert!(matches!(login, Login::Authenticated(_)));
+        let begun = mfa.profile(&session).begin_step_up(std::time::Duration::ZERO).await.unwrap();
+        let done = mfa.submit(begun.flow().unwrap(), &session, show(&secret)).await.unwrap();
+        let Outcome::Done(elevated) = done else { panic!("{done:?}") };
+        let new = mfa.elevated(&elevated).new_recovery_codes().await.unwrap().unwrap();
+        let typed = || new.codes.iter().next().unwrap().expose_secret();
+        mfa.profile(&session).confirm_recovery_codes(&typed().expose_secret().into()).await.unwrap().unwrap();
+        let login = mfa.begin_login(primary(), &policy).await.unwrap();
+        let Outcome::Challenge(asked) = login else { panic!("{login:?}") };
+        let recover = Action::RecoveryCode { code: typed().expose_secret().into() };
+        let login = mfa.submit(asked.flow(), &policy, recover).await.unwrap();
+        assert!(matches!(login, Outcome::Done(_)));
     });
     drop(mfa);
     std::mem::forget(store);
@@ -477,14 +486,13 @@ fn move_in(masked: &[u8]) {
             ("other", device().with_hashed_recovery_code("0"), false),
         ] {
             let user = UserId::new(user).unwrap();
-            let imported = mfa.import(&user, &import.unwrap(), &root).await.unwrap();
-            assert!(matches!(imported, Imported::Made { .. }), "{imported:?}");
-            let contact = Contact::without_email(AccountName::new("alice").unwrap());
-            let login = mfa.begin_login(PrimaryVerified::assertion(user), contact, &policy).await.unwrap();
-            let Login::Challenge(asked) = login else { panic!("{login:?}") };
-            let typed = legacy_code(masked);
-            let login = mfa.verify_legacy_recovery_code(asked.flow(), &typed, &policy).await.unwrap();
-            assert_eq!(matches!(login, Login::Authenticated(_)), is_right, "{login:?}");
+            mfa.admin(&root).import(&user, &import.unwrap()).await.unwrap().unwrap();
+            let row = UserRow::new(user, "password 1", Contact::without_email(AccountName::new("alice").unwrap()));
+            let login = mfa.begin_login(PrimaryVerified::assertion(row), &policy).await.unwrap();
+            let Outcome::Challenge(asked) = login else { panic!("{login:?}") };
+            let recover = Action::RecoveryCode { code: legacy_code(masked).expose_secret().into() };
+            let login = mfa.submit(asked.flow(), &policy, recover).await.unwrap();
+            assert_eq!(matches!(login, Outcome::Done(_)), is_right, "{login:?}");
         }
     });
     drop(mfa);

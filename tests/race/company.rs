@@ -1,19 +1,16 @@
-//! Races for grace and for factors that the host checks.
+//! Races for grace and for external factors.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factorgate::policy::{
-    AuthenticationMethod, Channel, ExternalEvidence, ExternalFactor, FirstRegistration, GraceDays, Policy,
-};
-use factorgate::{Contact, EmailAddress, EventKind, Login, LoginRef, PrimaryVerified, Registration, SignedIn, Store};
+use factorgate::audit::EventKind;
+use factorgate::login::Registration;
+use factorgate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor, GraceDays, Policy};
+use factorgate::{FlowRef, Login, Outcome, PrimaryVerified, Store, UserRow};
 
-use crate::lifecycle::at_once;
-use crate::race::{Host, Race, judged, let_in};
-
-const WRONG: usize = 32;
-const RIGHT: usize = 16;
+use crate::race::host::{contact, done, is_in, off, with_ticket};
+use crate::race::{Host, RIGHT, Race, WRONG, at_once, let_in};
 
 /// A race between requests of one user.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +26,7 @@ pub(crate) enum CompanyRace {
 }
 
 impl Race for CompanyRace {
-    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize {
+    async fn run<S: Store + Clone + 'static>(self, host: &Host<S>) -> usize {
         match self {
             Self::Grace => host.grace().await,
             Self::Assertion => host.assertion().await,
@@ -39,85 +36,73 @@ impl Race for CompanyRace {
     }
 }
 
-impl<S: Store + 'static> Host<S> {
+impl<S: Store + Clone + 'static> Host<S> {
     async fn grace(&self) -> usize {
         let requests = (0..RIGHT).map(|_| {
             let (mfa, clock, user) = (Arc::clone(&self.mfa), self.clock.clone(), self.user.clone());
             async move {
                 clock.advance(Duration::from_secs(1));
-                mfa.begin_login(PrimaryVerified::assertion(user), contact(), &deferred()).await.unwrap()
+                let row = UserRow::new(user, "password 1", contact());
+                mfa.begin_login(PrimaryVerified::assertion(row), &deferred()).await.unwrap()
             }
         });
         let outcomes = at_once(requests).await;
         assert_eq!(let_in(&outcomes), RIGHT);
-        let (mut told, mut written) = (BTreeSet::new(), 0);
-        for login in &outcomes {
-            let Login::Authenticated(passed) = login else { continue };
-            told.insert(passed.grace_until().unwrap());
-            let begun = |event: &&factorgate::Event| matches!(event.kind, EventKind::GraceBegun { .. });
-            written += passed.events().iter().filter(begun).count();
-        }
-        told.len().max(written)
-    }
-
-    /// A registration in which the factor can be registered.
-    async fn open_registration(&self) -> String {
-        let session = SignedIn::assertion(self.user.clone());
-        let begun = self.mfa.begin_registration(&session, contact(), &off()).await.unwrap();
-        let Registration::Enroll(enroll) = begun else { panic!("{begun:?}") };
-        enroll.flow().to_cookie().expose_secret().to_owned()
+        let told: BTreeSet<_> = outcomes.into_iter().map(|login| done(login).grace_until().unwrap()).collect();
+        let begun = |kind: &&EventKind| matches!(kind, EventKind::GraceBegun { .. });
+        told.len().max(self.events().iter().filter(begun).count())
     }
 
     fn checked(&self) -> ExternalEvidence {
         ExternalEvidence::assertion(passkey(), [AuthenticationMethod::HardwareKey], self.clock.time()).unwrap()
     }
 
-    async fn register_all_at_once(&self, count: usize) -> Vec<Registration> {
-        let (cookie, checked) = (self.open_registration().await, self.checked());
+    /// Registers the factor `count` times at once in one registration.
+    async fn register_all_at_once(&self, count: usize) -> Vec<Outcome<Registration>> {
+        let session = Arc::new(self.session().await);
+        let cookie = self.begin_registration(&session).await.flow().unwrap().to_cookie();
+        let checked = self.checked();
         let requests = (0..count).map(|_| {
-            let (mfa, cookie) = (Arc::clone(&self.mfa), cookie.clone());
+            let (mfa, cookie, session) = (Arc::clone(&self.mfa), cookie.clone(), Arc::clone(&session));
             async move {
-                let flow = factorgate::RegistrationRef::from_cookie(&cookie).unwrap();
-                mfa.register_external(&flow, &checked, &off()).await.unwrap()
+                let flow = FlowRef::<Registration>::from_cookie(&cookie).unwrap();
+                mfa.assert_external(&flow, &*session, Ok(checked)).await.unwrap()
             }
         });
         at_once(requests).await
     }
 
     async fn registration(&self) -> usize {
-        let outcomes = self.register_all_at_once(RIGHT).await;
-        outcomes.iter().filter(|outcome| matches!(outcome, Registration::Registered(_))).count()
+        self.register_all_at_once(RIGHT).await.iter().filter(|outcome| is_in(outcome)).count()
+    }
+
+    /// Gives the host's word on the factor `count` times at once in one login.
+    async fn assert_all_at_once(
+        &self,
+        count: usize,
+        word: Result<ExternalEvidence, ExternalFactor>,
+    ) -> Vec<Outcome<Login>> {
+        let cookie = self.cookie(&off()).await;
+        let requests = (0..count).map(|_| {
+            let (mfa, cookie) = (Arc::clone(&self.mfa), cookie.clone());
+            async move {
+                let flow = FlowRef::<Login>::from_cookie(&cookie).unwrap();
+                mfa.assert_external(&flow, &off(), word).await.unwrap()
+            }
+        });
+        at_once(requests).await
     }
 
     async fn assertion(&self) -> usize {
         self.register_all_at_once(1).await;
-        let (cookie, checked) = (self.cookie(&off()).await, self.checked());
-        let requests = (0..RIGHT).map(|_| {
-            let (mfa, cookie) = (Arc::clone(&self.mfa), cookie.clone());
-            async move {
-                let flow = LoginRef::from_cookie(&cookie).unwrap();
-                mfa.assert_external(&flow, &checked, &off()).await.unwrap()
-            }
-        });
-        let_in(&at_once(requests).await)
+        let_in(&self.assert_all_at_once(RIGHT, Ok(self.checked())).await)
     }
 
     async fn failed_checks(&self) -> usize {
         self.register_all_at_once(1).await;
-        let cookie = self.cookie(&off()).await;
-        let requests = (0..WRONG).map(|_| {
-            let (mfa, cookie) = (Arc::clone(&self.mfa), cookie.clone());
-            async move {
-                let flow = LoginRef::from_cookie(&cookie).unwrap();
-                mfa.external_failed(&flow, passkey(), &off()).await.unwrap()
-            }
-        });
-        judged(&at_once(requests).await)
+        self.assert_all_at_once(WRONG, Err(passkey())).await;
+        self.judged()
     }
-}
-
-fn contact() -> Contact {
-    Contact::verified(EmailAddress::new("alice@example.com").unwrap())
 }
 
 fn passkey() -> ExternalFactor {
@@ -125,9 +110,5 @@ fn passkey() -> ExternalFactor {
 }
 
 fn deferred() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap().with_grace(GraceDays::new(14).unwrap())
-}
-
-fn off() -> Policy {
-    Policy::off(FirstRegistration::AfterPassword)
+    with_ticket().with_grace(GraceDays::new(14).unwrap())
 }

@@ -1,31 +1,35 @@
 //! Races against an engine, on whatever store: each gives the number of requests that got through.
 
+#[path = "../host/mod.rs"]
+pub(crate) mod host;
+
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
-use factorgate::otp::Totp;
-use factorgate::otpauth::Issuer;
-use factorgate::policy::{Channel, FirstRegistration, Policy};
-use factorgate::testing::{FixedClock, Outbox};
-use factorgate::{
-    Administrator, Authenticated, BrowserName, BrowserToken, Code, CodeFault, Contact, DeviceName, EmailAddress, Event,
-    EventKind, Login, LoginRef, Mfa, Notice, OsRandom, PrimaryVerified, Secret, ServerKey, ServerKeys, SessionClaims,
-    StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
-};
+use factorgate::audit::{CodeFault, EventKind};
+use factorgate::browser::BrowserName;
+use factorgate::env::OsRandom;
+use factorgate::login::StepUp;
+use factorgate::mail::Notice;
+use factorgate::otp::Secret;
+use factorgate::policy::Policy;
+use factorgate::{Action, Flow, FlowRef, Login, Outcome, PrimaryVerified, Session, Store, Timestamp, UserId, UserRow};
+
+pub(crate) use host::{Host, admin};
+use host::{contact, done, email, is_in, secret_of, with_ticket};
 
 /// How often each race is run.
 pub(crate) const ROUNDS: usize = 200;
 /// Wrong codes that a user has before a lock.
 pub(crate) const LIMIT: usize = 5;
 
-const WRONG: usize = 32;
-const RIGHT: usize = 16;
+pub(crate) const WRONG: usize = 32;
+pub(crate) const RIGHT: usize = 16;
 
 /// A race between requests of one user.
 pub(crate) trait Race: Copy + Debug {
     /// Runs it once, with a user who has nothing yet, and gives what came of it.
-    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize;
+    async fn run<S: Store + Clone + 'static>(self, host: &Host<S>) -> usize;
 }
 
 /// The race gives `expected` in each round, and on `control`, where a swap is not atomic, it does not.
@@ -43,14 +47,17 @@ where
 async fn run<S: Store + Clone + 'static>(store: S, race: impl Race) -> Vec<usize> {
     let mut results = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
-        results.push(race.run(&Host::new(store.clone(), &format!("{race:?}-{round}"))).await);
+        let mut host = Host::on(store.clone(), |builder| builder.random(OsRandom));
+        host.user = UserId::new(&format!("{race:?}-{round}")).unwrap();
+        results.push(race.run(&host).await);
     }
     results
 }
 
 /// A test of each race: `$check` is given the race and what it gives in each round.
 macro_rules! tests {
-    ($check:ident: $($name:ident => $race:expr, $expected:expr;)+) => {$(
+    ($check:ident: $($(#[$doc:meta])* $name:ident => $race:expr, $expected:expr;)+) => {$(
+        $(#[$doc])*
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $name() {
             $check($race, $expected).await;
@@ -63,16 +70,16 @@ pub(crate) use tests;
 macro_rules! login_tests {
     ($check:ident) => {
         $crate::race::tests! { $check:
-            a01_b7_of_32_wrong_app_codes_five_are_judged => LoginRace::WrongAppCodes, LIMIT;
-            of_32_wrong_codes_one_tells_of_the_lock => LoginRace::LockNotices, 1;
-            a01_a12_of_32_wrong_email_codes_five_are_judged => LoginRace::WrongEmailCodes, LIMIT;
-            a03_one_app_code_opens_one_of_two_logins_once => LoginRace::RightAppCode, 1;
-            a02_one_email_code_opens_once => LoginRace::RightEmailCode, 1;
-            a02_one_ticket_is_good_once => LoginRace::Ticket, 1;
-            d07_one_registration_is_confirmed_once => LoginRace::Confirmation, 1;
-            h04_one_token_of_a_browser_is_replaced_once => LoginRace::BrowserToken, 1;
-            a01_b9_of_32_wrong_codes_in_two_step_ups_five_are_judged => LoginRace::WrongStepUpCodes, LIMIT;
-            a03_one_app_code_steps_up_once => LoginRace::StepUp, 1;
+            parallel_app_codes_never_exceed_the_budget => LoginRace::WrongAppCodes, LIMIT;
+            parallel_guesses_send_one_notice_of_the_lock => LoginRace::LockNotices, 1;
+            parallel_email_codes_never_exceed_the_budget => LoginRace::WrongEmailCodes, LIMIT;
+            one_app_code_completes_one_of_two_logins_once => LoginRace::RightAppCode, 1;
+            one_email_code_completes_once => LoginRace::RightEmailCode, 1;
+            one_ticket_is_redeemed_once => LoginRace::Ticket, 1;
+            one_registration_is_confirmed_once => LoginRace::Confirmation, 1;
+            one_browser_token_is_replaced_once => LoginRace::BrowserToken, 1;
+            parallel_step_up_codes_never_exceed_the_budget => LoginRace::WrongStepUpCodes, LIMIT;
+            one_app_code_steps_up_once => LoginRace::StepUp, 1;
         }
     };
 }
@@ -104,276 +111,204 @@ pub(crate) enum LoginRace {
 }
 
 impl Race for LoginRace {
-    async fn run<S: Store + 'static>(self, host: &Host<S>) -> usize {
+    async fn run<S: Store + Clone + 'static>(self, host: &Host<S>) -> usize {
         match self {
             Self::WrongAppCodes => host.wrong_app_codes().await,
             Self::LockNotices => host.lock_notices().await,
             Self::WrongEmailCodes => host.wrong_email_codes().await,
             Self::RightAppCode => host.right_app_code().await,
             Self::RightEmailCode => host.right_email_code().await,
-            Self::Ticket => host.ticket().await,
+            Self::Ticket => host.redeemed_ticket().await,
             Self::Confirmation => host.confirmation().await,
             Self::BrowserToken => host.browser_token().await,
             Self::WrongStepUpCodes => host.wrong_step_up_codes().await,
-            Self::StepUp => host.step_up().await,
+            Self::StepUp => host.right_step_up_code().await,
         }
     }
 }
 
-pub(crate) struct Host<S> {
-    pub(crate) clock: FixedClock,
-    pub(crate) mfa: Arc<Mfa<S, Outbox>>,
-    outbox: Outbox,
-    pub(crate) user: UserId,
+/// Sends all requests at the same time.
+pub(crate) async fn at_once<T: Send + 'static>(
+    requests: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = requests.into_iter().map(tokio::spawn).collect();
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        outcomes.push(task.await.unwrap());
+    }
+    outcomes
 }
 
-impl<S: Store + 'static> Host<S> {
-    pub(crate) fn new(store: S, user: &str) -> Self {
-        let (clock, outbox) = (FixedClock::at(1_900_000_000), Outbox::new());
-        let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-        let builder = Mfa::builder(store, outbox.clone(), keys, Issuer::new("ACME").unwrap());
-        let mfa = Arc::new(builder.clock(clock.clone()).build().unwrap());
-        Self { clock, mfa, outbox, user: UserId::new(user).unwrap() }
-    }
-
-    async fn begin(&self, policy: &Policy) -> Login {
-        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-        self.mfa.begin_login(PrimaryVerified::assertion(self.user.clone()), contact, policy).await.unwrap()
-    }
-
+impl<S: Store + Clone + 'static> Host<S> {
     /// The cookie of a login that owes something.
     pub(crate) async fn cookie(&self, policy: &Policy) -> String {
-        let cookie = match self.begin(policy).await {
-            Login::Challenge(challenge) => challenge.flow().to_cookie(),
-            Login::Enroll(enroll) => enroll.flow().to_cookie(),
-            other => panic!("{other:?}"),
-        };
-        cookie.expose_secret().to_owned()
+        self.begin(policy).await.flow().expect("a step is owed").to_cookie()
     }
 
-    /// Registers a device; gives its secret.
-    pub(crate) async fn register(&self) -> Secret {
-        let login = self.begin(&app()).await;
-        let Login::Enroll(enroll) = login else { panic!("{login:?}") };
-        let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
-        let code = Totp::default().generate(&secret, self.clock.time()).unwrap();
-        let login = self.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), &app()).await;
-        assert!(matches!(login.unwrap(), Login::Authenticated(_)));
-        self.clock.advance(Duration::from_secs(30));
-        secret
-    }
-
-    /// Sends `count` requests at the same time, in turn with each of `cookies`.
-    async fn all_at_once<F, T>(
+    /// Submits `action` `count` times at the same time, in turn to each of the logins.
+    pub(crate) async fn all_at_once(
         &self,
         count: usize,
         cookies: &[String],
-        request: fn(Arc<Mfa<S, Outbox>>, String, String) -> F,
-        text: &str,
-    ) -> Vec<T>
-    where
-        F: Future<Output = T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let tasks: Vec<_> = cookies
-            .iter()
-            .cycle()
-            .take(count)
-            .map(|cookie| tokio::spawn(request(Arc::clone(&self.mfa), cookie.clone(), text.to_owned())))
-            .collect();
-        let mut outcomes = Vec::with_capacity(count);
-        for task in tasks {
-            outcomes.push(task.await.unwrap());
-        }
-        outcomes
+        policy: &Policy,
+        action: impl Fn() -> Action,
+    ) -> Vec<Outcome<Login>> {
+        let requests = cookies.iter().cycle().take(count).map(|cookie| {
+            let (mfa, cookie, policy, action) = (Arc::clone(&self.mfa), cookie.clone(), policy.clone(), action());
+            async move {
+                let flow = FlowRef::<Login>::from_cookie(&cookie).unwrap();
+                mfa.submit(&flow, &policy, action).await.unwrap()
+            }
+        });
+        at_once(requests).await
+    }
+
+    /// As [`Host::all_at_once`], in flows of one session.
+    pub(crate) async fn all_at_once_in<F: Flow<By = Session>>(
+        &self,
+        count: usize,
+        cookies: &[String],
+        session: Session,
+        action: impl Fn() -> Action,
+    ) -> Vec<Outcome<F>> {
+        let session = Arc::new(session);
+        let requests = cookies.iter().cycle().take(count).map(|cookie| {
+            let (mfa, cookie, session, action) =
+                (Arc::clone(&self.mfa), cookie.clone(), Arc::clone(&session), action());
+            async move {
+                let flow = FlowRef::<F>::from_cookie(&cookie).unwrap();
+                mfa.submit(&flow, &*session, action).await.unwrap()
+            }
+        });
+        at_once(requests).await
     }
 
     /// Returns a code that no step around now has. The code of a distant step is right by chance in 3 of a million
     /// rounds, and there are thousands of rounds.
     pub(crate) fn wrong_code(&self, secret: &Secret) -> String {
         let now = self.clock.time().as_secs();
-        let right = [now - 60, now - 30, now, now + 30, now + 60].map(|at| {
-            let code = Totp::default().generate(secret, Timestamp::from_secs(at)).unwrap();
-            code.expose_secret().expose_secret().to_owned()
-        });
+        let right =
+            [now - 60, now - 30, now, now + 30, now + 60].map(|at| host::code_at(secret, Timestamp::from_secs(at)));
         (0..6).map(|code| format!("{code:06}")).find(|code| !right.contains(code)).unwrap()
+    }
+
+    /// How many codes were compared and found wrong since this was asked last.
+    pub(crate) fn judged(&self) -> usize {
+        let wrong = |kind: &EventKind| matches!(kind, EventKind::CodeRefused { fault: CodeFault::Wrong, .. });
+        self.events().iter().filter(|kind| wrong(kind)).count()
     }
 
     async fn wrong_app_codes(&self) -> usize {
         let secret = self.register().await;
-        let cookie = self.cookie(&app()).await;
-        let outcomes = self.all_at_once(WRONG, &[cookie], app_code, &self.wrong_code(&secret)).await;
-        judged(&outcomes)
+        let (cookie, wrong) = (self.cookie(&app()).await, self.wrong_code(&secret));
+        self.all_at_once(WRONG, &[cookie], &app(), || app_code(&wrong)).await;
+        self.judged()
     }
 
     async fn lock_notices(&self) -> usize {
         self.wrong_app_codes().await;
-        self.outbox.sent().iter().filter(|mail| matches!(mail.notice, Some(Notice::Locked { .. }))).count()
+        let is_lock = |mail: &factorgate::testing::Sent| matches!(mail.notice, Some(Notice::Locked { .. }));
+        self.outbox.sent().iter().filter(|mail| is_lock(mail)).count()
     }
 
     async fn wrong_email_codes(&self) -> usize {
         let cookie = self.cookie(&email()).await;
-        let right = self.outbox.last_code().unwrap();
-        let wrong = if right == "00000000" { "00000001" } else { "00000000" };
-        judged(&self.all_at_once(WRONG, &[cookie], email_code, wrong).await)
+        let wrong = host::not(&self.mailed());
+        self.all_at_once(WRONG, &[cookie], &email(), || email_code(&wrong)).await;
+        self.judged()
     }
 
     async fn right_app_code(&self) -> usize {
         let secret = self.register().await;
         let cookies = [self.cookie(&app()).await, self.cookie(&app()).await];
-        let right = Totp::default().generate(&secret, self.clock.time()).unwrap();
-        let outcomes = self.all_at_once(RIGHT, &cookies, app_code, right.expose_secret().expose_secret()).await;
-        let_in(&outcomes)
+        let right = self.code(&secret);
+        let_in(&self.all_at_once(RIGHT, &cookies, &app(), || app_code(&right)).await)
     }
 
     async fn right_email_code(&self) -> usize {
-        let cookie = self.cookie(&email()).await;
-        let_in(&self.all_at_once(RIGHT, &[cookie], email_code, &self.outbox.last_code().unwrap()).await)
+        let (cookie, right) = (self.cookie(&email()).await, self.mailed());
+        let_in(&self.all_at_once(RIGHT, &[cookie], &email(), || email_code(&right)).await)
     }
 
-    async fn ticket(&self) -> usize {
-        let issued = self.mfa.issue_ticket(&self.user, &admin()).await.unwrap();
+    async fn redeemed_ticket(&self) -> usize {
+        let ticket = self.mfa.admin(&admin()).issue_ticket(&self.user).await.unwrap().expose_secret();
         let cookies = [self.cookie(&with_ticket()).await, self.cookie(&with_ticket()).await];
-        let text = issued.ticket.expose_secret();
-        let outcomes = self.all_at_once(RIGHT, &cookies, ticket, text.expose_secret()).await;
-        outcomes.iter().flat_map(events).filter(|event| matches!(event.kind, EventKind::CodeAccepted { .. })).count()
+        let redeem = || Action::Ticket { code: ticket.expose_secret().into() };
+        self.all_at_once(RIGHT, &cookies, &with_ticket(), redeem).await;
+        self.events().iter().filter(|kind| matches!(kind, EventKind::CodeAccepted { .. })).count()
     }
 
     async fn confirmation(&self) -> usize {
-        let login = self.begin(&app()).await;
-        let Login::Enroll(enroll) = login else { panic!("{login:?}") };
-        let secret = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
-        let code = Totp::default().generate(&secret, self.clock.time()).unwrap();
-        let cookie = enroll.flow().to_cookie().expose_secret().to_owned();
-        let_in(&self.all_at_once(RIGHT, &[cookie], confirmation, code.expose_secret().expose_secret()).await)
+        let enroll = self.enroll(&app()).await;
+        let (cookie, code) = (enroll.challenge().flow().to_cookie(), self.code(&secret_of(&enroll)));
+        let_in(&self.all_at_once(RIGHT, &[cookie], &app(), || confirm(&code)).await)
     }
 
     async fn browser_token(&self) -> usize {
         let secret = self.register().await;
-        let passed = self.log_in(&secret).await;
+        let claims = self.log_in(&secret, &app()).await;
+        let session = self.session_of(&claims, &app()).await;
         let name = BrowserName::new("Firefox").unwrap();
-        let trust = self.mfa.trust_browser(&passed, &name, &app()).await.unwrap();
-        let Trust::Trusted { token, .. } = trust else { panic!("{trust:?}") };
-        let cookie = token.to_cookie().expose_secret().to_owned();
-        let outcomes = self.all_at_once(RIGHT, &[cookie], trusted_login, self.user.as_str()).await;
+        let cookie = self.mfa.profile(&session).trust_browser(&name).await.unwrap().unwrap().to_cookie();
+        let requests = (0..RIGHT).map(|_| {
+            let (mfa, user, cookie) = (Arc::clone(&self.mfa), self.user.clone(), cookie.clone());
+            async move {
+                let row = UserRow::new(user, "password 1", contact());
+                mfa.begin_login(PrimaryVerified::assertion(row).from_browser(Some(&cookie)), &app()).await.unwrap()
+            }
+        });
+        let outcomes = at_once(requests).await;
         assert_eq!(let_in(&outcomes), RIGHT, "two tabs at once do not lose the trust");
-        let is_next =
-            |login: &&Login| matches!(login, Login::Authenticated(passed) if passed.browser_token().is_some());
+        let is_next = |login: &&Outcome<Login>| matches!(login, Outcome::Done(passed) if passed.browser().is_some());
         outcomes.iter().filter(is_next).count()
     }
 
-    async fn wrong_step_up_codes(&self) -> usize {
-        let (secret, cookies) = self.step_ups().await;
-        let outcomes = self.all_at_once(WRONG, &cookies, step_up_code, &self.wrong_code(&secret)).await;
-        wrong_in(outcomes.iter().flat_map(|outcome| match outcome {
-            StepUp::Challenge(asked) => asked.events(),
-            StepUp::Denied(denied) => &denied.events,
-            StepUp::Fresh(elevated) => elevated.events(),
-        }))
-    }
-
-    async fn step_up(&self) -> usize {
-        let (secret, cookies) = self.step_ups().await;
-        let right = Totp::default().generate(&secret, self.clock.time()).unwrap();
-        let outcomes = self.all_at_once(RIGHT, &cookies, step_up_code, right.expose_secret().expose_secret()).await;
-        outcomes.iter().filter(|outcome| matches!(outcome, StepUp::Fresh(_))).count()
-    }
-
-    /// Logs in by a code of the device.
-    async fn log_in(&self, secret: &Secret) -> Authenticated {
-        let flow = LoginRef::from_cookie(&self.cookie(&app()).await).unwrap();
-        let code = Totp::default().generate(secret, self.clock.time()).unwrap();
-        let login = self.mfa.verify_app_code(&flow, &code, &app()).await.unwrap();
-        self.clock.advance(Duration::from_secs(30));
-        match login {
-            Login::Authenticated(passed) => passed,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The cookies of two step-ups of one session.
-    async fn step_ups(&self) -> (Secret, [String; 2]) {
+    /// A session, and the cookies of two step-ups of it.
+    async fn step_ups(&self) -> (Secret, Session, [String; 2]) {
         let secret = self.register().await;
-        let claims = self.log_in(&secret).await.session().rotated();
-        (secret, [self.step_up_cookie(&claims).await, self.step_up_cookie(&claims).await])
+        let claims = self.log_in(&secret, &app()).await;
+        let session = self.session_of(&claims, &app()).await;
+        let cookies = [self.step_up_asked(&session).await, self.step_up_asked(&session).await];
+        let cookies = cookies.map(|asked| asked.flow().to_cookie());
+        (secret, session, cookies)
     }
 
-    async fn step_up_cookie(&self, claims: &SessionClaims) -> String {
-        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-        let begun = self.mfa.begin_step_up(claims, contact, &app(), Duration::ZERO).await.unwrap();
-        let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
-        asked.flow().to_cookie().expose_secret().to_owned()
+    async fn wrong_step_up_codes(&self) -> usize {
+        let (secret, session, cookies) = self.step_ups().await;
+        let wrong = self.wrong_code(&secret);
+        self.all_at_once_in::<StepUp>(WRONG, &cookies, session, || app_code(&wrong)).await;
+        self.judged()
     }
-}
 
-pub(crate) fn admin() -> Administrator {
-    Administrator::assertion(UserId::new("root").unwrap())
+    async fn right_step_up_code(&self) -> usize {
+        let (secret, session, cookies) = self.step_ups().await;
+        let right = self.code(&secret);
+        let outcomes = self.all_at_once_in::<StepUp>(RIGHT, &cookies, session, || app_code(&right)).await;
+        let elevated: Vec<_> = outcomes.into_iter().filter(is_in).map(done).collect();
+        elevated.len()
+    }
 }
 
 pub(crate) fn app() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::AfterPassword).unwrap().with_trusted_browsers()
+    host::app().with_trusted_browsers()
 }
 
-fn email() -> Policy {
-    Policy::any_of([Channel::Email], FirstRegistration::AfterPassword).unwrap()
+pub(crate) fn app_code(code: &str) -> Action {
+    Action::AppCode { code: code.into(), device: None }
 }
 
-fn with_ticket() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap()
+fn email_code(code: &str) -> Action {
+    Action::EmailCode { code: code.into() }
 }
 
-async fn app_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
-    let flow = LoginRef::from_cookie(&cookie).unwrap();
-    mfa.verify_app_code(&flow, &Code::parse(&text).unwrap(), &app()).await.unwrap()
+pub(crate) fn recovery_code(code: &str) -> Action {
+    Action::RecoveryCode { code: code.into() }
 }
 
-async fn email_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
-    let flow = LoginRef::from_cookie(&cookie).unwrap();
-    mfa.verify_email_code(&flow, &Code::parse(&text).unwrap(), &email()).await.unwrap()
+pub(crate) fn confirm(code: &str) -> Action {
+    Action::ConfirmApp { code: code.into(), name: None }
 }
 
-async fn ticket<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
-    let flow = LoginRef::from_cookie(&cookie).unwrap();
-    mfa.redeem_ticket(&flow, &Ticket::parse(&text).unwrap(), &with_ticket()).await.unwrap()
-}
-
-async fn confirmation<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> Login {
-    let flow = LoginRef::from_cookie(&cookie).unwrap();
-    let code = Code::parse(&text).unwrap();
-    mfa.confirm_app_enrollment(&flow, &code, &DeviceName::default(), &app()).await.unwrap()
-}
-
-async fn trusted_login<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, user: String) -> Login {
-    let primary = PrimaryVerified::assertion(UserId::new(&user).unwrap());
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let token = BrowserToken::from_cookie(&cookie).unwrap();
-    mfa.begin_login_from(primary, contact, &app(), Some(&token)).await.unwrap()
-}
-
-async fn step_up_code<S: Store>(mfa: Arc<Mfa<S, Outbox>>, cookie: String, text: String) -> StepUp {
-    let flow = StepUpRef::from_cookie(&cookie).unwrap();
-    mfa.verify_app_code(&flow, &Code::parse(&text).unwrap(), &app()).await.unwrap()
-}
-
-pub(crate) fn let_in(outcomes: &[Login]) -> usize {
-    outcomes.iter().filter(|login| matches!(login, Login::Authenticated(_))).count()
-}
-
-/// How many codes were compared and found wrong.
-pub(crate) fn judged(outcomes: &[Login]) -> usize {
-    wrong_in(outcomes.iter().flat_map(events))
-}
-
-fn wrong_in<'a>(events: impl Iterator<Item = &'a Event>) -> usize {
-    let is_judged = |event: &&Event| matches!(event.kind, EventKind::CodeRefused { fault: CodeFault::Wrong, .. });
-    events.filter(is_judged).count()
-}
-
-fn events(login: &Login) -> &[Event] {
-    match login {
-        Login::Authenticated(passed) => passed.events(),
-        Login::Challenge(challenge) => challenge.events(),
-        Login::Denied(denied) => &denied.events,
-        Login::Enroll(enroll) => enroll.challenge().events(),
-    }
+pub(crate) fn let_in<F: Flow>(outcomes: &[Outcome<F>]) -> usize {
+    outcomes.iter().filter(|outcome| is_in(outcome)).count()
 }
