@@ -1,11 +1,10 @@
 //! Key URIs: what is written is read back; what is broken is refused.
 
-use factorgate::otp::{Algorithm, Digits, Hotp, Totp};
+use factorgate::otp::{Algorithm, Digits, Hotp, InvalidSecret, Secret, Totp};
 use factorgate::otpauth::{
     AccountName, CompatibilityWarning, InvalidKeyUri, InvalidName, Issuer, KeyParameters, KeyUri, ParsedKeyUri,
     Tolerated,
 };
-use factorgate::{InvalidSecret, Secret};
 use proptest::prelude::*;
 
 const KEY: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";

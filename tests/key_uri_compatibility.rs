@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use factorgate::Secret;
-use factorgate::otp::{Algorithm, Digits, Hotp, Totp};
+use factorgate::otp::{Algorithm, Digits, Hotp, Secret, Totp};
 use factorgate::otpauth::CompatibilityWarning::*;
 use factorgate::otpauth::{AccountName, CompatibilityLevel, CompatibilityWarning, Issuer, KeyUri};
 

@@ -2,8 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use factorgate::InvalidSecret;
-use factorgate::otp::{Algorithm, Digits, Hotp, Totp};
+use factorgate::otp::{Algorithm, Digits, Hotp, InvalidSecret, Totp};
 use factorgate::otpauth::{
     InvalidMigration, InvalidMigrationEntry, InvalidName, Issuer, KeyParameters, Migration, ParsedKeyUri, Tolerated,
 };

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use factorgate::otp::{Algorithm, Digits, Hotp, Totp};
-use factorgate::{Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Digits, Hotp, Secret, Totp};
 use proptest::prelude::*;
 
 /// How many codes in a row are compared.

@@ -1,7 +1,7 @@
 //! One-time passwords against a plain model of them, on inputs that nobody chose.
 
-use factorgate::otp::{Algorithm, Digits, Hotp, TimeStep, Totp, Verdict, Window};
-use factorgate::{Code, Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Code, Digits, Hotp, Secret, TimeStep, Totp, Verdict, Window};
 use proptest::prelude::*;
 
 fn config() -> ProptestConfig {

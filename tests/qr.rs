@@ -2,9 +2,8 @@
 
 use std::process::Command;
 
-use factorgate::otp::Totp;
-use factorgate::otpauth::{AccountName, Issuer, KeyUri};
-use factorgate::{QrCode, Secret};
+use factorgate::otp::{Secret, Totp};
+use factorgate::otpauth::{AccountName, Issuer, KeyUri, QrCode};
 
 /// A grayscale picture, square, a byte for each pixel.
 struct Picture {

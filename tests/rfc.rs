@@ -1,8 +1,8 @@
 //! The test values of RFC 4226 and RFC 6238, as their appendices list them, and values on which two other
 //! implementations agree.
 
-use factorgate::otp::{Algorithm, Digits, Hotp, TimeStep, Totp, Window};
-use factorgate::{Code, Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Code, Digits, Hotp, Secret, TimeStep, Totp, Window};
 
 const SHA1_SECRET: &[u8] = b"12345678901234567890";
 const SHA256_SECRET: &[u8] = b"12345678901234567890123456789012";
