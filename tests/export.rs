@@ -2,16 +2,19 @@
 
 use std::sync::{Arc, Mutex};
 
-use factorgate::moving::{Import, ImportedDevice};
-use factorgate::otp::{TimeStep, Totp};
+use factorgate::admin::Administrator;
+use factorgate::audit::{Event, EventKind};
+use factorgate::device::DeviceName;
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::migrate::{Import, ImportedDevice};
+use factorgate::otp::{Secret, TimeStep, Totp};
 use factorgate::otpauth::{AccountName, Issuer};
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
-use factorgate::{
-    Administrator, DeviceName, Event, EventKind, Imported, Mfa, OsRandom, Secret, ServerKey, ServerKeys, UserId,
-};
+use factorgate::{Mfa, UserId};
 
 #[tokio::test]
-async fn secrets_are_written_out_and_the_administrator_is_on_record() {
+async fn export_returns_the_secrets_and_records_the_administrator() {
     let (store, log): (_, Arc<Mutex<Vec<Event>>>) = (MemoryStore::new(), Arc::default());
     let seen = Arc::clone(&log);
     let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
@@ -20,25 +23,25 @@ async fn secrets_are_written_out_and_the_administrator_is_on_record() {
         .observer(move |event: &Event| seen.lock().unwrap().push(event.clone()))
         .build()
         .unwrap();
-    let (alice, admin) = (UserId::new("alice").unwrap(), Administrator::assertion(UserId::new("root").unwrap()));
+    let (alice, root) = (by_name("alice"), Administrator::assertion(by_name("root")));
+    let admin = mfa.admin(&root);
     let device = ImportedDevice::new(Secret::from_bytes(b"12345678901234567890").unwrap(), Totp::default())
         .named(DeviceName::new("Pixel").unwrap())
         .last_step(TimeStep::new(63_333_300));
-    let imported = mfa.import(&alice, &Import::new(device), &admin).await.unwrap();
-    assert!(matches!(imported, Imported::Made { .. }));
+    admin.import(&alice, &Import::new(device)).await.unwrap().unwrap();
     let (record, swaps) = (store.record(&alice), store.swaps());
 
-    let export = mfa.export(&alice, &admin).await.unwrap();
+    let export = admin.export(&alice).await.unwrap();
     let [device] = &export.devices[..] else { panic!() };
     let uri = device.key_uri(&Issuer::new("ACME").unwrap(), &AccountName::new("alice").unwrap()).unwrap();
     assert_eq!(uri.expose_secret(), "otpauth://totp/ACME:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME");
     assert_eq!((device.name.as_str(), device.last_step, device.disabled), ("Pixel", TimeStep::new(63_333_300), false));
-    let by = UserId::new("root").unwrap();
-    assert_eq!(export.events.last().unwrap().kind, EventKind::FactorsExported { by });
-    assert_eq!(log.lock().unwrap().last(), export.events.last());
+    let exported = log.lock().unwrap().last().unwrap().clone();
+    assert_eq!((exported.user, exported.seq), (alice.clone(), None));
+    assert_eq!(exported.kind, EventKind::FactorsExported { by: by_name("root") });
     assert_eq!((store.record(&alice), store.swaps()), (record, swaps), "nothing is written");
-    assert!(!format!("{export:?}").contains("GEZD"), "a log line does not give it away");
-    assert!(mfa.export(&by_name("nobody"), &admin).await.unwrap().devices.is_empty());
+    assert!(!format!("{export:?}").contains("GEZD"), "Debug hides the secret");
+    assert!(admin.export(&by_name("nobody")).await.unwrap().devices.is_empty());
 }
 
 fn by_name(name: &str) -> UserId {

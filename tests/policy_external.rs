@@ -1,5 +1,7 @@
 //! Factors that the host checks: what counts as evidence of one, and that an engine that records none lets nobody in.
 
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
 use factorgate::otpauth::Issuer;
 use factorgate::policy::AuthenticationMethod::{
     self, Face, Fingerprint, HardwareKey, Iris, OneTimePassword, Pin, ProofOfPossession, Retina, SmartCard, Sms,
@@ -10,10 +12,7 @@ use factorgate::policy::{
     Policy, Step, Strength,
 };
 use factorgate::testing::{MemoryStore, Outbox};
-use factorgate::{
-    Contact, DeniedReason, EmailAddress, Login, Mfa, OsRandom, PrimaryVerified, ServerKey, ServerKeys, Timestamp,
-    UserId,
-};
+use factorgate::{Contact, EmailAddress, Mfa, Outcome, PrimaryVerified, Refusal, Timestamp, UserId, UserRow};
 
 const EVERY: [(AuthenticationMethod, &str); 14] = [
     (Face, "face"),
@@ -86,23 +85,24 @@ fn names_are_bounded() {
 }
 
 #[tokio::test]
-async fn the_engine_lets_nobody_in_for_a_factor_of_which_it_has_no_evidence() {
+async fn factor_without_evidence_opens_no_login() {
     let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
     let mfa = Mfa::builder(MemoryStore::new(), Outbox::new(), keys, Issuer::new("ACME").unwrap()).build().unwrap();
     let passkey = Channel::External(ExternalFactor::phishing_resistant("passkey").unwrap());
     let contact = || Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let alice = || PrimaryVerified::assertion(UserId::new("alice").unwrap());
+    let alice = || PrimaryVerified::assertion(UserRow::new(UserId::new("alice").unwrap(), "1", contact()));
     for channels in [vec![passkey], vec![passkey, Channel::Email]] {
         let policy = Policy::all_of(channels, FirstRegistration::AfterPassword).unwrap();
-        let login = mfa.begin_login(alice(), contact(), &policy).await.unwrap();
-        let Login::Denied(denied) = login else { panic!("{login:?}") };
-        assert!(matches!(denied.reason, DeniedReason::Policy(denial) if denial.reason == DenyReason::NoExternalFactor));
+        let login = mfa.begin_login(alice(), &policy).await.unwrap();
+        let Outcome::Denied(denied) = login else { panic!("{login:?}") };
+        let Refusal::Policy(denial) = denied.refusal() else { panic!("{denied:?}") };
+        assert_eq!(denial.reason, DenyReason::NoExternalFactor);
     }
-    // Beside it, other channels work as ever, and the flow remembers such a policy.
+    // Other channels beside it still work, and the flow remembers such a policy.
     let policy = Policy::any_of([passkey, Channel::Email], FirstRegistration::AfterPassword).unwrap();
-    let login = mfa.begin_login(alice(), contact(), &policy).await.unwrap();
-    let Login::Challenge(asked) = login else { panic!("{login:?}") };
+    let login = mfa.begin_login(alice(), &policy).await.unwrap();
+    let Outcome::Challenge(asked) = login else { panic!("{login:?}") };
     assert_eq!(asked.next(), [Step::EmailCode]);
-    let Login::Challenge(asked) = mfa.resume(asked.flow(), &policy).await.unwrap() else { panic!() };
+    let Outcome::Challenge(asked) = mfa.resume(asked.flow(), &policy).await.unwrap() else { panic!() };
     assert_eq!(asked.next(), [Step::EmailCode]);
 }

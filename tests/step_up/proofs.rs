@@ -1,183 +1,191 @@
-//! What is asked for anew, and what is taken.
+//! What a step-up asks for, and what it accepts.
 
 use super::*;
 
 #[tokio::test]
-async fn d14_the_strongest_factor_is_asked_for_and_nothing_weaker() {
-    // Nobody is registered: the address on record.
+async fn step_up_without_a_factor_asks_for_an_email_code() {
     let host = Host::new();
-    let session = host.by_password().await;
+    host.by_password().await;
     host.events();
-    let StepUp::Challenge(asked) = host.step_up(&session, MINUTE).await else { panic!() };
+    let session = host.session().await;
+    let asked = asked(host.step_up(&session, MINUTE).await);
     assert_eq!(asked.next(), [Step::EmailCode]);
     assert_eq!(host.events(), [EventKind::StepUpBegun, EventKind::CodeIssued]);
-    let elevated = fresh(host.mfa.verify_email_code(asked.flow(), &host.mailed(), &off()).await.unwrap());
-    assert_eq!((elevated.user(), elevated.assurance()), (&alice(), Assurance::EmailCode));
+    let elevated = done(host.email_code(asked.flow(), &session, &host.mailed()).await);
+    assert_eq!((elevated.user(), elevated.evidence().assurance()), (&alice(), Assurance::EmailCode));
     assert_eq!(host.events().last(), Some(&EventKind::StepUpCompleted));
-
-    // A device is held: its code, also where the policy lets a mail stand in for it at login.
-    let (secret, session) = host.registering().await;
-    let lax = Policy::any_of([App, Email], AfterPassword).unwrap().with_email_fallback().unwrap();
-    let begun = host.mfa.begin_step_up(&session, contact(), &lax, Duration::ZERO).await.unwrap();
-    let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
-    assert_eq!(asked.next(), [Step::AppCode]);
-    let refused = host.mfa.send_email_code(asked.flow(), &lax).await.unwrap();
-    assert!(matches!(refused, StepUp::Challenge(again) if again.refusal() == Some(Refusal::NotOpen)));
-    let refused = host.mfa.begin_app_enrollment(asked.flow(), &lax).await.unwrap();
-    assert!(matches!(refused, StepUp::Challenge(again) if again.refusal() == Some(Refusal::NotOpen)));
-    let elevated = fresh(host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &lax).await.unwrap());
-    assert_eq!(elevated.assurance(), Assurance::TwoFactor);
 }
 
 #[tokio::test]
-async fn j05_who_has_nothing_to_prove_is_denied_not_asked_for_ever() {
+async fn step_up_accepts_nothing_weaker_than_the_device() {
     let host = Host::new();
-    let session = host.by_password().await;
-    let tainted = EmailStanding { tainted: true, verified: true };
-    let address = EmailAddress::new("alice@example.com").unwrap();
-    let contact = Contact::email(address, tainted);
-    let denied = host.mfa.begin_step_up(&session, contact, &off(), MINUTE).await.unwrap();
-    let StepUp::Denied(denied) = denied else { panic!("{denied:?}") };
-    assert!(matches!(denied.reason, DeniedReason::Policy(denial) if denial.reason == DenyReason::NoUsableEmail));
+    let secret = host.register().await;
+    // Not even if an e-mail code can replace the app code at a login.
+    let lax = Policy::any_of([App, Email], AfterPassword).unwrap().with_email_fallback().unwrap();
+    let session = host.session_under(&lax).await;
+    let asked = host.step_up_asked(&session).await;
+    assert_eq!(asked.next(), [Step::AppCode]);
+    assert_eq!(refusal(&host.send_email(asked.flow(), &session).await), Some(Refusal::NotOpen));
+    assert_eq!(refusal(&host.register_app(asked.flow(), &session).await), Some(Refusal::NotOpen));
+    let elevated = done(host.app_code(asked.flow(), &session, &host.code(&secret)).await);
+    assert_eq!(elevated.evidence().assurance(), Assurance::TwoFactor);
+}
 
-    // Every device is disabled: no mail stands in for it.
-    let (secret, session) = host.registering().await;
+#[tokio::test]
+async fn user_without_a_usable_address_or_factor_is_denied() {
+    let host = Host::new();
+    host.by_password().await;
+    let tainted = EmailStanding { tainted: true, verified: true };
+    host.set_contact(Contact::email(EmailAddress::new("alice@example.com").unwrap(), tainted));
+    let Some(Refusal::Policy(denial)) = denied(&host.step_up_last(MINUTE).await) else { panic!() };
+    assert_eq!(denial.reason, DenyReason::NoUsableEmail);
+}
+
+#[tokio::test]
+async fn disabled_device_denies_the_step_up() {
+    let host = Host::new();
+    let secret = host.register().await;
     for _ in 0..100 {
         host.wait(3600);
-        if let StepUp::Challenge(asked) = host.step_up(&session, Duration::ZERO).await {
-            let _ = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &off()).await.unwrap();
+        let session = host.session().await;
+        if let Outcome::Challenge(asked) = host.step_up(&session, Duration::ZERO).await {
+            let _ = host.app_code(asked.flow(), &session, &wrong(&secret)).await;
         }
     }
     host.wait(3600);
+    assert!(host.status().await.devices[0].disabled);
     for freshness in [Duration::ZERO, Duration::MAX] {
-        let denied = host.step_up(&session, freshness).await;
-        assert!(matches!(denied, StepUp::Denied(denied) if denied.reason == DeniedReason::DevicesDisabled));
+        assert_eq!(denied(&host.step_up_last(freshness).await), Some(Refusal::DeviceDisabled));
     }
 }
 
 #[tokio::test]
-async fn d14_j06_a_proof_is_fresh_up_to_the_second_and_no_longer() {
+async fn proof_is_fresh_to_the_second() {
     let host = Host::new();
-    let (secret, _) = host.registering().await;
-    let session = host.by_app(&secret).await;
-    assert_eq!(host.clock.time().saturating_since(session.auth_time()).as_secs(), 30);
+    let secret = host.register().await;
+    let claims = host.log_in(&secret, &app()).await;
+    assert_eq!(host.clock.time().saturating_since(claims.auth_time()).as_secs(), 30);
     let record = host.store.record(&alice());
-    let elevated = fresh(host.step_up(&session, Duration::from_secs(30)).await);
-    assert_eq!(elevated.evidence().app_code, session.evidence().app_code);
+    let elevated = done(host.step_up_last(Duration::from_secs(30)).await);
+    assert_eq!(elevated.evidence().app_code, claims.evidence().app_code);
     assert_eq!(host.store.record(&alice()), record, "nothing was written");
     host.wait(1);
-    assert!(is_challenge(&host.step_up(&session, Duration::from_secs(30)).await, Step::AppCode));
-    assert!(is_challenge(&host.step_up(&session, Duration::ZERO).await, Step::AppCode));
+    assert!(asks_for(&host.step_up_last(Duration::from_secs(30)).await, Step::AppCode));
+    assert!(asks_for(&host.step_up_last(Duration::ZERO).await, Step::AppCode));
 
-    // A proof by mail, while no device is held.
+    // An e-mail code of a user without a device.
     let host = Host::new();
-    let session = host.by_mail().await;
+    host.by_mail().await;
     host.wait(60);
-    assert!(matches!(host.step_up(&session, MINUTE).await, StepUp::Fresh(_)));
+    assert!(matches!(host.step_up_last(MINUTE).await, Outcome::Done(_)));
     host.wait(1);
-    assert!(is_challenge(&host.step_up(&session, MINUTE).await, Step::EmailCode));
+    assert!(asks_for(&host.step_up_last(MINUTE).await, Step::EmailCode));
 }
 
 #[tokio::test]
-async fn d14_claims_are_held_against_the_record() {
+async fn claims_are_compared_with_the_record() {
     let host = Host::new();
-    let (secret, _) = host.registering().await;
-    let session = host.by_app(&secret).await;
-    let (device, at) = session.evidence().app_code.unwrap();
-    let claimed = |evidence: String| {
-        SessionClaims::from_text(&format!("fgs1;epoch=1;at={}{evidence};user=alice", at.as_secs())).unwrap()
-    };
-    assert!(matches!(host.step_up(&session, MINUTE).await, StepUp::Fresh(_)), "the control");
-    for evidence in [
-        String::new(),
-        // A code of the device that was entered later than the last one that was.
+    let secret = host.register().await;
+    let claims = host.log_in(&secret, &app()).await;
+    let (device, at) = claims.evidence().app_code.unwrap();
+    let proof = format!(";app={device}@{}", at.as_secs());
+    assert!(matches!(host.step_up_last(MINUTE).await, Outcome::Done(_)), "the control");
+    for claimed in [
+        // A code of the device that is later than the last one.
         format!(";app={device}@{}", at.as_secs() + 1),
-        // One that is entered in the future, one of a device that nobody holds, a mail.
+        // A code of the future, and one of a device that the user does not have.
         format!(";app={device}@{}", u64::MAX),
         format!(";app=99@{}", at.as_secs()),
-        format!(";email={}", at.as_secs()),
     ] {
-        assert!(is_challenge(&host.step_up(&claimed(evidence.clone()), MINUTE).await, Step::AppCode), "{evidence}");
+        let session = host.session_of(&edited(&claims, &proof, &claimed), &off()).await;
+        assert!(asks_for(&host.step_up(&session, MINUTE).await, Step::AppCode), "{claimed}");
     }
+    let nothing = host.check(&edited(&claims, &proof, ""), &off()).await;
+    assert_eq!(nothing.session().err(), Some(Refusal::StepsOwed));
 }
 
 #[tokio::test]
-async fn b09_guesses_at_a_step_up_spend_the_one_budget_and_do_not_restore_it() {
+async fn guesses_at_a_step_up_spend_the_login_budget() {
     let host = Host::new();
-    let (secret, session) = host.registering().await;
-    let Login::Challenge(login) = host.begin(&app()).await else { panic!() };
+    let secret = host.register().await;
+    let login = host.challenge(&app()).await;
     for _ in 0..3 {
-        let _ = host.mfa.verify_app_code(login.flow(), &wrong(&secret), &app()).await.unwrap();
+        let _ = host.app_code(login.flow(), &app(), &wrong(&secret)).await;
     }
+    let session = host.session().await;
     let asked = host.step_up_asked(&session).await;
     assert_eq!(asked.attempts_left(), 2);
-    let again = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &off()).await.unwrap();
-    assert!(matches!(again, StepUp::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
-    let _ = host.elevated(&session, &secret).await;
+    let again = host.app_code(asked.flow(), &session, &wrong(&secret)).await;
+    assert_eq!(refusal(&again), Some(Refusal::WrongCode));
+    let _ = host.elevated(&secret).await;
     let asked = host.step_up_asked(&session).await;
     assert_eq!(asked.attempts_left(), 1, "only a login restores the budget");
-    let locked = host.mfa.verify_app_code(asked.flow(), &wrong(&secret), &off()).await.unwrap();
-    assert!(matches!(locked, StepUp::Denied(denied) if matches!(denied.reason, DeniedReason::Locked { .. })));
-    assert!(matches!(host.begin(&app()).await, Login::Denied(_)));
+    assert!(is_locked(&host.app_code(asked.flow(), &session, &wrong(&secret)).await));
+    assert!(is_locked(&host.begin(&app()).await));
 }
 
 #[tokio::test]
-async fn c07_c11_a_step_up_is_no_login_and_a_login_is_no_step_up() {
+async fn step_up_is_no_login_and_a_login_no_step_up() {
     let host = Host::new();
-    let session = host.by_password().await;
-    let StepUp::Challenge(asked) = host.step_up(&session, MINUTE).await else { panic!() };
+    host.by_password().await;
+    let session = host.session().await;
+    let asked = asked(host.step_up(&session, MINUTE).await);
     let for_step_up = host.mailed();
     host.wait(30);
-    let Login::Challenge(login) = host.begin(&email()).await else { panic!() };
+    let login = host.challenge(&email()).await;
     let for_login = host.mailed();
 
-    let cookie = asked.flow().to_cookie();
-    let other = LoginRef::from_cookie(cookie.expose_secret()).unwrap();
-    let ended = host.mfa.verify_email_code(&other, &for_step_up, &email()).await.unwrap();
-    assert!(matches!(ended, Login::Denied(denied) if denied.reason == DeniedReason::FlowEnded));
-    let refused = host.mfa.verify_email_code(login.flow(), &for_step_up, &email()).await.unwrap();
-    assert!(matches!(refused, Login::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
-    let refused = host.mfa.verify_email_code(asked.flow(), &for_login, &email()).await.unwrap();
-    assert!(matches!(refused, StepUp::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
-    assert!(matches!(
-        host.mfa.verify_email_code(asked.flow(), &for_step_up, &email()).await.unwrap(),
-        StepUp::Fresh(_)
-    ));
+    let other = FlowRef::<Login>::from_cookie(&asked.flow().to_cookie()).unwrap();
+    let ended = host.email_code(&other, &email(), &for_step_up).await;
+    assert_eq!(denied(&ended), Some(Refusal::FlowEnded));
+    let refused = host.email_code(login.flow(), &email(), &for_step_up).await;
+    assert_eq!(refusal(&refused), Some(Refusal::WrongCode));
+    let refused = host.email_code(asked.flow(), &session, &for_login).await;
+    assert_eq!(refusal(&refused), Some(Refusal::WrongCode));
+    let _ = done(host.email_code(asked.flow(), &session, &for_step_up).await);
 }
 
 #[tokio::test]
-async fn t15_a_code_that_logged_in_steps_nobody_up() {
+async fn code_of_the_login_is_used_at_the_step_up() {
     let host = Host::new();
-    let (secret, _) = host.registering().await;
-    let Login::Challenge(login) = host.begin(&app()).await else { panic!() };
-    let session = claims(&passed(host.mfa.verify_app_code(login.flow(), &host.code(&secret), &app()).await.unwrap()));
+    let secret = host.register().await;
+    let login = host.challenge(&app()).await;
+    host.open(done(host.app_code(login.flow(), &app(), &host.code(&secret)).await));
+    let session = host.session().await;
     let asked = host.step_up_asked(&session).await;
-    let refused = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap();
-    assert!(matches!(refused, StepUp::Challenge(again) if again.refusal() == Some(Refusal::WrongCode)));
+    let refused = host.app_code(asked.flow(), &session, &host.code(&secret)).await;
+    assert_eq!(refusal(&refused), Some(Refusal::WrongCode));
 }
 
 #[tokio::test]
-async fn an_unverified_address_is_verified_by_the_step_up() {
+async fn unverified_address_is_verified_by_the_step_up() {
     let host = Host::new();
-    let session = host.by_password().await;
-    let contact = Contact::unverified(EmailAddress::new("alice@example.com").unwrap());
-    let begun = host.mfa.begin_step_up(&session, contact, &Policy::off(AfterEmailCode), MINUTE).await.unwrap();
-    assert!(is_challenge(&begun, Step::VerifyEmail), "{begun:?}");
+    host.set_contact(Contact::unverified(EmailAddress::new("alice@example.com").unwrap()));
+    let session = host.session_under(&Policy::off(AfterEmailCode)).await;
+    let asked = asked(host.step_up(&session, MINUTE).await);
+    assert_eq!(asked.next(), [Step::VerifyEmail]);
+    let _ = done(host.email_code(asked.flow(), &session, &host.mailed()).await);
+    let address = EmailAddress::new("alice@example.com").unwrap();
+    assert!(host.has_seen(&EventKind::EmailVerified { address }));
 }
 
 #[tokio::test]
-async fn one_user_has_few_open_flows_of_all_kinds_together() {
+async fn open_flows_are_limited_per_purpose() {
     let host = Host::new();
-    let (secret, session) = host.registering().await;
+    let secret = host.register().await;
+    let session = host.session().await;
     let first = host.step_up_asked(&session).await;
-    for _ in 0..5 {
+    // The password alone begins logins; they end no step-up.
+    for _ in 0..7 {
         let _ = host.begin(&app()).await;
     }
-    assert_eq!(host.mfa.status(&alice()).await.unwrap().open_flows(), 5);
-    let ended = host.mfa.verify_app_code(first.flow(), &host.code(&secret), &off()).await.unwrap();
-    assert!(matches!(ended, StepUp::Denied(denied) if denied.reason == DeniedReason::FlowEnded));
+    assert_eq!(host.status().await.open_flows, 5 + 1);
+    assert!(matches!(host.mfa.resume(first.flow(), &session).await.unwrap(), Outcome::Challenge(_)));
+    let _ = host.step_up_asked(&session).await;
     let last = host.step_up_asked(&session).await;
-    assert!(matches!(host.mfa.resume(last.flow(), &off()).await.unwrap(), StepUp::Challenge(_)));
-    host.mfa.cancel(last.flow()).await.unwrap();
-    assert!(matches!(host.mfa.resume(last.flow(), &off()).await.unwrap(), StepUp::Denied(_)));
+    assert_eq!(host.status().await.open_flows, 5 + 2);
+    let ended = host.app_code(first.flow(), &session, &host.code(&secret)).await;
+    assert_eq!(denied(&ended), Some(Refusal::FlowEnded));
+    assert_eq!(denied(&host.cancel(last.flow(), &session).await), Some(Refusal::FlowEnded));
+    assert!(matches!(host.mfa.resume(last.flow(), &session).await.unwrap(), Outcome::Denied(_)));
 }
