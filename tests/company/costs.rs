@@ -1,11 +1,11 @@
-//! What it costs: one load, and one swap where something changes.
+//! What requests cost: one load, one swap if something changes, and another of each to clear a delivered notice.
 
 use factorgate::policy::{Exemption, GraceDays};
 
 use super::*;
 
 impl Host {
-    /// Loads and swaps that `request` takes.
+    /// Loads and swaps of `request`.
     async fn cost<T>(&self, request: impl Future<Output = T>) -> (T, (u64, u64)) {
         let before = (self.store.loads(), self.store.swaps());
         let value = request.await;
@@ -14,47 +14,53 @@ impl Host {
 }
 
 #[tokio::test]
-async fn the_first_login_in_grace_is_the_one_that_writes_though_it_owes_nothing() {
+async fn only_the_login_that_begins_the_grace_period_writes() {
     let host = Host::new();
     let policy = Policy::any_of([App], WithTicket).unwrap().with_grace(GraceDays::new(14).unwrap());
     for (cost, what) in [((1, 1), "the first"), ((1, 0), "the next one")] {
         let (login, paid) = host.cost(host.begin(&policy)).await;
-        assert!(passed(login).reminds_enrollment());
+        assert!(done(login).grace_until().is_some());
         assert_eq!(paid, cost, "{what}");
     }
 }
 
 #[tokio::test]
-async fn an_exemption_is_one_swap_and_so_is_its_end() {
+async fn exemption_costs_one_swap_and_so_does_its_withdrawal() {
     let host = Host::new();
     let exemption = Exemption::new("O. Petrova", "waits for a smartphone", secs(NOW), secs(NOW + DAY)).unwrap();
-    let (by, user) = (admin(), alice());
-    let (_, cost) = host.cost(host.mfa.grant_exemption(&user, &exemption, &by)).await;
-    assert_eq!(cost, (1, 1), "granted");
-    let (_, cost) = host.cost(host.mfa.withdraw_exemption(&user, &by)).await;
-    assert_eq!(cost, (1, 1), "withdrawn");
-    let (_, cost) = host.cost(host.mfa.withdraw_exemption(&user, &by)).await;
-    assert_eq!(cost, (1, 0), "there is none any more");
+    let by = admin();
+    let administrator = host.mfa.admin(&by);
+    for (exemption, cost, what) in
+        [(Some(&exemption), (1, 1), "granted"), (None, (1, 1), "withdrawn"), (None, (1, 0), "there is none")]
+    {
+        let (result, paid) = host.cost(administrator.exempt(&host.user, exemption)).await;
+        assert_eq!((result.unwrap(), paid), (Ok(()), cost), "{what}");
+    }
 }
 
 #[tokio::test]
-async fn a_factor_of_the_host_costs_what_a_device_costs() {
-    let (host, policy) = (Host::new(), off());
-    let Registration::Enroll(enroll) = host.begin_registration(&policy).await else { panic!() };
+async fn external_factor_costs_what_a_device_costs() {
+    let host = Host::new();
+    let session = host.session().await;
+    let enroll = enrolling(host.begin_registration(&session).await);
     let checked = host.checked(passkey());
-    let (done, cost) = host.cost(host.mfa.register_external(enroll.flow(), &checked, &policy)).await;
-    assert!(matches!(done.unwrap(), Registration::Registered(_)));
-    assert_eq!(cost, (1, 1), "a registration");
-    let asked = host.challenge(&policy).await;
-    let (_, cost) = host.cost(host.mfa.external_failed(asked.flow(), passkey(), &policy)).await;
-    assert_eq!(cost, (1, 1), "a check that has failed");
-    let (login, cost) = host.cost(host.mfa.assert_external(asked.flow(), &checked, &policy)).await;
-    let session = claims(&passed(login.unwrap()));
+    let (outcome, cost) = host.cost(host.assert_checked(enroll.challenge().flow(), &session, checked)).await;
+    host.open(done(outcome));
+    assert_eq!(cost, (2, 2), "a registration, and its notice");
+    let policy = off();
+    let login = host.challenge(&policy).await;
+    let (_, cost) = host.cost(host.fail(login.flow(), &policy, passkey())).await;
+    assert_eq!(cost, (1, 1), "a failed check");
+    let (outcome, cost) = host.cost(host.assert_checked(login.flow(), &policy, checked)).await;
+    host.open(done(outcome));
     assert_eq!(cost, (1, 1), "a check");
-    let (_, cost) = host.cost(host.mfa.assert_external(asked.flow(), &checked, &policy)).await;
-    assert_eq!(cost, (1, 0), "the same in a login that is over");
-    let elevated = host.elevated(&session, passkey()).await;
-    let (removal, cost) = host.cost(host.mfa.remove_external(&elevated, passkey(), contact(), &policy)).await;
-    assert!(matches!(removal.unwrap(), factorgate::Removal::Removed { .. }));
-    assert_eq!(cost, (1, 1), "a removal");
+    let (_, cost) = host.cost(host.assert_checked(login.flow(), &policy, checked)).await;
+    assert_eq!(cost, (1, 0), "a check in a login that is over");
+    let (check, cost) = host.cost(host.session()).await;
+    assert_eq!(cost, (1, 0), "the check of a session");
+    let elevated = host.elevated_by(&check, passkey()).await;
+    let dangerous = host.mfa.elevated(&elevated);
+    let (removed, cost) = host.cost(dangerous.remove_external(passkey())).await;
+    let _ = removed.unwrap().unwrap();
+    assert_eq!(cost, (2, 2), "a removal, and its notice");
 }

@@ -1,7 +1,6 @@
-//! Exemptions: one user, for a time, by an administrator who is on record.
+//! Exemptions: of one user, for a time, by an administrator who is on record.
 
-use factorgate::policy::{Exemption, RemovalRefused};
-use factorgate::{Change, ChangeRefused, Removal, RemovalReason};
+use factorgate::policy::{Exemption, GraceDays};
 
 use super::*;
 
@@ -14,102 +13,115 @@ fn enforced() -> Policy {
 }
 
 impl Host {
-    async fn grant(&self, exemption: &Exemption) -> Change<()> {
-        self.mfa.grant_exemption(&alice(), exemption, &admin()).await.unwrap()
+    async fn exempt(&self, exemption: Option<&Exemption>) -> Result<(), Refusal> {
+        self.mfa.admin(&admin()).exempt(&alice(), exemption).await.unwrap()
+    }
+
+    async fn grant(&self, from: u64, until: u64) {
+        self.exempt(Some(&exemption(from, until))).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn an_exemption_lifts_what_is_enforced_until_its_end_and_is_on_record() {
+async fn exemption_lifts_what_is_enforced_until_it_ends() {
     let host = Host::new();
     let (week, by) = (exemption(NOW, NOW + 7 * DAY), admin().id().clone());
     assert!(denied(&host.begin(&enforced()).await).is_some());
-    let Change::Made { events, .. } = host.grant(&week).await else { panic!() };
-    assert_eq!(events[0].kind, EventKind::ExemptionGranted { by: by.clone(), until: week.until() });
-    let login = passed(host.begin(&enforced()).await);
-    assert_eq!((login.assurance(), login.reminds_enrollment()), (Assurance::FirstFactor, false));
+    host.exempt(Some(&week)).await.unwrap();
+    assert_eq!(host.last_event(), EventKind::ExemptionGranted { by, until: week.until() });
+    let passed = done(host.begin(&enforced()).await);
+    assert_eq!((passed.evidence().assurance(), passed.grace_until()), (Assurance::FirstFactor, None));
+    let claims = host.open(passed);
 
     let status = host.status().await;
     assert_eq!(status.exemption.as_ref(), Some(&week));
     let explained = enforced().explain(&status.standing(&contact())).to_string();
     assert!(explained.contains("exempt"), "{explained}");
-    assert!(!format!("{:?}", host.log.lock().unwrap()).contains("Petrova"), "the texts are for the record alone");
+    assert!(!format!("{:?}", host.log.lock().unwrap()).contains("Petrova"), "the texts are for the record only");
 
-    host.wait(7 * DAY);
+    host.wait(7 * DAY - 1);
+    assert!(matches!(host.check(&claims, &enforced()).await, SessionCheck::Valid(_)));
+    host.wait(1);
     assert!(denied(&host.begin(&enforced()).await).is_some());
+    assert_eq!(host.check(&claims, &enforced()).await.session().err(), Some(Refusal::StepsOwed));
     assert_eq!(host.status().await.exemption, None);
 }
 
 #[tokio::test]
-async fn one_that_is_over_is_forgotten_with_the_next_write() {
+async fn ended_exemption_is_forgotten_by_the_next_write() {
     let host = Host::new();
-    let _ = host.grant(&exemption(NOW, NOW + DAY)).await;
+    host.grant(NOW, NOW + DAY).await;
     host.wait(DAY);
     host.clock.set(NOW);
     assert!(host.status().await.exemption.is_some(), "the control: nothing was written");
     host.wait(DAY);
-    host.mfa.issue_ticket(&alice(), &admin()).await.unwrap();
-    // Not even a clock that is set back brings it back.
+    host.mfa.admin(&admin()).issue_ticket(&alice()).await.unwrap();
+    // Not even a clock that is set back restores it.
     host.clock.set(NOW);
     assert_eq!(host.status().await.exemption, None);
 }
 
 #[tokio::test]
-async fn one_is_withdrawn_and_names_who_did_it() {
+async fn withdrawal_names_the_administrator_and_open_sessions_owe_what_is_enforced() {
     let host = Host::new();
-    let withdraw = async || host.mfa.withdraw_exemption(&alice(), &admin()).await.unwrap();
-    assert!(withdraw().await.is_empty(), "there is none");
-    let _ = host.grant(&exemption(NOW, NOW + DAY)).await;
-    let session = claims(&passed(host.begin(&enforced()).await));
-    let events = withdraw().await;
-    assert_eq!(events[0].kind, EventKind::ExemptionWithdrawn { by: admin().id().clone() });
+    host.exempt(None).await.unwrap();
+    assert_eq!(host.events(), [], "there is none");
+    host.grant(NOW, NOW + DAY).await;
+    let claims = host.open(done(host.begin(&enforced()).await));
+    host.events();
+    host.exempt(None).await.unwrap();
+    assert_eq!(host.events(), [EventKind::ExemptionWithdrawn { by: admin().id().clone() }]);
     assert!(denied(&host.begin(&enforced()).await).is_some());
-    assert!(host.holds(&session).await, "sessions go on until they are ended");
-    assert!(withdraw().await.is_empty());
+    assert_eq!(host.check(&claims, &enforced()).await.session().err(), Some(Refusal::StepsOwed));
+    host.events();
+    host.exempt(None).await.unwrap();
+    assert_eq!(host.events(), []);
 }
 
 #[tokio::test]
-async fn the_newest_counts_and_none_that_is_over_before_it_begins() {
+async fn newest_exemption_counts_and_none_ends_before_it_begins() {
     let host = Host::new();
-    let _ = host.grant(&exemption(NOW, NOW + 7 * DAY)).await;
+    host.grant(NOW, NOW + 7 * DAY).await;
     let before = host.store.record(&alice());
-    let refused = host.grant(&exemption(NOW - 2 * DAY, NOW)).await;
-    assert!(matches!(refused, Change::Refused { reason: ChangeRefused::ExemptionOver, .. }), "{refused:?}");
+    let refused = host.exempt(Some(&exemption(NOW - 2 * DAY, NOW))).await;
+    assert_eq!(refused, Err(Refusal::ExemptionOver));
     assert_eq!(host.store.record(&alice()), before);
-    // One that begins tomorrow takes the place of the one that holds today.
-    let _ = host.grant(&exemption(NOW + DAY, NOW + 2 * DAY)).await;
+    // One that begins tomorrow replaces the one of today.
+    host.grant(NOW + DAY, NOW + 2 * DAY).await;
     assert!(denied(&host.begin(&enforced()).await).is_some());
     host.wait(DAY);
-    let _ = passed(host.begin(&enforced()).await);
+    let _ = done(host.begin(&enforced()).await);
 }
 
 #[tokio::test]
-async fn it_does_nothing_for_who_ever_held_a_factor_and_for_nothing_but_a_login() {
+async fn exemption_does_not_apply_to_users_who_ever_had_a_factor() {
     let host = Host::new();
     let secret = host.register().await;
-    let _ = host.grant(&exemption(NOW, NOW + 7 * DAY)).await;
-    assert_eq!(host.challenge(&enforced()).await.next(), [Step::AppCode], "a user's own device is asked for");
-    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
-    let session = SignedIn::assertion(alice());
-    let removal = host.mfa.remove_device(&session, device, &host.code(&secret), contact(), &app()).await.unwrap();
-    let Removal::Refused { reason, .. } = removal else { panic!("{removal:?}") };
-    assert_eq!(reason, RemovalReason::Policy(RemovalRefused::MustRegister));
-    host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
+    host.grant(NOW, NOW + 7 * DAY).await;
+    assert_eq!(host.challenge(&enforced()).await.next(), [Step::AppCode], "the device is asked for");
+    let device = host.device_ids().await[0];
+    let elevated = host.elevated_in(&host.session_under(&app()).await, &secret).await;
+    let refused = host.mfa.elevated(&elevated).remove_device(device).await.unwrap();
+    assert_eq!(refused.err(), Some(Refusal::LastFactor));
+    host.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap();
     assert_eq!(host.challenge(&enforced()).await.next(), [Step::Ticket], "nor does it after a reset");
+}
 
-    // Who has proved nothing but the password steps up by mail, exempt or not.
+#[tokio::test]
+async fn exemption_replaces_no_step_up() {
     let host = Host::new();
-    let _ = host.grant(&exemption(NOW, NOW + 7 * DAY)).await;
-    let session = claims(&passed(host.begin(&enforced()).await));
+    host.grant(NOW, NOW + 7 * DAY).await;
+    host.open(done(host.begin(&enforced()).await));
+    let session = host.session_under(&enforced()).await;
     assert_eq!(host.step_up_asked(&session).await.next(), [Step::EmailCode]);
 }
 
 #[tokio::test]
-async fn who_is_exempt_is_not_in_grace_and_begins_no_period() {
+async fn exempt_user_begins_no_grace_period() {
     let host = Host::new();
-    let _ = host.grant(&exemption(NOW, NOW + DAY)).await;
-    let policy = enforced().with_grace(factorgate::policy::GraceDays::new(14).unwrap());
-    assert_eq!(passed(host.begin(&policy).await).grace_until(), None);
+    host.grant(NOW, NOW + DAY).await;
+    let policy = enforced().with_grace(GraceDays::new(14).unwrap());
+    assert_eq!(done(host.begin(&policy).await).grace_until(), None);
     host.wait(DAY);
-    assert_eq!(passed(host.begin(&policy).await).grace_until(), Some(secs(NOW + 15 * DAY)));
+    assert_eq!(done(host.begin(&policy).await).grace_until(), Some(secs(NOW + 15 * DAY)));
 }

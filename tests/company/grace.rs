@@ -1,7 +1,6 @@
 //! Grace: a deadline that is written once.
 
-use factorgate::policy::{DenyReason, EmailStanding, Grace, GraceDays};
-use factorgate::{Removal, Ticket};
+use factorgate::policy::{EmailStanding, Grace, GraceDays};
 
 use super::*;
 
@@ -9,7 +8,7 @@ fn days(days: u8) -> GraceDays {
     GraceDays::new(days).unwrap()
 }
 
-/// The app is asked for, and who has none needs a ticket; for `grace` days it can be put off.
+/// The app is required, and its registration a ticket; both can be put off for `grace` days.
 fn deferred(grace: u8) -> Policy {
     Policy::any_of([App], WithTicket).unwrap().with_grace(days(grace))
 }
@@ -18,48 +17,44 @@ fn begun(kind: &EventKind) -> bool {
     matches!(kind, EventKind::GraceBegun { .. })
 }
 
-fn is_denied(login: &Login) -> bool {
-    matches!(denied(login), Some(DeniedReason::Policy(denial)) if denial.reason == DenyReason::NoFirstEnrollmentProof)
+fn is_denied(login: &Outcome<Login>) -> bool {
+    is_denied_for(login, DenyReason::NoFirstEnrollmentProof)
 }
 
-/// The deadline, if the login is let in by grace.
-fn until(login: Login) -> Option<u64> {
+/// The deadline, if grace lets the login through.
+fn until(login: Outcome<Login>) -> Option<u64> {
     match login {
-        Login::Authenticated(passed) => {
-            assert_eq!(passed.reminds_enrollment(), passed.grace_until().is_some());
-            passed.grace_until().map(Timestamp::as_secs)
-        }
+        Outcome::Done(passed) => passed.grace_until().map(Timestamp::as_secs),
         _ => None,
     }
 }
 
 impl Host {
+    async fn reset(&self) {
+        self.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap();
+    }
+
     /// Registers a device from the profile, with a ticket.
-    async fn register_with(&self, ticket: &Ticket, policy: &Policy) -> Secret {
-        let Registration::Challenge(asked) = self.begin_registration(policy).await else { panic!() };
-        let open = self.mfa.redeem_ticket(asked.flow(), ticket, policy).await.unwrap();
-        let open = match open {
-            Registration::Challenge(asked) => self.mfa.begin_app_enrollment(asked.flow(), policy).await.unwrap(),
-            open => open,
-        };
-        let Registration::Enroll(enroll) = open else { panic!("{open:?}") };
-        let secret = secret_of(&enroll);
-        let (code, name) = (self.code(&secret), DeviceName::default());
-        registered(self.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, policy).await.unwrap());
+    async fn register_with_ticket(&self, policy: &Policy) -> Secret {
+        let ticket = self.mfa.admin(&admin()).issue_ticket(&alice()).await.unwrap();
+        let session = self.session_under(policy).await;
+        let registration = asked(self.begin_registration(&session).await);
+        let flow = registration.flow();
+        let _ = self.ticket(flow, &session, ticket.expose_secret().expose_secret()).await;
+        let secret = secret_of(&enrolling(self.register_app(flow, &session).await));
+        self.open(done(self.confirm(flow, &session, &self.code(&secret)).await));
         self.wait(30);
         secret
     }
 }
 
 #[tokio::test]
-async fn e23_the_first_login_is_let_in_is_reminded_and_begins_the_period() {
+async fn first_login_begins_the_grace_period() {
     let host = Host::new();
-    let login = passed(host.begin(&deferred(14)).await);
+    let passed = done(host.begin(&deferred(14)).await);
     let end = secs(NOW + 14 * DAY);
-    assert!(login.reminds_enrollment());
-    assert_eq!((login.grace_until(), login.assurance()), (Some(end), Assurance::FirstFactor));
-    let kinds: Vec<_> = login.events().iter().map(|event| event.kind.clone()).collect();
-    assert_eq!(kinds, [EventKind::GraceBegun { until: end }, EventKind::LoginCompleted]);
+    assert_eq!((passed.grace_until(), passed.evidence().assurance()), (Some(end), Assurance::FirstFactor));
+    assert_eq!(host.events(), [EventKind::GraceBegun { until: end }, EventKind::LoginCompleted]);
     assert_eq!(host.status().await.grace, Grace::Started { at: secs(NOW), until: end });
     let explained = deferred(14).explain(&host.status().await.standing(&contact())).to_string();
     assert!(explained.contains("the user is in grace until 2030-03-31"), "{explained}");
@@ -67,33 +62,32 @@ async fn e23_the_first_login_is_let_in_is_reminded_and_begins_the_period() {
     host.wait(14 * DAY - 1);
     assert_eq!(until(host.begin(&deferred(14)).await), Some(end.as_secs()));
     host.wait(1);
-    assert!(is_denied(&host.begin(&deferred(14)).await), "at its end it is over");
-    assert_eq!(host.count(begun), 1);
+    assert!(is_denied(&host.begin(&deferred(14)).await), "it ends at the deadline");
+    assert_eq!(host.count(begun), 0);
 }
 
 #[tokio::test]
-async fn e23_what_cannot_be_deferred_is_asked_for_and_the_login_is_no_dead_end() {
+async fn grace_defers_the_registration_only() {
     let host = Host::new();
     let both = Policy::all_of([App, Email], WithTicket).unwrap().with_grace(days(7));
     let asked = host.challenge(&both).await;
-    assert_eq!((asked.next(), asked.reminds_enrollment()), (vec![Step::EmailCode], true));
-    assert_eq!(asked.grace_until(), Some(secs(NOW + 7 * DAY)));
-    assert_eq!(host.status().await.grace, Grace::NotStarted, "nobody was let in yet");
+    assert_eq!((asked.next(), asked.grace_until()), (&[Step::EmailCode][..], Some(secs(NOW + 7 * DAY))));
+    assert_eq!(host.status().await.grace, Grace::NotStarted, "nobody is signed in yet");
     host.wait(60);
-    let login = host.mfa.verify_email_code(asked.flow(), &host.mailed(), &both).await.unwrap();
-    assert_eq!(until(login), Some(NOW + 60 + 7 * DAY), "it begins with the login that it lets in");
+    let login = host.email_code(asked.flow(), &both, &host.mailed()).await;
+    assert_eq!(until(login), Some(NOW + 60 + 7 * DAY), "it begins with the login that it lets through");
 
-    // An e-mail code answers by itself: there is nothing to defer, and no period begins.
+    // An e-mail code is enough by itself: there is nothing to defer, and no period begins.
     let (host, any) = (Host::new(), Policy::any_of([App, Email], WithTicket).unwrap().with_grace(days(7)));
     let asked = host.challenge(&any).await;
-    assert!(!asked.reminds_enrollment());
-    let login = host.mfa.verify_email_code(asked.flow(), &host.mailed(), &any).await.unwrap();
-    assert_eq!(passed(login).grace_until(), None);
+    assert_eq!(asked.grace_until(), None);
+    let passed = done(host.email_code(asked.flow(), &any, &host.mailed()).await);
+    assert_eq!(passed.grace_until(), None);
     assert_eq!((host.status().await.grace, host.count(begun)), (Grace::NotStarted, 0));
 }
 
 #[tokio::test]
-async fn e19_nothing_begins_the_period_anew() {
+async fn nothing_restarts_the_grace_period() {
     let host = Host::new();
     let end = NOW + 14 * DAY;
     assert_eq!(until(host.begin(&deferred(14)).await), Some(end));
@@ -104,91 +98,93 @@ async fn e19_nothing_begins_the_period_anew() {
     assert_eq!(until(host.begin(&deferred(2)).await), Some(NOW + 2 * DAY), "a shorter one moves it forward");
     assert_eq!(until(host.begin(&deferred(14)).await), Some(end), "and takes nothing away");
 
-    host.mfa.revoke_logins(&alice()).await.unwrap();
-    host.mfa.issue_ticket(&alice(), &admin()).await.unwrap();
+    host.mfa.admin(&admin()).end_sessions(&alice()).await.unwrap();
+    host.mfa.admin(&admin()).issue_ticket(&alice()).await.unwrap();
     assert_eq!(until(host.begin(&deferred(14)).await), Some(end), "the end of all sessions, and a ticket");
-    host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
-    assert_eq!(until(host.begin(&deferred(14)).await), Some(end), "a reset of a user who held nothing");
-    assert!(matches!(host.begin(&off()).await, Login::Authenticated(_)));
+    host.reset().await;
+    assert_eq!(until(host.begin(&deferred(14)).await), Some(end), "a reset of a user without a factor");
+    assert!(is_in(&host.begin(&off()).await));
     assert_eq!(until(host.begin(&deferred(14)).await), Some(end), "a policy that enforces nothing");
     host.clock.set(end);
     for policy in [deferred(14), deferred(90)] {
-        host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
-        let login = host.begin(&policy).await;
-        let Login::Challenge(asked) = &login else { panic!("{login:?}") };
+        host.reset().await;
+        let asked = host.challenge(&policy).await;
         assert_eq!(asked.next(), [Step::Ticket], "after the deadline no reset helps, but its ticket does");
     }
     assert_eq!(host.count(begun), 1);
 }
 
 #[tokio::test]
-async fn e19_who_ever_held_a_device_is_in_grace_no_more() {
+async fn user_who_had_a_device_is_no_longer_in_grace() {
     let host = Host::new();
-    assert!(until(host.begin(&deferred(14)).await).is_some());
+    let passed = done(host.begin(&deferred(14)).await);
+    assert!(passed.grace_until().is_some());
+    host.open(passed);
     let grace = host.status().await.grace;
-    let issued = host.mfa.issue_ticket(&alice(), &admin()).await.unwrap();
-    let secret = host.register_with(&issued.ticket, &deferred(14)).await;
-    let device = host.mfa.devices(&alice()).await.unwrap()[0].id;
-    let (session, off) = (SignedIn::assertion(alice()), Policy::off(WithTicket));
-    let removal = host.mfa.remove_device(&session, device, &host.code(&secret), contact(), &deferred(14)).await;
-    assert!(matches!(removal.unwrap(), Removal::Refused { .. }), "grace is no way to be rid of a device");
-    let removal = host.mfa.remove_device(&session, device, &host.code(&secret), contact(), &off).await;
-    assert!(matches!(removal.unwrap(), Removal::Removed { .. }));
+    let secret = host.register_with_ticket(&deferred(14)).await;
+    let device = host.device_ids().await[0];
+    let elevated = host.elevated_in(&host.session_under(&deferred(14)).await, &secret).await;
+    let refused = host.mfa.elevated(&elevated).remove_device(device).await.unwrap();
+    assert_eq!(refused.err(), Some(Refusal::LastFactor), "grace is no way to be rid of a device");
+    let elevated = host.elevated_in(&host.session_under(&Policy::off(WithTicket)).await, &secret).await;
+    let _ = host.mfa.elevated(&elevated).remove_device(device).await.unwrap().unwrap();
     assert!(is_denied(&host.begin(&deferred(14)).await));
-    host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
+    host.reset().await;
     assert_eq!(until(host.begin(&deferred(14)).await), None);
     assert_eq!(host.status().await.grace, grace, "what was written stays");
 }
 
 #[tokio::test]
-async fn e19_who_ever_held_a_factor_of_the_host_never_is() {
+async fn user_who_had_an_external_factor_is_never_in_grace() {
     let host = Host::new();
     host.bind(passkey()).await;
-    host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
+    host.reset().await;
     assert_eq!(until(host.begin(&deferred(14)).await), None);
     assert_eq!((host.status().await.grace, host.count(begun)), (Grace::NotStarted, 0));
 }
 
 #[tokio::test]
-async fn e04_a_period_that_ends_while_a_login_is_open_defers_nothing_in_it() {
+async fn period_that_ends_while_a_login_is_open_defers_nothing_in_it() {
     let host = Host::new();
     let both = Policy::all_of([App, Email], AfterPassword).unwrap().with_grace(days(1));
     let asked = host.challenge(&both).await;
-    let _ = passed(host.mfa.verify_email_code(asked.flow(), &host.mailed(), &both).await.unwrap());
+    let _ = done(host.email_code(asked.flow(), &both, &host.mailed()).await);
     host.wait(DAY - 60);
     let asked = host.challenge(&both).await;
-    assert!(asked.reminds_enrollment());
+    assert!(asked.grace_until().is_some());
     let code = host.mailed();
     host.wait(60);
-    let login = host.mfa.verify_email_code(asked.flow(), &code, &both).await.unwrap();
-    assert!(matches!(login, Login::Enroll(_)), "{login:?}");
+    let _ = enrolling(host.email_code(asked.flow(), &both, &code).await);
 }
 
 #[tokio::test]
-async fn e04_a_login_that_began_under_a_policy_without_grace_gets_none() {
+async fn login_begun_without_grace_gets_none() {
     let host = Host::new();
     let both = Policy::all_of([App, Email], AfterPassword).unwrap();
     let asked = host.challenge(&both).await;
     let lenient = both.with_grace(days(90));
-    let login = host.mfa.verify_email_code(asked.flow(), &host.mailed(), &lenient).await.unwrap();
-    assert!(matches!(login, Login::Enroll(_)), "{login:?}");
+    let _ = enrolling(host.email_code(asked.flow(), &lenient, &host.mailed()).await);
     assert_eq!(host.status().await.grace, Grace::NotStarted);
 }
 
 #[tokio::test]
-async fn what_lets_nobody_in_begins_no_period() {
+async fn only_a_login_begins_the_grace_period() {
     let host = Host::new();
     let tainted = EmailStanding { tainted: true, verified: true };
-    let contact = Contact::email(EmailAddress::new("alice@example.com").unwrap(), tainted);
     let both = Policy::all_of([App, Email], WithTicket).unwrap().with_grace(days(7));
-    let login = host.mfa.begin_login(PrimaryVerified::assertion(alice()), contact, &both).await.unwrap();
-    assert!(matches!(login, Login::Denied(_)), "{login:?}");
+    host.set_contact(Contact::email(EmailAddress::new("alice@example.com").unwrap(), tainted));
+    assert!(denied(&host.begin(&both).await).is_some());
+    host.set_contact(contact());
     let asked = host.challenge(&both).await;
     let _ = host.mfa.resume(asked.flow(), &both).await.unwrap();
-    host.mfa.cancel(asked.flow()).await.unwrap();
-    let begun = host.begin_registration(&deferred(14)).await;
-    assert!(matches!(begun, Registration::Denied(_)), "grace defers a registration, and proves none: {begun:?}");
-    let session = claims(&passed(host.begin(&off()).await));
-    assert!(matches!(host.step_up(&session, Duration::ZERO).await, StepUp::Challenge(_)));
+    let _ = host.cancel(asked.flow(), &both).await;
+    host.open(done(host.begin(&off()).await));
+    let session = host.session_under(&deferred(14)).await;
+    let begun = host.begin_registration(&session).await;
+    assert!(
+        is_denied_for(&begun, DenyReason::NoFirstEnrollmentProof),
+        "grace defers a registration, and proves none: {begun:?}"
+    );
+    assert_eq!(host.step_up_asked(&session).await.next(), [Step::EmailCode]);
     assert_eq!(host.status().await.grace, Grace::NotStarted);
 }

@@ -1,4 +1,4 @@
-//! What a company sets beside channels, as a host's requests: grace, exemptions, and factors that the host checks.
+//! What a company sets beside channels, as a host's requests: grace, exemptions, and external factors.
 
 mod assertions;
 mod binding;
@@ -10,13 +10,17 @@ mod host;
 
 use std::time::Duration;
 
+use factorgate::audit::EventKind;
+use factorgate::login::Assurance;
+use factorgate::mail::Notice;
+use factorgate::otp::Secret;
 use factorgate::policy::{
-    AuthenticationMethod as Method, Channel, ExternalEvidence, ExternalFactor, FirstRegistration, Policy, Step,
+    AuthenticationMethod as Method, Channel, DenyReason, ExternalEvidence, ExternalFactor, FirstRegistration, Policy,
+    Step,
 };
+use factorgate::session::SessionCheck;
 use factorgate::{
-    Assurance, Authenticated, Contact, DeniedReason, DeviceName, Elevated, EmailAddress, EventKind, Flow, Login,
-    LoginRef, Notice, PrimaryVerified, Refusal, Registered, Registration, Secret, SessionClaims, SignedIn, StepUp,
-    Timestamp, UserStatus,
+    Contact, Elevated, EmailAddress, Flow, FlowRef, Login, Outcome, Refusal, Session, SessionClaims, Timestamp,
 };
 
 use host::*;
@@ -33,11 +37,11 @@ impl Host {
         self.log.lock().unwrap().last().unwrap().kind.clone()
     }
 
-    async fn status(&self) -> UserStatus {
-        self.mfa.status(&alice()).await.unwrap()
+    fn last_notice(&self) -> Option<Notice> {
+        self.outbox.sent().last().and_then(|mail| mail.notice)
     }
 
-    /// What the host says of a factor that it has checked just now.
+    /// What the host says of an external factor that it has checked just now.
     fn checked(&self, factor: ExternalFactor) -> ExternalEvidence {
         let methods = match factor.name() {
             "push" => [Method::OneTimePassword, Method::UserPresence],
@@ -46,55 +50,54 @@ impl Host {
         ExternalEvidence::assertion(factor, methods, self.clock.time()).unwrap()
     }
 
-    async fn assert<R: Flow>(&self, flow: &R, factor: ExternalFactor, policy: &Policy) -> R::Outcome {
-        self.mfa.assert_external(flow, &self.checked(factor), policy).await.unwrap()
+    async fn assert<F: Flow>(&self, flow: &FlowRef<F>, by: &F::By, factor: ExternalFactor) -> Outcome<F> {
+        self.assert_checked(flow, by, self.checked(factor)).await
     }
 
-    async fn fail<R: Flow>(&self, flow: &R, factor: ExternalFactor, policy: &Policy) -> R::Outcome {
-        self.mfa.external_failed(flow, factor, policy).await.unwrap()
+    async fn assert_checked<F: Flow>(&self, flow: &FlowRef<F>, by: &F::By, checked: ExternalEvidence) -> Outcome<F> {
+        self.mfa.assert_external(flow, by, Ok(checked)).await.unwrap()
     }
 
-    /// A registration from the profile, as far as it goes by itself.
-    async fn begin_registration(&self, policy: &Policy) -> Registration {
-        self.mfa.begin_registration(&SignedIn::assertion(alice()), contact(), policy).await.unwrap()
+    async fn fail<F: Flow>(&self, flow: &FlowRef<F>, by: &F::By, factor: ExternalFactor) -> Outcome<F> {
+        self.mfa.assert_external(flow, by, Err(factor)).await.unwrap()
     }
 
-    /// Registers a factor of the host for a user who holds none.
-    async fn bind(&self, factor: ExternalFactor) -> Registered {
-        let Registration::Enroll(enroll) = self.begin_registration(&off()).await else { panic!() };
-        registered(self.mfa.register_external(enroll.flow(), &self.checked(factor), &off()).await.unwrap())
+    /// Registers an external factor for a user without a factor.
+    async fn bind(&self, factor: ExternalFactor) -> SessionClaims {
+        let session = self.session().await;
+        let enroll = enrolling(self.begin_registration(&session).await);
+        self.open(done(self.assert(enroll.challenge().flow(), &session, factor).await))
     }
 
-    /// A device and a factor of the host, which was registered on the proof of the device.
+    /// A device and an external factor, which was registered on a code of the device.
     async fn with_both(factor: ExternalFactor) -> (Self, Secret) {
         let host = Self::new();
         let secret = host.register().await;
-        let Registration::Challenge(asked) = host.begin_registration(&off()).await else { panic!() };
-        let _ = host.mfa.verify_app_code(asked.flow(), &host.code(&secret), &off()).await.unwrap();
-        registered(host.mfa.register_external(asked.flow(), &host.checked(factor), &off()).await.unwrap());
+        let session = host.session().await;
+        let asked = asked(host.begin_registration(&session).await);
+        let _ = enrolling(host.app_code(asked.flow(), &session, &host.code(&secret)).await);
+        host.open(done(host.assert(asked.flow(), &session, factor).await));
         host.wait(30);
         (host, secret)
     }
 
-    /// Registers `factor` on the proof of `held`.
+    /// Registers `factor` on a check of `held`. One proof is enough.
     async fn bind_another(&self, held: ExternalFactor, factor: ExternalFactor) {
-        let Registration::Challenge(asked) = self.begin_registration(&off()).await else { panic!() };
-        let open = self.assert(asked.flow(), held, &off()).await;
-        assert!(matches!(open, Registration::Enroll(_)), "one proof is enough: {open:?}");
-        registered(self.mfa.register_external(asked.flow(), &self.checked(factor), &off()).await.unwrap());
+        let session = self.session().await;
+        let asked = asked(self.begin_registration(&session).await);
+        let _ = enrolling(self.assert(asked.flow(), &session, held).await);
+        self.open(done(self.assert(asked.flow(), &session, factor).await));
     }
 
-    async fn by_external(&self, factor: ExternalFactor, policy: &Policy) -> Authenticated {
+    /// Signs in by an external factor.
+    async fn by_external(&self, factor: ExternalFactor, policy: &Policy) -> SessionClaims {
         let asked = self.challenge(policy).await;
-        passed(self.assert(asked.flow(), factor, policy).await)
+        self.open(done(self.assert(asked.flow(), policy, factor).await))
     }
 
-    async fn elevated(&self, claims: &SessionClaims, factor: ExternalFactor) -> Elevated {
-        let asked = self.step_up_asked(claims).await;
-        match self.assert(asked.flow(), factor, &off()).await {
-            StepUp::Fresh(elevated) => elevated,
-            other => panic!("{other:?}"),
-        }
+    async fn elevated_by(&self, session: &Session, factor: ExternalFactor) -> Elevated {
+        let asked = self.step_up_asked(session).await;
+        done(self.assert(asked.flow(), session, factor).await)
     }
 }
 
@@ -106,7 +109,7 @@ fn push() -> ExternalFactor {
     ExternalFactor::possession("push").unwrap()
 }
 
-/// Either the app or a passkey will do, also for who has a device.
+/// Either the app or a passkey is enough, also for a user with a device.
 fn app_or_passkey() -> Policy {
     Policy::any_of([App, External(passkey())], AfterPassword).unwrap().with_stand_in(passkey()).unwrap()
 }
@@ -115,17 +118,6 @@ fn secs(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 
-fn registered(registration: Registration) -> Registered {
-    match registration {
-        Registration::Registered(done) => done,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn not_registered(registration: &Registration) -> Option<Refusal> {
-    match registration {
-        Registration::Challenge(challenge) => challenge.refusal(),
-        Registration::Enroll(enroll) => enroll.challenge().refusal(),
-        Registration::Denied(_) | Registration::Registered(_) => None,
-    }
+fn is_denied_for<F: Flow>(outcome: &Outcome<F>, reason: DenyReason) -> bool {
+    matches!(denied(outcome), Some(Refusal::Policy(denial)) if denial.reason == reason)
 }
