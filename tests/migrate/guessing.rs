@@ -1,7 +1,9 @@
-//! Guesses at imported recovery codes: each is paid for before a slow hash is computed, and what leaks of them.
+//! Guesses at imported recovery codes: each is paid for before a slow hash is computed, and nothing of them leaks.
 
+use factorgate::audit::{CodeFault, Factor};
+use factorgate::limits::FailureBudget;
+use factorgate::mail::Notice;
 use factorgate::testing::StoreFault;
-use factorgate::{CodeFault, EventKind, Factor, FailureBudget};
 
 use super::*;
 
@@ -10,57 +12,56 @@ const LIMIT: usize = FailureBudget::DEFAULT_LIMIT as usize;
 
 fn wrongs(host: &Host) -> usize {
     let wrong = EventKind::CodeRefused { factor: Factor::Recovery, fault: CodeFault::Wrong };
-    host.log.lock().unwrap().iter().filter(|event| event.kind == wrong).count()
+    host.kinds().iter().filter(|kind| **kind == wrong).count()
 }
 
-/// Sends the same code at the same time in one login, `count` times; gives how many were let in.
+/// Sends the same code `count` times at once in one login. Returns how many logins were completed.
 async fn all_at_once(host: &Host, count: usize, text: &'static str) -> usize {
-    let cookie = host.challenge().await.flow().to_cookie().expose_secret().to_owned();
+    let cookie = host.challenge().await.flow().to_cookie();
     let tasks: Vec<_> = (0..count)
         .map(|_| {
-            let (mfa, flow) = (Arc::clone(&host.mfa), LoginRef::from_cookie(&cookie).unwrap());
-            tokio::spawn(async move { mfa.verify_legacy_recovery_code(&flow, &legacy(text), &app()).await.unwrap() })
+            let (mfa, flow) = (Arc::clone(&host.mfa), FlowRef::<Login>::from_cookie(&cookie).unwrap());
+            tokio::spawn(async move { mfa.submit(&flow, &app(), recovery(text)).await.unwrap() })
         })
         .collect();
-    let mut let_in = 0;
+    let mut completed = 0;
     for task in tasks {
-        let_in += usize::from(passed(&task.await.unwrap()));
+        completed += usize::from(passed(&task.await.unwrap()));
     }
-    let_in
+    completed
 }
 
 #[tokio::test]
-async fn h11_no_hash_is_checked_for_who_lacks_the_password_or_while_the_user_is_locked() {
+async fn no_hash_is_checked_without_a_login_or_while_the_user_is_locked() {
     let host = Host::new();
     host.imported(&with_codes(&["plain-one"], &["HASHED-ONE", "HASHED-TWO"])).await;
     let asked = host.challenge().await;
     for _ in 0..LIMIT {
-        let _ = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("nobodys"), &app()).await.unwrap();
+        let _ = host.recovery_code(asked.flow(), "nobodys").await;
     }
     assert_eq!((host.checks(), wrongs(&host)), (2 * LIMIT, LIMIT));
     for text in ["nobodys", "hashed-one"] {
-        let login = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy(text), &app()).await.unwrap();
-        assert!(matches!(login, Login::Denied(_)), "{login:?}");
+        let login = host.recovery_code(asked.flow(), text).await;
+        assert!(matches!(login, Outcome::Denied(_)), "{login:?}");
     }
     assert_eq!(host.checks(), 2 * LIMIT);
     host.wait(61);
-    let gone = LoginRef::from_cookie(asked.flow().to_cookie().expose_secret()).unwrap();
-    host.mfa.cancel(&gone).await.unwrap();
-    let _ = host.mfa.verify_legacy_recovery_code(&gone, &legacy("nobodys"), &app()).await.unwrap();
+    let _ = host.mfa.submit(asked.flow(), &app(), Action::Cancel).await.unwrap();
+    let _ = host.recovery_code(asked.flow(), "nobodys").await;
     assert_eq!(host.checks(), 2 * LIMIT, "no open login, no check");
     assert!(passed(&host.recover("plain-one").await));
-    assert_eq!(host.checks(), 2 * LIMIT, "a code in plain takes none");
+    assert_eq!(host.checks(), 2 * LIMIT, "a code in plain needs none");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn b7_h11_of_32_wrong_guesses_at_once_five_are_checked() {
+async fn parallel_guesses_never_exceed_the_budget() {
     let mut control = 0;
     for _ in 0..ROUNDS {
-        let host = Host::new();
+        let host = Host::on(MemoryStore::interleaving(), is_upper_case);
         host.imported(&with_codes(&[], &["HASHED-ONE"])).await;
         assert_eq!(all_at_once(&host, 32, "nobodys").await, 0);
         assert_eq!((host.checks(), wrongs(&host)), (LIMIT, LIMIT));
-        // On a store that takes every write more are checked.
+        // On a store that applies every write more are checked.
         let careless = Host::on(MemoryStore::ignoring_expected(), |_, _| false);
         careless.imported(&with_codes(&[], &["HASHED-ONE"])).await;
         all_at_once(&careless, 32, "nobodys").await;
@@ -70,15 +71,15 @@ async fn b7_h11_of_32_wrong_guesses_at_once_five_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a03_one_imported_code_lets_in_once_however_many_requests_carry_it() {
+async fn imported_code_is_accepted_once_by_parallel_requests() {
     for (plain, hashed) in [("the-code", "OTHER"), ("other1", "THE-CODE")] {
         let mut control = 0;
         for _ in 0..ROUNDS {
-            let host = Host::new();
+            let host = Host::on(MemoryStore::interleaving(), is_upper_case);
             host.imported(&with_codes(&[plain], &[hashed])).await;
             assert_eq!(all_at_once(&host, 16, "the-code").await, 1);
             assert_eq!(host.left().await, 1);
-            let careless = Host::on(MemoryStore::ignoring_expected(), |typed, hash| typed.to_uppercase() == hash);
+            let careless = Host::on(MemoryStore::ignoring_expected(), is_upper_case);
             careless.imported(&with_codes(&[plain], &[hashed])).await;
             control += usize::from(all_at_once(&careless, 16, "the-code").await > 1);
         }
@@ -87,33 +88,49 @@ async fn a03_one_imported_code_lets_in_once_however_many_requests_carry_it() {
 }
 
 #[tokio::test]
-async fn a_right_guess_is_given_back_the_last_one_before_a_lock_as_well() {
+async fn right_hashed_code_is_refunded_even_as_the_last_attempt() {
     let host = Host::new();
     host.imported(&with_codes(&[], &["HASHED-ONE", "HASHED-TWO"])).await;
     let asked = host.challenge().await;
     for left in (1..LIMIT as u32).rev() {
-        let login = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("nobodys"), &app()).await.unwrap();
-        let Login::Challenge(again) = login else { panic!("{login:?}") };
+        let login = host.recovery_code(asked.flow(), "nobodys").await;
+        let Outcome::Challenge(again) = login else { panic!("{login:?}") };
         assert_eq!(again.attempts_left(), left);
     }
-    let login = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("hashed-two"), &app()).await.unwrap();
+    let login = host.recovery_code(asked.flow(), "hashed-two").await;
     assert!(passed(&login), "{login:?}");
-    assert!(!host.log.lock().unwrap().iter().any(|event| matches!(event.kind, EventKind::Locked { .. })));
-    assert_eq!(host.mfa.status(&alice()).await.unwrap().locked_until, None);
+    let status = host.status().await;
+    assert_eq!((status.locked_until, status.owed_notices), (None, 0));
+    let told: Vec<_> = host.outbox.sent().iter().filter_map(|mail| mail.notice).collect();
+    assert_eq!(told, [Notice::RecoveryCodeUsed { left: 1 }], "nobody is told of a lock");
 }
 
 #[tokio::test]
-async fn n20_a_right_one_after_99_wrong_ones_is_good() {
+async fn wrong_hashed_code_as_the_last_attempt_is_told() {
+    let host = Host::new();
+    host.imported(&with_codes(&[], &["HASHED-ONE"])).await;
+    let asked = host.challenge().await;
+    for _ in 0..LIMIT {
+        let _ = host.recovery_code(asked.flow(), "nobodys").await;
+    }
+    let status = host.status().await;
+    assert!(status.locked_until.is_some() && status.owed_notices == 0);
+    assert_eq!(host.outbox.notices(), ["locked"]);
+}
+
+#[tokio::test]
+async fn right_code_after_99_wrong_ones_is_accepted() {
     let host = Host::new();
     host.imported(&with_codes(&["plain-one"], &["HASHED-ONE"])).await;
     wear_out(&host, FailureBudget::CONSECUTIVE_CAP - 1).await;
     assert!(passed(&host.recover("hashed-one").await));
     assert_eq!(host.left().await, 1);
-    assert!(!host.log.lock().unwrap().iter().any(|event| event.kind == EventKind::RecoveryCodesDisabled));
+    wear_out(&host, FailureBudget::CONSECUTIVE_CAP - 1).await;
+    assert!(passed(&host.recover("plain-one").await), "it has reset the count");
 }
 
 #[tokio::test]
-async fn n20_after_100_wrong_ones_no_imported_code_is_good() {
+async fn imported_codes_are_disabled_after_100_wrong_ones() {
     let host = Host::new();
     host.imported(&with_codes(&["plain-one"], &["HASHED-ONE"])).await;
     wear_out(&host, FailureBudget::CONSECUTIVE_CAP).await;
@@ -122,7 +139,7 @@ async fn n20_after_100_wrong_ones_no_imported_code_is_good() {
         assert!(!passed(&host.recover(text).await), "{text}");
     }
     assert_eq!((host.checks(), host.left().await), (checked, 0));
-    assert!(host.log.lock().unwrap().iter().any(|event| event.kind == EventKind::RecoveryCodesDisabled));
+    assert!(host.kinds().contains(&EventKind::RecoveryCodesDisabled));
 }
 
 /// Guesses wrong so many times, however long the locks are.
@@ -130,57 +147,57 @@ async fn wear_out(host: &Host, guesses: u32) {
     for _ in 0..guesses {
         let asked = loop {
             match host.begin(&app()).await {
-                Login::Challenge(asked) => break asked,
+                Outcome::Challenge(asked) => break asked,
                 _ => host.wait(3600),
             }
         };
-        let _ = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("nobodys"), &app()).await.unwrap();
+        let _ = host.recovery_code(asked.flow(), "nobodys").await;
     }
     host.wait(3600);
 }
 
 #[tokio::test]
-async fn when_the_store_fails_no_hash_is_checked_and_nobody_gets_in() {
+async fn no_hash_is_checked_if_the_store_fails() {
     let host = Host::new();
     host.imported(&with_codes(&[], &["HASHED-ONE"])).await;
     let asked = host.challenge().await;
     for fault in [StoreFault::Load, StoreFault::Swap, StoreFault::AfterSwap] {
         host.store.set_fault(Some(fault));
-        let result = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("hashed-one"), &app()).await;
+        let result = host.mfa.submit(asked.flow(), &app(), recovery("hashed-one")).await;
         assert!(result.is_err(), "{fault:?}");
         host.store.set_fault(None);
         assert_eq!(host.checks(), 0, "{fault:?}");
     }
-    // Of the last one the guess was stored, and stays counted.
-    let Login::Challenge(again) = host.mfa.resume(asked.flow(), &app()).await.unwrap() else { panic!() };
+    // The guess of the last one was stored, and stays counted.
+    let Outcome::Challenge(again) = host.mfa.resume(asked.flow(), &app()).await.unwrap() else { panic!() };
     assert_eq!(again.attempts_left() as usize, LIMIT - 1);
     assert!(passed(&host.recover("hashed-one").await));
 }
 
 #[tokio::test]
-async fn when_the_store_fails_after_the_check_the_guess_is_spent_and_the_code_is_not() {
+async fn store_failure_after_the_check_spends_the_guess_and_not_the_code() {
     let store = MemoryStore::new();
     let failing = store.clone();
     let host = Host::on(store, move |typed, hash| {
         failing.set_fault(Some(StoreFault::Swap));
-        typed.to_uppercase() == hash
+        is_upper_case(typed, hash)
     });
     host.imported(&with_codes(&[], &["HASHED-ONE"])).await;
     let asked = host.challenge().await;
-    let result = host.mfa.verify_legacy_recovery_code(asked.flow(), &legacy("hashed-one"), &app()).await;
+    let result = host.mfa.submit(asked.flow(), &app(), recovery("hashed-one")).await;
     assert!(matches!(result, Err(factorgate::Error::Store(_))), "{result:?}");
     host.store.set_fault(None);
-    let Login::Challenge(again) = host.mfa.resume(asked.flow(), &app()).await.unwrap() else { panic!() };
+    let Outcome::Challenge(again) = host.mfa.resume(asked.flow(), &app()).await.unwrap() else { panic!() };
     assert_eq!((again.attempts_left() as usize, host.left().await), (LIMIT - 1, 1));
 }
 
 #[tokio::test]
-async fn no_hash_no_code_and_no_key_is_in_what_is_shown_or_stored() {
+async fn codes_hashes_and_keys_are_shown_and_stored_nowhere() {
     let host = Host::new();
     let import = with_codes(&["plain-one"], &["HASHED-ONE"]);
-    let imported = host.import(&import).await;
+    host.imported(&import).await;
     let login = host.recover("hashed-one").await;
-    let shown = format!("{import:?} {imported:?} {login:?} {:?} {:?}", host.mfa, host.log.lock().unwrap());
+    let shown = format!("{import:?} {login:?} {:?} {:?}", host.mfa, host.log.lock().unwrap());
     let lines: String = host.log.lock().unwrap().iter().map(ToString::to_string).collect();
     let stored = host.store.record(&alice()).unwrap();
     for secret in ["plain-one", "HASHED-ONE", "hashed-one", "12345678901234567890"] {

@@ -1,4 +1,4 @@
-//! Moving in from other systems: their rows, what becomes of them, and what must not come of it.
+//! Imports from other systems: their rows, what becomes of them, and what must not.
 
 mod guessing;
 mod import;
@@ -8,14 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
-use factorgate::otp::{TimeStep, Totp};
+use factorgate::admin::Administrator;
+use factorgate::audit::{Event, EventKind};
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
+use factorgate::otp::{Secret, TimeStep, Totp};
 use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
+use factorgate::session::UserStatus;
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Administrator, Challenge, Code, Contact, EmailAddress, Event, Imported, Login, LoginRef, Mfa, OsRandom,
-    PrimaryVerified, Secret, ServerKey, ServerKeys, Store, UserId,
+    Action, Challenge, Contact, EmailAddress, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Refusal, Store, UserId,
+    UserRow,
 };
 
 /// When the rows were made.
@@ -35,7 +40,7 @@ struct Host<S = MemoryStore> {
 impl Host {
     /// With a checker for which a hash is the code in upper case.
     fn new() -> Self {
-        Self::on(MemoryStore::new(), |typed, hash| typed.to_uppercase() == hash)
+        Self::on(MemoryStore::new(), is_upper_case)
     }
 }
 
@@ -61,50 +66,74 @@ impl<S: Store + Clone> Host<S> {
         self.clock.advance(Duration::from_secs(secs));
     }
 
-    async fn import(&self, import: &Import) -> Imported {
-        self.mfa.import(&alice(), import, &admin()).await.unwrap()
+    async fn import(&self, import: &Import) -> Result<(), Refusal> {
+        self.mfa.admin(&admin()).import(&alice(), import).await.unwrap()
     }
 
     async fn imported(&self, import: &Import) {
-        let imported = self.import(import).await;
-        assert!(matches!(imported, Imported::Made { .. }), "{imported:?}");
+        self.import(import).await.unwrap();
     }
 
-    async fn begin(&self, policy: &Policy) -> Login {
-        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-        self.mfa.begin_login(PrimaryVerified::assertion(alice()), contact, policy).await.unwrap()
+    async fn begin(&self, policy: &Policy) -> Outcome<Login> {
+        self.mfa.begin_login(PrimaryVerified::assertion(row()), policy).await.unwrap()
     }
 
-    async fn challenge(&self) -> Challenge<LoginRef> {
+    async fn challenge(&self) -> Challenge<Login> {
         match self.begin(&app()).await {
-            Login::Challenge(challenge) => challenge,
+            Outcome::Challenge(challenge) => challenge,
             other => panic!("{other:?}"),
         }
     }
 
+    async fn app_code(&self, flow: &FlowRef<Login>, code: &str) -> Outcome<Login> {
+        self.mfa.submit(flow, &app(), Action::AppCode { code: code.into(), device: None }).await.unwrap()
+    }
+
+    async fn recovery_code(&self, flow: &FlowRef<Login>, code: &str) -> Outcome<Login> {
+        self.mfa.submit(flow, &app(), recovery(code)).await.unwrap()
+    }
+
     /// A login of its own with this code of an app.
-    async fn log_in(&self, code: &str) -> Login {
-        let asked = self.challenge().await;
-        self.mfa.verify_app_code(asked.flow(), &Code::parse(code).unwrap(), &app()).await.unwrap()
+    async fn log_in(&self, code: &str) -> Outcome<Login> {
+        self.app_code(self.challenge().await.flow(), code).await
     }
 
     /// A login of its own with this recovery code.
-    async fn recover(&self, text: &str) -> Login {
-        let asked = self.challenge().await;
-        self.mfa.verify_legacy_recovery_code(asked.flow(), &legacy(text), &app()).await.unwrap()
+    async fn recover(&self, code: &str) -> Outcome<Login> {
+        self.recovery_code(self.challenge().await.flow(), code).await
+    }
+
+    async fn status(&self) -> UserStatus {
+        self.mfa.admin(&admin()).status(&alice()).await.unwrap()
     }
 
     async fn left(&self) -> u32 {
-        self.mfa.status(&alice()).await.unwrap().recovery_codes.map_or(0, |left| left.get())
+        self.status().await.recovery_codes.map_or(0, |left| left.get())
     }
 
     fn checks(&self) -> usize {
         self.checks.load(Ordering::SeqCst)
     }
+
+    fn kinds(&self) -> Vec<EventKind> {
+        self.log.lock().unwrap().iter().map(|event| event.kind.clone()).collect()
+    }
+}
+
+fn is_upper_case(typed: &str, hash: &str) -> bool {
+    typed.to_uppercase() == hash
 }
 
 fn alice() -> UserId {
     UserId::new("alice").unwrap()
+}
+
+fn contact() -> Contact {
+    Contact::verified(EmailAddress::new("alice@example.com").unwrap())
+}
+
+fn row() -> UserRow {
+    UserRow::new(alice(), "password 1", contact())
 }
 
 fn admin() -> Administrator {
@@ -128,12 +157,16 @@ fn legacy(text: &str) -> LegacyRecoveryCode {
     LegacyRecoveryCode::parse(text).unwrap()
 }
 
+fn recovery(code: &str) -> Action {
+    Action::RecoveryCode { code: code.into() }
+}
+
 /// The device, with these codes in plain and those hashed.
 fn with_codes(plain: &[&str], hashed: &[&str]) -> Import {
     let import = plain.iter().try_fold(Import::new(device()), |import, code| import.with_recovery_code(legacy(code)));
     hashed.iter().try_fold(import.unwrap(), |import, hash| import.with_hashed_recovery_code(hash)).unwrap()
 }
 
-fn passed(login: &Login) -> bool {
-    matches!(login, Login::Authenticated(_))
+fn passed(login: &Outcome<Login>) -> bool {
+    matches!(login, Outcome::Done(_))
 }

@@ -1,18 +1,20 @@
-//! The recipes of `factorgate::moving`, on rows of those systems. `tests/data/moving` says where they come from.
+//! The recipes of `factorgate::migrate`, on rows of those systems. `tests/data/migrate` says where they come from.
 
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use factorgate::Timestamp;
+use factorgate::device::DeviceName;
 use factorgate::otp::{Algorithm, Digits};
-use factorgate::{DeviceName, Timestamp};
+use factorgate::recovery::RecoveryCode;
 use serde_json::Value;
 use sha2::{Digest as _, Sha512};
 
 use super::*;
 
 fn rows(name: &str) -> Value {
-    let path = format!("{}/tests/data/moving/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/data/migrate/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -58,12 +60,12 @@ fn from_django(user: &Value) -> Import {
 }
 
 #[tokio::test]
-async fn django_otp_goes_on_where_it_was() {
+async fn django_otp_rows_are_imported() {
     let rows = rows("django.json");
     assert_eq!(rows["now"], NOW);
     let (row, host) = (&rows["users"]["alice"], Host::new());
     host.imported(&from_django(row)).await;
-    let device = host.mfa.devices(&alice()).await.unwrap().remove(0);
+    let device = host.status().await.devices.remove(0);
     assert_eq!((device.name.as_str(), device.added_at), ("default", Timestamp::from_secs(NOW)));
     assert_eq!(host.left().await, 2);
     // That code was accepted there, of a clock that is a step ahead: `last_t` has it, and `drift` is left behind.
@@ -81,12 +83,12 @@ async fn django_otp_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn django_otp_with_other_settings_and_a_device_that_was_never_confirmed() {
+async fn unconfirmed_django_device_is_left_out() {
     let rows = rows("django.json");
     let (row, host) = (&rows["users"]["bob"], Host::new());
     assert_eq!(row["otp_totp_totpdevice"].as_array().unwrap().len(), 2);
     host.imported(&from_django(row)).await;
-    assert_eq!(host.mfa.devices(&alice()).await.unwrap().len(), 1);
+    assert_eq!(host.status().await.devices.len(), 1);
     // No code was ever accepted there: who knows which were seen? None up to now is good.
     assert!(!passed(&host.log_in(code(row, NOW)).await));
     host.wait(120);
@@ -102,7 +104,7 @@ fn from_devise(row: &Value) -> Import {
 }
 
 #[tokio::test]
-async fn devise_two_factor_goes_on_with_its_hashes_of_bcrypt() {
+async fn devise_two_factor_rows_are_imported_with_bcrypt_hashes() {
     let row = rows("devise.json");
     let pepper = row["pepper"].as_str().unwrap().to_owned();
     let bcrypt = move |typed: &str, hash: &str| bcrypt::verify(format!("{typed}{pepper}"), hash).unwrap_or(false);
@@ -118,7 +120,7 @@ async fn devise_two_factor_goes_on_with_its_hashes_of_bcrypt() {
     assert_eq!((host.checks(), host.left().await), (3, 3));
     for (used, plain) in (1..).zip(row["plain"].as_array().unwrap()) {
         let plain = plain.as_str().unwrap();
-        assert!(factorgate::RecoveryCode::parse(plain).is_ok(), "the two kinds cannot be told apart by their looks");
+        assert!(RecoveryCode::parse(plain).is_ok(), "the two kinds cannot be told apart by their looks");
         assert!(passed(&host.recover(plain).await));
         assert_eq!(host.left().await, 3 - used);
     }
@@ -151,7 +153,7 @@ fn sha512(typed: &str, hash: &str) -> bool {
 }
 
 #[tokio::test]
-async fn keycloak_goes_on_with_secrets_of_both_encodings_and_with_its_hashes() {
+async fn keycloak_rows_of_both_encodings_are_imported_with_their_hashes() {
     let rows = rows("keycloak.json");
     for (name, key, algorithm, digits) in [
         ("characters", &b"ovvGdzuH4E3gM5qwiVvS"[..], "SHA1", 6),
