@@ -4,12 +4,9 @@
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
-use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
-use factorgate::testing::{MemoryStore, Outbox};
-use factorgate::{
-    Code, Contact, EmailAddress, Event, Login, Mfa, OsRandom, PrimaryVerified, ServerKey, ServerKeys, UserId,
-};
+use factorgate::testing::Kit;
+use factorgate::{Action, Contact, EmailAddress, Outcome, PrimaryVerified, UserId, UserRow};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Subscriber};
@@ -48,31 +45,26 @@ impl Visit for Line {
 }
 
 #[test]
-fn h12_every_event_is_emitted_without_a_secret() {
-    let (lines, outbox) = (Lines::default(), Outbox::new());
-    let seen: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let observed = Arc::clone(&seen);
-    let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-    let mfa = Mfa::builder(MemoryStore::new(), outbox.clone(), keys, Issuer::new("ACME").unwrap())
-        .observer(move |event: &Event| observed.lock().unwrap().push(event.clone()))
-        .build()
-        .unwrap();
+fn every_event_is_emitted_without_a_secret() {
+    let (lines, kit) = (Lines::default(), Kit::new());
+    let mfa = kit.mfa();
     let policy = Policy::any_of([Channel::Email], FirstRegistration::AfterPassword).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     tracing::subscriber::with_default(lines.clone(), || {
         runtime.block_on(async {
             let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-            let primary = PrimaryVerified::assertion(UserId::new("4711").unwrap());
-            let Login::Challenge(asked) = mfa.begin_login(primary, contact, &policy).await.unwrap() else { panic!() };
-            let code = Code::parse(&outbox.last_code().unwrap()).unwrap();
-            let login = mfa.verify_email_code(asked.flow(), &code, &policy).await.unwrap();
-            assert!(matches!(login, Login::Authenticated(_)));
+            let row = UserRow::new(UserId::new("4711").unwrap(), "password 1", contact);
+            let login = mfa.begin_login(PrimaryVerified::assertion(row), &policy).await.unwrap();
+            let code = kit.outbox.last_code().unwrap().into();
+            let login = mfa.submit(login.flow().unwrap(), &policy, Action::EmailCode { code }).await.unwrap();
+            assert!(matches!(login, Outcome::Done(_)), "{login:?}");
         });
     });
-    let (lines, seen) = (lines.0.lock().unwrap(), seen.lock().unwrap());
-    assert_eq!((lines.len(), seen.len()), (4, 4), "{lines:?}");
-    for (line, event) in lines.iter().zip(seen.iter()) {
-        assert!(line.contains("user=4711") && line.contains(&format!("kind={:?}", event.kind)), "{line}");
-        assert!(!line.contains(&outbox.last_code().unwrap()) && !line.contains("alice@"), "{line}");
+    let (lines, events, code) = (lines.0.lock().unwrap(), kit.events(), kit.outbox.last_code().unwrap());
+    assert_eq!((lines.len(), events.len()), (4, 4), "{lines:?}");
+    for (line, event) in lines.iter().zip(&events) {
+        assert!(line.contains("user=4711") && line.contains(&format!("kind={:?}", event.kind.name())), "{line}");
+        assert!(line.contains(&format!("seq={}", event.seq.unwrap())) && line.contains(&format!("line={event}")));
+        assert!(!line.contains(&code) && !line.contains("alice@"), "{line}");
     }
 }

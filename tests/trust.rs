@@ -101,7 +101,7 @@ async fn trusted_browser_replaces_the_challenge_and_the_claims_say_so() {
 
 #[tokio::test]
 async fn login_that_owes_nothing_leaves_the_token_alone() {
-    let (_, _, cookie, _) = Host::trusting().await;
+    let cookie = Host::trusting().await.2;
     let host = Host::new();
     let passed = done(host.begin_from(&off().with_trusted_browsers(), Some(&cookie)).await);
     assert_eq!(passed.evidence().assurance(), Assurance::FirstFactor);

@@ -3,6 +3,7 @@
 use factorgate::audit::{CodeFault, Factor};
 use factorgate::browser::BrowserName;
 use factorgate::limits::FailureBudget;
+use factorgate::testing::SeededRandom;
 
 use super::*;
 
@@ -137,7 +138,7 @@ async fn assertion_counts_only_if_its_step_is_open() {
 
 #[tokio::test]
 async fn assertion_alone_opens_no_session() {
-    let (host, elsewhere) = (Host::new(), Host::new());
+    let (host, elsewhere) = (Host::new(), Host::with(|builder| builder.random(SeededRandom::new(99))));
     host.bind(passkey()).await;
     elsewhere.bind(passkey()).await;
     let forged = FlowRef::<Login>::from_cookie(&elsewhere.challenge(&off()).await.flow().to_cookie()).unwrap();

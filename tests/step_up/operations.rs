@@ -2,6 +2,7 @@
 
 use factorgate::mail::Notice;
 use factorgate::session::AddressPermit;
+use factorgate::testing::SeededRandom;
 use factorgate::{UserId, UserRow};
 
 use super::*;
@@ -84,7 +85,7 @@ async fn forged_request_has_neither_the_reference_nor_the_code() {
     let secret = host.register().await;
     // A forged request brings the session only. It gets a challenge, and nothing else.
     assert!(asks_for(&host.step_up_last(Duration::ZERO).await, Step::AppCode));
-    let elsewhere = Host::new();
+    let elsewhere = Host::with(|builder| builder.random(SeededRandom::new(99)));
     elsewhere.register().await;
     let forged = elsewhere.step_up_asked(&elsewhere.session().await).await;
     let forged = FlowRef::<StepUp>::from_cookie(&forged.flow().to_cookie()).unwrap();
