@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use factorgate::otp::{Algorithm, Hotp, Totp, Window};
-use factorgate::{Code, Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Code, Hotp, Secret, Totp, Window};
 
 const NOW: Timestamp = Timestamp::from_secs(1_111_111_109);
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];

@@ -3,8 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use factorgate::Secret;
-use factorgate::otp::Totp;
+use factorgate::otp::{Secret, Totp};
 use factorgate::otpauth::{AccountName, Issuer, KeyUri};
 
 fn key_uris(c: &mut Criterion) {
