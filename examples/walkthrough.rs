@@ -1,26 +1,30 @@
 //! Plays every flow from the password to the dashboard in the terminal: `cargo run --example walkthrough`.
 //!
-//! It ends with 0 only if every step came out as it should. With `--features dangerous-export` a user moves out as well.
+//! It exits with 0 only if every step has the expected outcome. With `--features dangerous-export` a user is exported as
+//! well.
 
 #[path = "walkthrough/administration.rs"]
 mod administration;
+#[path = "walkthrough/sessions.rs"]
+mod sessions;
+#[path = "walkthrough/users.rs"]
+mod users;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use factorgate::otp::Totp;
+use factorgate::admin::Administrator;
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::otp::{Secret, Totp};
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{
-    AuthenticationMethod, Channel, Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, GraceDays, Policy,
-    Step,
-};
+use factorgate::policy::{Channel, FirstRegistration, Policy, Step};
+use factorgate::session::UserStatus;
 use factorgate::testing::{FixedClock, MemoryStore, Outbox};
 use factorgate::{
-    Administrator, Assurance, Authenticated, BrowserName, BrowserToken, Change, Code, Contact, DeviceName,
-    EmailAddress, Enroll, Flow, Login, LoginRef, Mfa, OsRandom, PrimaryVerified, RecoveryCode, Registration, Removable,
-    Removal, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn, StepUp, Timestamp, Trust, UserId,
-    insufficient_user_authentication,
+    Action, Authenticated, Challenge, Contact, EmailAddress, Enroll, Flow, FlowRef, Login, Mfa, Outcome,
+    PrimaryVerified, Refusal, Session, SessionClaims, Timestamp, UserId, UserRow,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -29,17 +33,39 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 async fn main() -> ExitCode {
     match walk().await {
         Ok(()) => {
-            println!("\nEvery step came out as it should.");
+            println!("\nEvery step had the expected outcome.");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            println!("\nNot as it should be: {error}");
+            println!("\nUnexpected: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn walk() -> Result {
+    let app_only = Policy::any_of([Channel::App], FirstRegistration::AfterPassword)?;
+    scenarios(&app_only).await?;
+    users::recovery(&app_only).await?;
+    users::replacement(&app_only).await?;
+    users::reset(&app_only).await?;
+    users::trusted_browser().await?;
+    users::step_up().await?;
+    users::grace_and_exemption().await?;
+    users::passkey().await?;
+    sessions::stale_sign_in(&app_only).await?;
+    sessions::stricter_policy().await?;
+    sessions::dropped_request(&app_only).await?;
+    administration::company().await?;
+    administration::import(&app_only).await?;
+    #[cfg(feature = "dangerous-export")]
+    administration::export(&app_only).await?;
+    administration::rotation(&app_only).await?;
+    administration::coverage(&app_only).await
+}
+
+/// The flows that a product asks for, S1 to S7.
+async fn scenarios(app_only: &Policy) -> Result {
     use Channel::{App, Email};
     use FirstRegistration::{AfterEmailCode, AfterPassword, WithTicket};
 
@@ -47,11 +73,11 @@ async fn walk() -> Result {
     let host = Host::new()?;
     let off = Policy::off(AfterPassword);
     host.plan(&off, "erin").await?;
-    let login = host.log_in("erin", &off).await?;
-    expect("nothing is owed: the password opens the dashboard", matches!(login, Login::Authenticated(_)))?;
+    let login = host.begin("erin", &off).await?;
+    expect("nothing is owed: the password opens the dashboard", matches!(login, Outcome::Done(_)))?;
     let enforced = Policy::any_of([Email], AfterPassword)?;
     host.plan(&enforced, "erin").await?;
-    let login = host.log_in("erin", &enforced).await?;
+    let login = host.begin("erin", &enforced).await?;
     expect("now an e-mail code is owed", asks_for(&login, &[Step::EmailCode]))?;
 
     title("S2", "The channels decide the steps");
@@ -63,323 +89,89 @@ async fn walk() -> Result {
     ] {
         println!("  {name}:");
         host.plan(&policy, "frank").await?;
-        let login = Host::new()?.log_in("frank", &policy).await?;
-        expect("the steps are those of the plan", asks_for(&login, steps))?;
+        let login = Host::new()?.begin("frank", &policy).await?;
+        expect("the login asks for the steps of the plan", asks_for(&login, steps))?;
     }
 
     title("S3", "A smartphone can be registered whatever the channels are");
     for policy in [&off, &enforced] {
         let host = Host::new()?;
-        host.register_from_profile("grace", policy).await?;
-        expect("it is registered", host.mfa.devices(&user("grace")?).await?.len() == 1)?;
+        host.register("grace", policy).await?;
+        expect("it is registered", host.status("grace").await?.devices.len() == 1)?;
     }
 
     title("S4", "Adding a smartphone at login");
-    let app_only = Policy::any_of([App], AfterPassword)?;
-    host.plan(&app_only, "alice").await?;
-    let Login::Enroll(enroll) = host.log_in("alice", &app_only).await? else { return Err("no registration".into()) };
+    host.plan(app_only, "alice").await?;
+    let enroll = enrolling(host.begin("alice", app_only).await?)?;
     for line in enroll.key_uri().qr()?.to_unicode().lines() {
         // Dark on white, whatever the colors of the terminal are.
         println!("  \x1b[30;107m{line}\x1b[0m");
     }
     println!("  or type the key: {}", enroll.key_uri().secret_base32().grouped().expose_secret());
-    let (phone, name) = (secret_of(&enroll)?, DeviceName::new("Alice's phone")?);
-    let wrong = Totp::default().generate(&phone, Timestamp::from_secs(0)).ok_or("no code")?;
-    let login = host.mfa.confirm_app_enrollment(enroll.flow(), &wrong, &name, &app_only).await?;
-    expect("a wrong code registers nothing", matches!(login, Login::Enroll(_)))?;
-    let login = host.mfa.confirm_app_enrollment(enroll.flow(), &host.code(&phone)?, &name, &app_only).await?;
-    let Login::Authenticated(passed) = login else { return Err("the right code did not open".into()) };
-    println!("  amr {:?}, {:?}", passed.amr(), passed.assurance());
+    let (phone, flow) = (secret_of(&enroll)?, enroll.challenge().flow());
+    let wrong = code_at(&phone, Timestamp::from_secs(0))?;
+    let confirm = |code: String| Action::ConfirmApp { code: code.into(), name: Some("Alice's phone".into()) };
+    let login = host.mfa.submit(flow, app_only, confirm(wrong.clone())).await?;
+    expect("a wrong code registers nothing", matches!(login, Outcome::Enroll(_)))?;
+    let passed = done(host.mfa.submit(flow, app_only, confirm(host.code(&phone)?)).await?)?;
+    println!("  amr {:?}, {:?}", passed.evidence().amr(), passed.evidence().assurance());
     expect("the right one opens the dashboard", passed.user().as_str() == "alice")?;
 
     title("S5", "An e-mail code at login");
-    let Login::Challenge(asked) = host.log_in("bob", &enforced).await? else { return Err("no challenge".into()) };
+    let asked = asked(host.begin("bob", &enforced).await?)?;
     let mail = host.outbox.sent().pop().ok_or("no mail")?;
     println!("  mail to {}: {}", mail.to.masked(), mail.subject);
-    expect("it was sent by itself, to the address on record", mail.to.as_str() == "bob@example.com")?;
-    let code = Code::parse(&mail.code.ok_or("no code in the mail")?)?;
-    let login = host.mfa.verify_email_code(asked.flow(), &code, &enforced).await?;
-    expect("the code opens the dashboard", matches!(login, Login::Authenticated(_)))?;
-    let login = host.mfa.verify_email_code(asked.flow(), &code, &enforced).await?;
-    expect("and it opens nothing a second time", matches!(login, Login::Denied(_)))?;
+    expect("it was sent at once, to the address on record", mail.to.as_str() == "bob@example.com")?;
+    let code = mail.code.ok_or("no code in the mail")?;
+    let login = host.mfa.submit(asked.flow(), &enforced, email_code(&code)).await?;
+    expect("the code opens the dashboard", matches!(login, Outcome::Done(_)))?;
+    let login = host.mfa.submit(asked.flow(), &enforced, email_code(&code)).await?;
+    expect("and opens nothing a second time", refusal(&login) == Some(Refusal::FlowEnded))?;
 
     title("S6", "Managing the device from the profile");
-    let secret = host.register_from_profile("carol", &off).await?;
+    let secret = host.register("carol", &off).await?;
     host.plan(&off, "carol").await?;
-    let login = host.log_in("carol", &off).await?;
-    expect("its code is asked for, although nothing is enforced", asks_for(&login, &[Step::AppCode]))?;
-    let session = SignedIn::assertion(user("carol")?);
-    let device = host.mfa.devices(session.user()).await?.pop().ok_or("no device")?;
+    let login = host.begin("carol", &off).await?;
+    expect("the login asks for its code, although nothing is enforced", asks_for(&login, &[Step::AppCode]))?;
+    let claims = host.sign_in("carol", &secret, &off).await?;
+    let device = host.status("carol").await?.devices.pop().ok_or("no device")?;
     println!("  registered: {} ({})", device.name, device.id);
-    let code = host.code(&secret)?;
-    let removal = host.mfa.remove_device(&session, device.id, &code, contact("carol")?, &app_only).await?;
-    if let Removal::Refused { reason, .. } = &removal {
-        println!("  refused: {}", std::error::Error::source(reason).map_or(reason.to_string(), ToString::to_string));
+    for (policy, removable) in [(app_only, false), (&off, true)] {
+        let session = host.session("carol", &claims, policy).await?;
+        let elevated = done(host.mfa.profile(&session).begin_step_up(Duration::from_secs(60)).await?)?;
+        let removed = host.mfa.elevated(&elevated).remove_device(device.id).await?;
+        match &removed {
+            Ok(_) => expect("and goes after a fresh code if it does not", removable)?,
+            Err(refusal) => {
+                println!("  refused: {refusal}");
+                expect("the last device stays if the policy requires one", !removable)?;
+            }
+        }
     }
-    expect("the last device stays where the policy needs it", matches!(removal, Removal::Refused { .. }))?;
-    let removal = host.mfa.remove_device(&session, device.id, &code, contact("carol")?, &off).await?;
-    expect("and goes where it does not, on a fresh code", matches!(removal, Removal::Removed { .. }))?;
 
     title("S7", "A stolen password opens nothing");
-    let mut denied = false;
+    let mut login = None;
     for _ in 0..5 {
         host.clock.advance(Duration::from_secs(30));
-        let Login::Challenge(asked) = host.log_in("alice", &app_only).await? else { return Err("no challenge".into()) };
-        denied = matches!(host.mfa.verify_app_code(asked.flow(), &wrong, &app_only).await?, Login::Denied(_));
+        let asked = self::asked(host.begin("alice", app_only).await?)?;
+        login = Some(host.mfa.submit(asked.flow(), app_only, app_code(&wrong)).await?);
     }
-    expect("five wrong codes lock, though each was of a login of its own", denied)?;
-    let login = host.log_in("alice", &app_only).await?;
-    if let Login::Denied(denied) = &login {
-        println!("  refused: {}", denied.reason);
-    }
-    expect("and then nobody gets in", matches!(login, Login::Denied(_)))?;
+    let locked = matches!(login.as_ref().and_then(refusal), Some(Refusal::Locked { .. }));
+    expect("five wrong codes lock the user, even in separate logins", locked)?;
+    let refused = refusal(&host.begin("alice", app_only).await?).ok_or("not locked")?;
+    println!("  refused: {refused}, until {}", refused.retry_at().map_or(0, Timestamp::as_secs));
     let ticket = Policy::any_of([App], WithTicket)?;
     host.plan(&ticket, "dave").await?;
-    let login = host.log_in("dave", &ticket).await?;
-    expect("nor does a password register a device where a ticket is asked for", matches!(login, Login::Denied(_)))?;
-    let issued = host.mfa.issue_ticket(&user("dave")?, &Administrator::assertion(user("root")?)).await?;
-    let Login::Challenge(asked) = host.log_in("dave", &ticket).await? else { return Err("no challenge".into()) };
-    let login = host.mfa.redeem_ticket(asked.flow(), &issued.ticket, &ticket).await?;
-    expect("with the ticket it does", matches!(login, Login::Enroll(_)))?;
-
-    recovery(&app_only).await?;
-    replacement(&app_only).await?;
-    reset(&app_only).await?;
-    trusted_browser().await?;
-    step_up().await?;
-    grace_and_exemption().await?;
-    passkey().await?;
-    administration::company().await?;
-    administration::import(&app_only).await?;
-    #[cfg(feature = "dangerous-export")]
-    administration::export(&app_only).await?;
-    administration::rotation(&app_only).await?;
-    administration::coverage(&app_only).await
+    let login = host.begin("dave", &ticket).await?;
+    expect("a password registers no device if a ticket is required", matches!(login, Outcome::Denied(_)))?;
+    let issued = host.mfa.admin(&root()?).issue_ticket(&user("dave")?).await?;
+    let asked = self::asked(host.begin("dave", &ticket).await?)?;
+    let typed = Action::Ticket { code: issued.expose_secret().expose_secret().into() };
+    let login = host.mfa.submit(asked.flow(), &ticket, typed).await?;
+    expect("with the ticket it does", matches!(login, Outcome::Enroll(_)))
 }
 
-/// A user whose device is lost.
-async fn recovery(policy: &Policy) -> Result {
-    title("Recovery", "A lost smartphone, and codes on paper");
-    let host = Host::new()?;
-    let lost = host.register_from_profile("heidi", policy).await?;
-    let session = SignedIn::assertion(user("heidi")?);
-    let shown = host.mfa.begin_recovery_codes(&session, &host.code(&lost)?).await?;
-    let Change::Made { value: new, .. } = shown else { return Err("no recovery codes".into()) };
-    let codes: Vec<&RecoveryCode> = new.codes.iter().collect();
-    let [first, second, ..] = codes[..] else { return Err("too few recovery codes".into()) };
-    println!("  shown once: {}, and {} more", first.expose_secret().expose_secret(), codes.len() - 1);
-    let login = host.log_in("heidi", policy).await?;
-    expect("until one of them is typed they are not in force", asks_for(&login, &[Step::AppCode]))?;
-    let typed = RecoveryCode::parse(&first.expose_secret().expose_secret().to_lowercase())?;
-    let confirmed = host.mfa.confirm_recovery_codes(&session, &typed, contact("heidi")?).await?;
-    expect("then they are", matches!(confirmed, Change::Made { .. }))?;
-
-    host.plan(policy, "heidi").await?;
-    let Login::Challenge(asked) = host.log_in("heidi", policy).await? else { return Err("no challenge".into()) };
-    let login = host.mfa.verify_recovery_code(asked.flow(), second, policy).await?;
-    let Login::Authenticated(passed) = login else { return Err("the recovery code did not open".into()) };
-    let recovery = passed.recovery().ok_or("the login does not lead to a registration")?;
-    println!("  amr {:?}, {:?}, {:?}", passed.amr(), passed.assurance(), recovery.codes_left());
-    expect("a code opens in place of the app", recovery.codes_left().get() == 9)?;
-    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
-    let Login::Challenge(again) = host.log_in("heidi", policy).await? else { return Err("no challenge".into()) };
-    let login = host.mfa.verify_recovery_code(again.flow(), second, policy).await?;
-    expect("and once", matches!(login, Login::Challenge(_)))?;
-
-    let device = host.mfa.devices(session.user()).await?.pop().ok_or("no device")?;
-    let begun = host.mfa.replace_device(recovery.registration(), device.id, policy).await?;
-    let Registration::Enroll(enroll) = begun else { return Err("no registration".into()) };
-    let (code, name) = (host.code(&secret_of(&enroll)?)?, DeviceName::new("Heidi's new phone")?);
-    let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, policy).await?;
-    expect("the login leads to a new device, in place of the lost one", matches!(done, Registration::Registered(_)))
-}
-
-/// A user who has bought a new smartphone.
-async fn replacement(policy: &Policy) -> Result {
-    title("Replacement", "A new smartphone in place of the old one");
-    let host = Host::new()?;
-    let old = host.register_from_profile("ivan", policy).await?;
-    let session = SignedIn::assertion(user("ivan")?);
-    let device = host.mfa.devices(session.user()).await?.pop().ok_or("no device")?.id;
-    let removable = host.mfa.can_remove(session.user(), device, &contact("ivan")?, policy).await?;
-    println!("  may it be removed? {removable:?}");
-    expect("the last device stays where the policy needs it", matches!(removable, Removable::No { .. }))?;
-
-    let begun = host.mfa.begin_registration(&session, contact("ivan")?, policy).await?;
-    let Registration::Challenge(asked) = begun else { return Err("nothing is asked for".into()) };
-    let named = host.mfa.replace_device(asked.flow(), device, policy).await?;
-    expect("a code of the old one is asked for first", matches!(named, Registration::Challenge(_)))?;
-    let proved = host.mfa.verify_app_code(asked.flow(), &host.code(&old)?, policy).await?;
-    let Registration::Enroll(enroll) = proved else { return Err("no registration".into()) };
-    let (code, name) = (host.code(&secret_of(&enroll)?)?, DeviceName::new("Ivan's new phone")?);
-    let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, policy).await?;
-    let devices = host.mfa.devices(session.user()).await?;
-    expect("the new one is there", matches!(done, Registration::Registered(_)) && devices.len() == 1)?;
-    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
-    expect("and the old one is gone", devices.iter().all(|held| held.id != device))
-}
-
-/// A user who has nothing left to prove.
-async fn reset(policy: &Policy) -> Result {
-    title("Reset", "An administrator resets the factors");
-    let host = Host::new()?;
-    host.register_from_profile("judy", policy).await?;
-    let root = Administrator::assertion(user("root")?);
-    let reset = host.mfa.reset_by_admin(&user("judy")?, &root, contact("judy")?).await?;
-    for event in &reset.events {
-        println!("  event: {event}");
-    }
-    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
-    expect("the device is gone", host.mfa.devices(&user("judy")?).await?.is_empty())?;
-    host.plan(policy, "judy").await?;
-    let Login::Challenge(asked) = host.log_in("judy", policy).await? else { return Err("no challenge".into()) };
-    expect("the password alone registers none", !asked.next().contains(&Step::EnrollApp))?;
-    let login = host.mfa.redeem_ticket(asked.flow(), &reset.ticket, policy).await?;
-    expect("the ticket opens the way", asks_for(&login, &[Step::EmailCode, Step::EnrollApp]))?;
-    let login = host.mfa.begin_app_enrollment(asked.flow(), policy).await?;
-    let Login::Enroll(enroll) = login else { return Err("the ticket does not lead to a registration".into()) };
-    let code = host.code(&secret_of(&enroll)?)?;
-    let login = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), policy).await?;
-    expect("and to a new device", matches!(login, Login::Authenticated(_)))
-}
-
-/// A user who does not want to type a code each day.
-async fn trusted_browser() -> Result {
-    title("Trust", "A browser that the user trusts stands for the code");
-    let host = Host::new()?;
-    let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword)?.with_trusted_browsers();
-    let secret = host.register_from_profile("kevin", &policy).await?;
-    let passed = host.log_in_by_app("kevin", &secret, &policy).await?;
-    let trust = host.mfa.trust_browser(&passed, &BrowserName::new("Firefox at work")?, &policy).await?;
-    let Trust::Trusted { token, browser, .. } = trust else { return Err("not trusted".into()) };
-    println!("  trusted: {} ({}), until {}", browser.name, browser.id, browser.until.as_secs());
-    let from = async |token: &BrowserToken| -> Result<Login> {
-        let primary = PrimaryVerified::assertion(user("kevin")?);
-        Ok(host.mfa.begin_login_from(primary, contact("kevin")?, &policy, Some(token)).await?)
-    };
-    let Login::Authenticated(passed) = from(&token).await? else { return Err("the trust lifted nothing".into()) };
-    println!("  amr {:?}, acr {:?}, {:?}", passed.amr(), passed.assurance().acr(), passed.assurance());
-    expect("the password opens the dashboard", passed.assurance() == Assurance::TrustedBrowser)?;
-    expect("and the browser gets its next token", passed.browser_token().is_some())?;
-    let login = host.log_in("kevin", &policy).await?;
-    expect("any other browser is asked for a code", asks_for(&login, &[Step::AppCode]))?;
-    host.clock.advance(Duration::from_secs(10));
-    let login = from(&token).await?;
-    expect("a copy of the first token opens nothing", asks_for(&login, &[Step::AppCode]))?;
-    let trusted = host.mfa.browsers(&user("kevin")?).await?;
-    expect("and ends the trust, for nobody knows whose it was", trusted.is_empty())
-}
-
-/// A user who is signed in, and does something that matters.
-async fn step_up() -> Result {
-    title("Step-up", "What matters takes a fresh proof");
-    let host = Host::new()?;
-    let off = Policy::off(FirstRegistration::AfterPassword);
-    let secret = host.register_from_profile("laura", &off).await?;
-    let passed = host.log_in_by_app("laura", &secret, &off).await?;
-    // The host keeps a line of text with the session, under a new id.
-    let text = passed.session().rotated().to_text();
-    println!("  kept with the session: {text}");
-    let claims = SessionClaims::from_text(&text)?;
-    let freshness = Duration::from_secs(5 * 60);
-    host.clock.advance(Duration::from_secs(60 * 60));
-    println!(
-        "  an API answers 401 with: {}",
-        insufficient_user_authentication(&[Assurance::TwoFactor], Some(freshness))
-    );
-    let begun = host.mfa.begin_step_up(&claims, contact("laura")?, &off, freshness).await?;
-    let StepUp::Challenge(asked) = begun else { return Err("an old proof was taken".into()) };
-    expect("after an hour the app is asked for again", asked.next() == [Step::AppCode])?;
-    let done = host.mfa.verify_app_code(asked.flow(), &host.code(&secret)?, &off).await?;
-    let StepUp::Fresh(elevated) = done else { return Err("the right code did not count".into()) };
-    let device = host.mfa.devices(elevated.user()).await?.pop().ok_or("no device")?;
-    let removal = host.mfa.remove_device_with(&elevated, device.id, contact("laura")?, &off).await?;
-    let Removal::Removed { change, .. } = removal else { return Err("the device is still there".into()) };
-    expect("the device is removed on it", host.mfa.devices(elevated.user()).await?.is_empty())?;
-    let ended = matches!(host.mfa.check_session(&claims).await?, Session::Ended);
-    expect("every session of the user has ended", ended)?;
-    let goes_on = matches!(host.mfa.check_session(&claims.after(&change)).await?, Session::Valid(_));
-    expect("but the one that did it", goes_on)
-}
-
-/// Users who have no smartphone yet, in a company that asks for one.
-async fn grace_and_exemption() -> Result {
-    title("Grace", "Two weeks for the first registration, and an exemption after them");
-    let host = Host::new()?;
-    let policy = Policy::any_of([Channel::App], FirstRegistration::WithTicket)?.with_grace(GraceDays::new(14)?);
-    let day = Duration::from_secs(24 * 60 * 60);
-    let Login::Authenticated(passed) = host.log_in("mallory", &policy).await? else {
-        return Err("not in grace".into());
-    };
-    let until = passed.grace_until().ok_or("no deadline")?;
-    println!("  put off until {}", until.as_secs());
-    expect("the first login is let in, with a reminder", passed.reminds_enrollment())?;
-    host.plan(&policy, "mallory").await?;
-    host.clock.advance(13 * day);
-    let login = host.log_in("mallory", &policy).await?;
-    let same = matches!(&login, Login::Authenticated(passed) if passed.grace_until() == Some(until));
-    expect("no later login moves the deadline", same)?;
-    host.clock.advance(day);
-    let login = host.log_in("mallory", &policy).await?;
-    expect("at the deadline the registration is owed", matches!(login, Login::Denied(_)))?;
-
-    let (now, root) = (host.clock.time(), Administrator::assertion(user("root")?));
-    let exemption = Exemption::new("O. Petrova", "the smartphone is on its way", now, now.saturating_add(7 * day))?;
-    let granted = host.mfa.grant_exemption(&user("mallory")?, &exemption, &root).await?;
-    if let Change::Made { events, .. } = &granted {
-        println!("  event: {}", events.first().ok_or("no event")?);
-    }
-    host.plan(&policy, "mallory").await?;
-    let login = host.log_in("mallory", &policy).await?;
-    expect("an administrator exempts the user for a week", matches!(login, Login::Authenticated(_)))?;
-    host.clock.advance(7 * day);
-    let login = host.log_in("mallory", &policy).await?;
-    expect("and no longer", matches!(login, Login::Denied(_)))
-}
-
-/// A user with a factor that the host checks by itself.
-async fn passkey() -> Result {
-    title("Passkey", "A factor that the host checks");
-    let host = Host::new()?;
-    let off = Policy::off(FirstRegistration::AfterEmailCode);
-    let passkey = ExternalFactor::phishing_resistant("passkey")?;
-    let checked = |at: Timestamp| {
-        ExternalEvidence::assertion(
-            passkey,
-            [AuthenticationMethod::HardwareKey, AuthenticationMethod::UserPresence],
-            at,
-        )
-    };
-    let session = SignedIn::assertion(user("niaj")?);
-    let begun = host.mfa.begin_registration(&session, contact("niaj")?, &off).await?;
-    let Registration::Challenge(asked) = begun else { return Err("nothing is asked for".into()) };
-    let code = Code::parse(&host.outbox.last_code().ok_or("no mail")?)?;
-    let _ = host.mfa.verify_email_code(asked.flow(), &code, &off).await?;
-    let done = host.mfa.register_external(asked.flow(), &checked(host.clock.time())?, &off).await?;
-    expect("it is registered as a smartphone is, after a code by mail", matches!(done, Registration::Registered(_)))?;
-    println!("  mail: {}", host.outbox.sent().pop().ok_or("no mail")?.subject);
-    host.plan(&off, "niaj").await?;
-    let Login::Challenge(asked) = host.log_in("niaj", &off).await? else { return Err("no challenge".into()) };
-    expect("from now on it is asked for", asked.next() == [Step::External(passkey)])?;
-    let login = host.mfa.external_failed(asked.flow(), passkey, &off).await?;
-    let counted = matches!(&login, Login::Challenge(asked) if asked.attempts_left() == 4);
-    expect("a check that has failed is counted as a wrong code is", counted)?;
-    let login = host.mfa.assert_external(asked.flow(), &checked(host.clock.time())?, &off).await?;
-    let Login::Authenticated(passed) = login else { return Err("the host was not believed".into()) };
-    println!("  amr {:?}, {:?}", passed.amr(), passed.assurance());
-    expect("the host's word opens the dashboard", passed.assurance() == Assurance::PhishingResistant)?;
-
-    let claims = passed.session().rotated();
-    let enforced = Policy::any_of([Channel::External(passkey)], FirstRegistration::WithTicket)?;
-    let begun = host.mfa.begin_step_up(&claims, contact("niaj")?, &off, Duration::from_secs(60)).await?;
-    let StepUp::Fresh(elevated) = begun else { return Err("the proof is not fresh".into()) };
-    let removal = host.mfa.remove_external(&elevated, passkey, contact("niaj")?, &enforced).await?;
-    expect("the last factor stays where the policy needs it", matches!(removal, Removal::Refused { .. }))?;
-    let removal = host.mfa.remove_external(&elevated, passkey, contact("niaj")?, &off).await?;
-    expect("and goes where it does not, on a step-up", matches!(removal, Removal::Removed { .. }))
-}
-
-/// What an application brings: a store, a mailer, a key.
+/// What an application brings: a store, a mailer, a key, and the rows of its users.
 struct Host {
     clock: FixedClock,
     mfa: Mfa<MemoryStore, Outbox>,
@@ -398,46 +190,110 @@ impl Host {
         Ok(Self { mfa: builder.clock(clock.clone()).build()?, clock, outbox, store })
     }
 
-    async fn log_in(&self, name: &str, policy: &Policy) -> Result<Login> {
-        Ok(self.mfa.begin_login(PrimaryVerified::assertion(user(name)?), contact(name)?, policy).await?)
+    /// Begins a login after the password was right.
+    async fn begin(&self, name: &str, policy: &Policy) -> Result<Outcome<Login>> {
+        Ok(self.mfa.begin_login(PrimaryVerified::assertion(row(name)?), policy).await?)
     }
 
-    async fn log_in_by_app(&self, name: &str, secret: &Secret, policy: &Policy) -> Result<Authenticated> {
-        let Login::Challenge(asked) = self.log_in(name, policy).await? else { return Err("no challenge".into()) };
-        let login = self.mfa.verify_app_code(asked.flow(), &self.code(secret)?, policy).await?;
+    /// Signs in by a code of the device. The next code comes in half a minute.
+    async fn sign_in(&self, name: &str, secret: &Secret, policy: &Policy) -> Result<SessionClaims> {
+        let asked = asked(self.begin(name, policy).await?)?;
+        let passed = done(self.mfa.submit(asked.flow(), policy, app_code(&self.code(secret)?)).await?)?;
         self.clock.advance(Duration::from_secs(30));
-        match login {
-            Login::Authenticated(passed) => Ok(passed),
-            other => Err(format!("the right code did not open: {other:?}").into()),
-        }
+        Ok(passed.into_session(&row(name)?)?)
+    }
+
+    /// The session of a request.
+    async fn session(&self, name: &str, claims: &SessionClaims, policy: &Policy) -> Result<Session> {
+        Ok(self.mfa.check_session(claims, &row(name)?, policy).await?.into_session()?)
+    }
+
+    /// Whether a session is valid.
+    async fn holds(&self, name: &str, claims: &SessionClaims, policy: &Policy) -> Result<bool> {
+        Ok(self.mfa.check_session(claims, &row(name)?, policy).await?.session().is_ok())
+    }
+
+    async fn status(&self, name: &str) -> Result<UserStatus> {
+        Ok(self.mfa.admin(&root()?).status(&user(name)?).await?)
     }
 
     /// Prints what the policy asks of a user, and why.
     async fn plan(&self, policy: &Policy, name: &str) -> Result {
-        let standing = self.mfa.status(&user(name)?).await?.standing(&contact(name)?);
+        let standing = self.status(name).await?.standing(&contact(name)?);
         for line in policy.explain(&standing).to_string().lines() {
             println!("    {line}");
         }
         Ok(())
     }
 
-    async fn register_from_profile(&self, name: &str, policy: &Policy) -> Result<Secret> {
-        let session = SignedIn::assertion(user(name)?);
-        let begun = self.mfa.begin_registration(&session, contact(name)?, policy).await?;
-        let Registration::Enroll(enroll) = begun else { return Err("no registration".into()) };
-        let secret = secret_of(&enroll)?;
-        let code = self.code(&secret)?;
-        let done = self.mfa.confirm_app_enrollment(enroll.flow(), &code, &DeviceName::default(), policy).await?;
-        expect("the device is confirmed by its code", matches!(done, Registration::Registered(_)))?;
-        // A code is good once: the next one comes in half a minute.
+    /// Prints the newest events of a user, and the newest mail.
+    async fn tell(&self, name: &str, events: usize) -> Result {
+        for event in self.status(name).await?.recent.iter().take(events).rev() {
+            println!("  event: {event}");
+        }
+        self.tell_mail()
+    }
+
+    fn tell_mail(&self) -> Result {
+        println!("  mail: {}", self.outbox.sent().pop().ok_or("no mail")?.subject);
+        Ok(())
+    }
+
+    /// Registers a smartphone: at the login if the policy requires one, and from the profile otherwise.
+    async fn register(&self, name: &str, policy: &Policy) -> Result<Secret> {
+        let mut login = self.begin(name, policy).await?;
+        if let Outcome::Challenge(asked) = &login {
+            let code = self.outbox.last_code().ok_or("no mail")?;
+            login = self.mfa.submit(asked.flow(), policy, email_code(&code)).await?;
+        }
+        let secret = match login {
+            Outcome::Enroll(enroll) => self.confirm(&enroll, policy).await?,
+            login => {
+                let claims = done(login)?.into_session(&row(name)?)?;
+                let session = self.session(name, &claims, policy).await?;
+                let enroll = enrolling(self.mfa.profile(&session).begin_registration().await?)?;
+                self.confirm(&enroll, &session).await?
+            }
+        };
+        // A code is accepted once: the next one comes in half a minute.
         self.clock.advance(Duration::from_secs(30));
         Ok(secret)
     }
 
-    /// What the app shows now.
-    fn code(&self, secret: &Secret) -> Result<Code> {
-        Totp::default().generate(secret, self.clock.time()).ok_or_else(|| "no code before T0".into())
+    async fn confirm<F: Flow>(&self, enroll: &Enroll<F>, by: &F::By) -> Result<Secret> {
+        let secret = secret_of(enroll)?;
+        let confirm = Action::ConfirmApp { code: self.code(&secret)?.into(), name: None };
+        let outcome = self.mfa.submit(enroll.challenge().flow(), by, confirm).await?;
+        expect("a code of the smartphone confirms it", matches!(outcome, Outcome::Done(_)))?;
+        Ok(secret)
     }
+
+    /// Submits a code of the device.
+    async fn app_code<F: Flow>(&self, flow: &FlowRef<F>, by: &F::By, secret: &Secret) -> Result<Outcome<F>> {
+        Ok(self.mfa.submit(flow, by, app_code(&self.code(secret)?)).await?)
+    }
+
+    /// What the app shows now.
+    fn code(&self, secret: &Secret) -> Result<String> {
+        code_at(secret, self.clock.time())
+    }
+}
+
+fn code_at(secret: &Secret, at: Timestamp) -> Result<String> {
+    let code = Totp::default().generate(secret, at).ok_or("no code before T0")?;
+    Ok(code.expose_secret().expose_secret().to_owned())
+}
+
+fn app_code(code: &str) -> Action {
+    Action::AppCode { code: code.into(), device: None }
+}
+
+fn email_code(code: &str) -> Action {
+    Action::EmailCode { code: code.into() }
+}
+
+fn root() -> Result<Administrator> {
+    Ok(Administrator::assertion(user("root")?))
 }
 
 fn user(name: &str) -> Result<UserId> {
@@ -448,18 +304,59 @@ fn contact(name: &str) -> Result<Contact> {
     Ok(Contact::verified(EmailAddress::new(&format!("{name}@example.com"))?))
 }
 
+/// The user's row, as a host reads it from its database.
+fn row(name: &str) -> Result<UserRow> {
+    Ok(UserRow::new(user(name)?, "password version 1", contact(name)?))
+}
+
 /// What an app learns from the QR code.
-fn secret_of<R: Flow>(enroll: &Enroll<R>) -> Result<Secret> {
+fn secret_of<F: Flow>(enroll: &Enroll<F>) -> Result<Secret> {
     Ok(Secret::from_base32(enroll.key_uri().secret_base32().expose_secret())?)
 }
 
-fn asks_for(login: &Login, steps: &[Step]) -> bool {
-    let next = |challenge: &factorgate::Challenge<LoginRef>| challenge.next() == steps;
-    match login {
-        Login::Challenge(challenge) => next(challenge),
-        Login::Enroll(enroll) => next(enroll.challenge()),
-        Login::Authenticated(_) | Login::Denied(_) => false,
+fn asked<F: Flow>(outcome: Outcome<F>) -> Result<Challenge<F>> {
+    match outcome {
+        Outcome::Challenge(asked) => Ok(asked),
+        other => Err(format!("no challenge: {other:?}").into()),
     }
+}
+
+fn enrolling<F: Flow>(outcome: Outcome<F>) -> Result<Enroll<F>> {
+    match outcome {
+        Outcome::Enroll(enroll) => Ok(enroll),
+        other => Err(format!("no registration: {other:?}").into()),
+    }
+}
+
+fn done<F: Flow>(outcome: Outcome<F>) -> Result<F::Done> {
+    match outcome {
+        Outcome::Done(done) => Ok(done),
+        other => Err(format!("not complete: {other:?}").into()),
+    }
+}
+
+fn refusal<F: Flow>(outcome: &Outcome<F>) -> Option<Refusal> {
+    match outcome {
+        Outcome::Challenge(asked) => asked.refusal(),
+        Outcome::Denied(denied) => Some(denied.refusal()),
+        Outcome::Enroll(enroll) => enroll.challenge().refusal(),
+        Outcome::Done(_) => None,
+    }
+}
+
+fn asks_for<F: Flow>(outcome: &Outcome<F>, steps: &[Step]) -> bool {
+    match outcome {
+        Outcome::Challenge(asked) => asked.next() == steps,
+        Outcome::Enroll(enroll) => enroll.challenge().next() == steps,
+        Outcome::Done(_) | Outcome::Denied(_) => false,
+    }
+}
+
+/// Opens a session as the one function of a host does that writes sessions.
+fn open(passed: impl Into<Authenticated>, name: &str) -> Result<SessionClaims> {
+    let claims = passed.into().into_session(&row(name)?)?;
+    // The host stores a line of text with the session, under a new id.
+    Ok(SessionClaims::from_text(&claims.to_text())?)
 }
 
 fn title(id: &str, text: &str) {

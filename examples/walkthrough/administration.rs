@@ -1,93 +1,86 @@
-//! What an administrator does for all users: moving in, a new server key, and who is covered.
+//! What an administrator does for all users: groups, imports, a new server key, coverage.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
-use factorgate::otp::Totp;
+use factorgate::device::DeviceName;
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::login::Assurance;
+use factorgate::mail::Notice;
+use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
+use factorgate::otp::{Secret, Totp};
 use factorgate::policy::{Channel, FirstRegistration, Guessing, Policy, Preview, Step, Summary};
 use factorgate::testing::MemoryStore;
-use factorgate::{
-    Administrator, Assurance, DeviceName, Imported, Login, Notice, OsRandom, Secret, ServerKey, ServerKeys, Session,
-    Timestamp,
-};
+use factorgate::{Action, Outcome, Refusal, Timestamp};
 
-use crate::{Host, Result, asks_for, contact, expect, title, user};
+use crate::{Host, Result, app_code, asked, asks_for, code_at, contact, done, expect, refusal, root, title, user};
 
-/// A company with a stricter group, and what its administrator is told before saving.
+/// A company with a stricter group, and what its administrator learns before saving.
 pub(super) async fn company() -> Result {
-    title("Company", "A group asks for more, and nothing is saved that nobody could take back");
+    title("Company", "A group with more steps, and a policy that would lock out every administrator");
     let host = Host::new()?;
     let company = Policy::any_of([Channel::App, Channel::Email], FirstRegistration::AfterEmailCode)?;
     let accounting = Policy::all_of([Channel::App, Channel::Email], FirstRegistration::WithTicket)?;
     let folded = Policy::strictest(&company, [&accounting]);
     host.plan(&folded, "sybil").await?;
-    let login = host.log_in("sybil", &company).await?;
-    expect("a colleague gets in by mail", asks_for(&login, &[Step::EmailCode]))?;
-    let login = host.log_in("sybil", &folded).await?;
-    let Login::Denied(denied) = login else { return Err("accounting got in".into()) };
-    println!("  accounting: {}", denied.reason);
+    let login = host.begin("sybil", &company).await?;
+    expect("a colleague signs in by e-mail", asks_for(&login, &[Step::EmailCode]))?;
+    let login = host.begin("sybil", &folded).await?;
+    println!("  accounting: {}", refusal(&login).ok_or("accounting signed in")?);
     let weaker = Policy::strictest(&folded, [&Policy::off(FirstRegistration::AfterPassword)]);
     expect("a policy that asks for less changes nothing", weaker == folded)?;
 
-    let administrator = host.mfa.status(&user("sybil")?).await?.standing(&contact("sybil")?);
+    let administrator = host.status("sybil").await?.standing(&contact("sybil")?);
     let refused = Preview::new(&company, &folded).check_administrators([administrator]);
-    expect("what would lock out every administrator is not saved", refused.is_err())?;
+    expect("a policy that would lock out every administrator is not saved", refused.is_err())?;
 
-    let secret = host.register_from_profile("sybil", &Policy::off(FirstRegistration::AfterPassword)).await?;
-    let standing = host.mfa.status(&user("sybil")?).await?.standing(&contact("sybil")?);
+    let off = Policy::off(FirstRegistration::AfterPassword);
+    let secret = host.register("sybil", &off).await?;
+    let standing = host.status("sybil").await?.standing(&contact("sybil")?);
     let odds = folded.odds(&standing, &Guessing::default());
     println!("  guessing both codes: {:.1e} a year", odds.per_year);
-    expect(
-        "two codes are guessed less often than one",
-        odds.per_year < company.odds(&standing, &Guessing::default()).per_year,
-    )?;
+    let of_one = company.odds(&standing, &Guessing::default());
+    expect("two codes are guessed less often than one", odds.per_year < of_one.per_year)?;
 
-    let passed = host.log_in_by_app("sybil", &secret, &company).await?;
-    let (own, other) = (passed.session().rotated(), passed.session().rotated());
-    let revocation = host.mfa.revoke_logins(passed.user()).await?;
-    let ended = matches!(host.mfa.check_session(&other).await?, Session::Ended);
-    expect("a changed password ends every session", ended)?;
-    let goes_on = matches!(host.mfa.check_session(&own.after(&revocation.change)).await?, Session::Valid(_));
-    expect("but the one in which it was changed", goes_on)?;
+    let claims = host.sign_in("sybil", &secret, &company).await?;
+    host.mfa.admin(&root()?).end_sessions(&user("sybil")?).await?;
+    expect("an administrator ends every session", !host.holds("sybil", &claims, &company).await?)?;
 
-    let Login::Challenge(asked) = host.log_in("sybil", &company).await? else { return Err("no challenge".into()) };
-    let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).ok_or("before T0")?;
-    while !matches!(host.mfa.verify_app_code(asked.flow(), &wrong, &company).await?, Login::Denied(_)) {}
-    let told = host.outbox.sent().pop().ok_or("nobody was told")?;
+    let asked = asked(host.begin("sybil", &company).await?)?;
+    let wrong = code_at(&secret, Timestamp::from_secs(0))?;
+    while !matches!(host.mfa.submit(asked.flow(), &company, app_code(&wrong)).await?, Outcome::Denied(_)) {}
+    let told = host.outbox.sent().pop().ok_or("no mail")?;
     println!("  mail: {}", told.subject);
-    expect("who guesses is locked out, and the user is told", matches!(told.notice, Some(Notice::Locked { .. })))
+    expect("wrong codes lock the user, who gets a notice", matches!(told.notice, Some(Notice::Locked { .. })))
 }
 
-/// A user who comes from another system.
+/// A user of another system.
 pub(super) async fn import(policy: &Policy) -> Result {
-    title("Import", "A user of another system registers nothing anew");
+    title("Import", "A user of another system registers nothing again");
     let host = Host::new()?;
     let secret = Secret::from_legacy_base32("JBSWY3DPEHPK3PXP")?;
     let last = Totp::default().step_at(host.clock.time()).ok_or("before T0")?;
     let device = ImportedDevice::new(Secret::from_legacy_bytes(secret.expose_secret())?, Totp::default());
     let import = Import::new(device.named(DeviceName::new("Trent's phone")?).last_step(last))
         .with_recovery_code(LegacyRecoveryCode::parse("6pjh5sm3")?)?;
-    let root = Administrator::assertion(user("root")?);
-    let Imported::Made { events } = host.mfa.import(&user("trent")?, &import, &root).await? else {
-        return Err("nothing was imported".into());
-    };
-    for event in &events {
+    host.mfa.admin(&root()?).import(&user("trent")?, &import).await??;
+    for event in host.status("trent").await?.recent.iter().rev() {
         println!("  event: {event}");
     }
-    let again = host.mfa.import(&user("trent")?, &import, &root).await?;
-    expect("run again it changes nothing", matches!(again, Imported::Unchanged { .. }))?;
-    expect("nobody is mailed", host.outbox.sent().is_empty())?;
-    let Login::Challenge(asked) = host.log_in("trent", policy).await? else { return Err("no challenge".into()) };
-    let login = host.mfa.verify_app_code(asked.flow(), &host.code(&secret)?, policy).await?;
-    expect("the code that was used there opens nothing", matches!(login, Login::Challenge(_)))?;
+    let again = host.mfa.admin(&root()?).import(&user("trent")?, &import).await?;
+    expect("a second import changes nothing", again == Err(Refusal::HasFactor))?;
+    expect("no mail is sent", host.outbox.sent().is_empty())?;
+    let asked = asked(host.begin("trent", policy).await?)?;
+    let login = host.app_code(asked.flow(), policy, &secret).await?;
+    expect("a code that was used there is refused", refusal(&login) == Some(Refusal::WrongCode))?;
     host.clock.advance(Duration::from_secs(30));
-    let passed = host.log_in_by_app("trent", &secret, policy).await?;
-    expect("the next one does", passed.assurance() == Assurance::TwoFactor)?;
-    let Login::Challenge(asked) = host.log_in("trent", policy).await? else { return Err("no challenge".into()) };
-    let typed = LegacyRecoveryCode::parse(" 6pjh5sm3 ")?;
-    let login = host.mfa.verify_legacy_recovery_code(asked.flow(), &typed, policy).await?;
-    expect("and so does the recovery code, as it was printed there", matches!(login, Login::Authenticated(_)))
+    let claims = host.sign_in("trent", &secret, policy).await?;
+    expect("the next one is accepted", claims.evidence().assurance() == Assurance::TwoFactor)?;
+    let asked = crate::asked(host.begin("trent", policy).await?)?;
+    let typed = Action::RecoveryCode { code: " 6pjh5sm3 ".into() };
+    let passed = done(host.mfa.submit(asked.flow(), policy, typed).await?)?;
+    expect("and so is the recovery code of there", passed.evidence().assurance() == Assurance::Recovered)
 }
 
 /// A server whose key is changed.
@@ -97,59 +90,56 @@ pub(super) async fn rotation(policy: &Policy) -> Result {
     let text = old.to_hex();
     let again = || ServerKey::from_hex(text.expose_secret());
     let before = Host::with(MemoryStore::new(), ServerKeys::new(old))?;
-    let secret = before.register_from_profile("nina", policy).await?;
-    before.register_from_profile("oscar", policy).await?;
+    let secret = before.register("nina", policy).await?;
+    before.register("oscar", policy).await?;
     let new = ServerKeys::new(ServerKey::generate(&OsRandom)?).with_retired(again()?);
     println!("  {new:?}");
     let host = Host::with(before.store.clone(), new)?;
-    host.clock.advance(Duration::from_secs(60));
-    let _ = host.log_in_by_app("nina", &secret, policy).await?;
-    expect(
-        "a login seals the record anew",
-        host.mfa.key_usage(&user("nina")?).await?.sealed_under != Some(again()?.id()),
-    )?;
+    // The flows that were open under the old key have expired.
+    host.clock.advance(Duration::from_secs(60 * 60));
+    host.sign_in("nina", &secret, policy).await?;
+    let maintenance = host.mfa.maintenance();
+    let usage = maintenance.key_usage(&user("nina")?).await?;
+    expect("a login re-encrypts the record", usage.sealed_under != Some(again()?.id()))?;
     let users = [user("nina")?, user("oscar")?];
-    let walk = host.mfa.reseal_all(users, |_, _| ControlFlow::Continue(())).await;
+    let walk = maintenance.reencrypt_all(users, |_, _| ControlFlow::Continue(())).await;
     for line in walk.to_string().lines() {
         println!("  {line}");
     }
-    expect("a walk does it for who did not log in", (walk.total.changed, walk.total.current) == (1, 1))?;
+    expect("a walk does it for the others", (walk.total.changed, walk.total.current) == (1, 1))?;
     let needed = walk.total.needed.contains_key(&again()?.id());
-    expect("and the old key is needed no more", walk.failed == 0 && !needed)
+    expect("and the old key is no longer needed", walk.failed == 0 && !needed)
 }
 
-/// A user who goes to another system.
+/// A user who changes to another system.
 #[cfg(feature = "dangerous-export")]
 pub(super) async fn export(policy: &Policy) -> Result {
-    title("Export", "What a user has registered can be taken elsewhere");
+    title("Export", "The devices of a user can be moved to another system");
     let here = Host::new()?;
-    let secret = here.register_from_profile("ursula", policy).await?;
-    let root = Administrator::assertion(user("root")?);
-    let export = here.mfa.export(&user("ursula")?, &root).await?;
-    for event in &export.events {
-        println!("  event: {event}");
-    }
+    let secret = here.register("ursula", policy).await?;
+    let root = root()?;
+    let export = here.mfa.admin(&root).export(&user("ursula")?).await?;
     let device = export.devices.into_iter().next().ok_or("no device")?;
+    println!("  exported: {} ({})", device.name, device.id);
     let import = Import::new(ImportedDevice::new(device.secret, device.totp).last_step(device.last_step));
     let there = Host::new()?;
     there.clock.advance(Duration::from_secs(30));
-    let Imported::Made { .. } = there.mfa.import(&user("ursula")?, &import, &root).await? else {
-        return Err("nothing was imported".into());
-    };
-    let passed = there.log_in_by_app("ursula", &secret, policy).await?;
-    expect("the smartphone goes along", passed.assurance() == Assurance::TwoFactor)
+    there.mfa.admin(&root).import(&user("ursula")?, &import).await??;
+    let claims = there.sign_in("ursula", &secret, policy).await?;
+    expect("the smartphone works there", claims.evidence().assurance() == Assurance::TwoFactor)
 }
 
-/// An administrator who wants to know who is covered.
+/// An administrator who wants to know how many users have a second factor.
 pub(super) async fn coverage(policy: &Policy) -> Result {
-    title("Coverage", "Who holds what, and what another policy would do to them");
+    title("Coverage", "What users have, and what another policy would change");
     let host = Host::new()?;
     let off = Policy::off(FirstRegistration::AfterPassword);
-    host.register_from_profile("peggy", &off).await?;
+    host.register("peggy", &off).await?;
     let users = ["peggy", "quentin", "rupert"].map(|name| Ok((user(name)?, contact(name)?)));
     let users: Vec<_> = users.into_iter().collect::<Result<_>>()?;
     let (preview, mut summary) = (Preview::new(&off, policy), Summary::default());
-    let walk = host.mfa.coverage(users, &off, |covered| {
+    let maintenance = host.mfa.maintenance();
+    let walk = maintenance.coverage(users, &off, |covered| {
         summary.count(&preview.finding(&covered.user, &covered.standing));
         ControlFlow::Continue(())
     });
@@ -157,6 +147,6 @@ pub(super) async fn coverage(policy: &Policy) -> Result {
     for line in walk.to_string().lines() {
         println!("  {line}");
     }
-    expect("one of three is covered", (walk.total.users, walk.total.registered()) == (3, 1))?;
-    expect("and two would have to register, were it enforced", summary.must_register == 2)
+    expect("one of three users has a factor", (walk.total.users, walk.total.registered()) == (3, 1))?;
+    expect("and two would have to register if it were enforced", summary.must_register == 2)
 }
