@@ -21,8 +21,9 @@ fn issuer(read: &ParsedKeyUri) -> Option<&str> {
     read.issuer().map(Issuer::as_str)
 }
 
+/// U01, U05.
 #[test]
-fn u01_u05_what_other_systems_write_is_read() {
+fn uris_of_other_systems_are_read() {
     for (uri, issuer_read, account) in [
         (
             "otpauth://totp/ACME%20Co:john.doe@email.com?secret=KEY&issuer=ACME%20Co",
@@ -49,8 +50,9 @@ fn u01_u05_what_other_systems_write_is_read() {
     }
 }
 
+/// U06 to U08.
 #[test]
-fn u06_u07_u08_parameters() {
+fn parameters_are_read() {
     let totp = |algorithm, digits, period| {
         let digits = Digits::new(digits).unwrap();
         KeyParameters::Totp(Totp::builder().algorithm(algorithm).digits(digits).period_secs(period).build().unwrap())
@@ -67,15 +69,17 @@ fn u06_u07_u08_parameters() {
     assert_eq!(hotp.parameters(), expected);
 }
 
+/// U05.
 #[test]
-fn u05_two_issuers_are_told_and_not_refused() {
+fn two_issuers_are_reported_and_not_refused() {
     let read = read("otpauth://totp/Example:alice?secret=KEY&issuer=example.com").unwrap();
     assert!(read.has_two_issuers());
     assert_eq!(issuer(&read), Some("example.com"));
 }
 
+/// U02, U03, U10, G8, N05 to N07.
 #[test]
-fn u02_u03_u10_g8_n05_n06_n07_what_is_broken_is_refused() {
+fn broken_uris_are_refused() {
     use InvalidKeyUri::*;
     for (uri, why) in [
         ("", Scheme),
@@ -172,7 +176,7 @@ fn u02_u03_u10_g8_n05_n06_n07_what_is_broken_is_refused() {
 }
 
 #[test]
-fn what_only_the_lenient_reader_overlooks() {
+fn only_the_lenient_reader_tolerates_these() {
     use InvalidKeyUri::*;
     let short = InvalidSecret::TooShort;
     for (uri, why, tolerated) in [
@@ -206,7 +210,7 @@ fn what_only_the_lenient_reader_overlooks() {
 }
 
 #[test]
-fn what_both_readers_overlook_is_told() {
+fn what_both_readers_tolerate_is_reported() {
     use Tolerated::*;
     for (uri, expected) in [
         ("otpauth://totp/A:b?secret=KEY&issuer=A", &[][..]),
@@ -254,7 +258,7 @@ fn what_both_readers_overlook_is_told() {
 }
 
 #[test]
-fn a_plus_is_a_space_only_leniently_and_only_where_nothing_speaks_against_it() {
+fn plus_is_a_space_for_the_lenient_reader_only() {
     for (uri, strict, lenient) in [
         ("otpauth://totp/a?secret=KEY&issuer=A+Co", "A+Co", "A Co"),
         ("otpauth://totp/A%20Co:a?secret=KEY&issuer=A+Co", "A+Co", "A Co"),
@@ -270,7 +274,7 @@ fn a_plus_is_a_space_only_leniently_and_only_where_nothing_speaks_against_it() {
 }
 
 #[test]
-fn errors_say_where_and_not_what() {
+fn errors_name_the_place_and_not_the_secret() {
     let shown = |uri: &str| {
         let why = read(uri).unwrap_err();
         let source = std::error::Error::source(&why).map(|source| format!(": {source}")).unwrap_or_default();
@@ -333,8 +337,9 @@ fn write(issuer: &Issuer, account: &AccountName, secret: &Secret, parameters: Ke
 proptest! {
     #![proptest_config(config())]
 
+    /// D22, P1.
     #[test]
-    fn d22_p1_what_is_written_is_read_and_written_again((issuer, account, bytes, parameters) in key_uri()) {
+    fn written_uri_is_read_back((issuer, account, bytes, parameters) in key_uri()) {
         let uri = write(&issuer, &account, &Secret::from_bytes(&bytes).unwrap(), parameters);
         for read in [KeyUri::parse(uri.expose_secret()).unwrap(), KeyUri::parse_lenient(uri.expose_secret()).unwrap()] {
             prop_assert_eq!(read.issuer(), Some(&issuer));
@@ -354,7 +359,7 @@ proptest! {
     }
 
     #[test]
-    fn a_legacy_secret_is_written_and_read_leniently(
+    fn legacy_secret_is_read_leniently(
         (issuer, account, _, parameters) in key_uri(),
         bytes in proptest::collection::vec(any::<u8>(), 1..16),
     ) {
@@ -369,7 +374,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_means_the_same_when_it_is_written(
+    fn read_uri_keeps_its_meaning_when_written(
         (issuer, account, bytes, parameters) in key_uri(),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), "[ -~é]{0,2}"), 1..4),
     ) {
@@ -402,7 +407,7 @@ proptest! {
     }
 
     #[test]
-    fn anything_is_read_or_refused(text in prop_oneof![
+    fn any_text_is_read_or_refused(text in prop_oneof![
         any::<String>(),
         "otpauth://[th]otp/.{0,40}",
         "otpauth://[th]otp/([a:%é +]|%[0-9A-F]{2}){1,9}\\?secret=[A-Za-z2-9 =-]{0,40}(&[a-z]{1,9}=.{0,9}){0,3}",

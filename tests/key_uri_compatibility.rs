@@ -23,7 +23,7 @@ fn counting(hotp: Hotp, counter: u64) -> Vec<CompatibilityWarning> {
 }
 
 #[test]
-fn parameters() {
+fn unusual_parameters_are_reported() {
     for (algorithm, digits, period, expected) in [
         (Algorithm::Sha1, 6, 30, &[][..]),
         (Algorithm::Sha256, 6, 30, &[AlgorithmNotSha1]),
@@ -47,7 +47,7 @@ fn parameters() {
 }
 
 #[test]
-fn counters() {
+fn counters_are_reported() {
     let sha256 = Hotp::new(Algorithm::Sha256, Digits::EIGHT);
     assert_eq!(counting(Hotp::default(), 0), [Hotp]);
     assert_eq!(counting(Hotp::default(), (1 << 31) - 1), [Hotp]);
@@ -56,7 +56,7 @@ fn counters() {
 }
 
 #[test]
-fn secrets() {
+fn unusual_secrets_are_reported() {
     for len in 1..=80 {
         let mut expected = Vec::new();
         expected.extend((len < 16).then_some(SecretShort));
@@ -68,7 +68,7 @@ fn secrets() {
 }
 
 #[test]
-fn names() {
+fn unusual_names_are_reported() {
     let a = |len| "a".repeat(len);
     let e = |len| "é".repeat(len);
     for (issuer, account, expected) in [
@@ -98,7 +98,7 @@ fn names() {
 }
 
 #[test]
-fn long_uris_and_large_qr_codes() {
+fn long_uris_and_large_qr_codes_are_reported() {
     let mut seen = HashSet::new();
     for len in 2..=254 {
         let uri = written("ACME", &"é".repeat(len / 2), 20, &Totp::default());
@@ -112,7 +112,7 @@ fn long_uris_and_large_qr_codes() {
 }
 
 #[test]
-fn what_only_others_write() {
+fn uris_of_other_libraries_are_reported() {
     const KEY: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     for (uri, expected) in [
         ("otpauth://totp/alice?secret=KEY", &[IssuerMissing][..]),
@@ -129,7 +129,7 @@ fn what_only_others_write() {
 }
 
 #[test]
-fn each_has_a_level_a_text_and_the_apps_it_is_about() {
+fn each_warning_has_a_level_a_text_and_its_apps() {
     let all = [
         (AccountCut, CompatibilityLevel::Note),
         (AlgorithmNotSha1, CompatibilityLevel::Break),

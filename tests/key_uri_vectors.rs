@@ -74,7 +74,7 @@ fn name(refusal: InvalidKeyUri) -> String {
 }
 
 #[test]
-fn each_key_uri_is_read_or_refused_as_its_source_says_or_for_a_reason() {
+fn vectors_are_read_as_their_source_says() {
     let rows = rows();
     assert_eq!(rows.len(), 285);
     for row in &rows {
@@ -94,7 +94,7 @@ fn each_key_uri_is_read_or_refused_as_its_source_says_or_for_a_reason() {
 }
 
 #[test]
-fn each_reason_is_explained_and_each_explanation_needed() {
+fn each_exception_is_explained() {
     let mut used = BTreeMap::new();
     for reason in rows().iter().flat_map(|row| row.reasons).filter(|reason| *reason != "-") {
         *used.entry(reason).or_insert(0) += 1;
@@ -109,7 +109,7 @@ fn each_reason_is_explained_and_each_explanation_needed() {
 }
 
 #[test]
-fn whoever_imports_from_elsewhere_needs_the_lenient_reader() {
+fn imports_need_the_lenient_reader() {
     let read = |reader: fn(&str) -> Result<ParsedKeyUri, InvalidKeyUri>| {
         rows().iter().filter(|row| row.expected == "ok" && reader(row.uri).is_ok()).count()
     };

@@ -70,7 +70,7 @@ fn read(entries: &[Vec<u8>]) -> Result<Vec<ParsedKeyUri>, InvalidMigration> {
 const KEY: &[u8] = b"12345678901234567890";
 
 #[test]
-fn an_export_is_read() {
+fn export_is_read() {
     let migration = Migration::parse(&uri(ONE_ENTRY)).unwrap();
     assert_eq!((migration.batch_id(), migration.batch_index(), migration.batch_size()), (-1, 1, 3));
     let [entry] = migration.entries() else { panic!("{migration:?}") };
@@ -83,7 +83,7 @@ fn an_export_is_read() {
 }
 
 #[test]
-fn base64_is_read_as_it_comes() {
+fn base64_of_every_alphabet_is_read() {
     // All of these characters are in it: `+`, `/` and `=`.
     let payload = bytes(1, &entry(&[0xfb, 0xef, 0xbe, 0xff, 0xfb, 0xef, 0xbe, 0xff, 0xfb], "alice", "", [1, 1, 2, 0]));
     let (padded, bare) = (STANDARD.encode(&payload), STANDARD_NO_PAD.encode(&payload));
@@ -99,7 +99,7 @@ fn base64_is_read_as_it_comes() {
 }
 
 #[test]
-fn parameters_and_what_was_tolerated() {
+fn parameters_are_read_and_tolerances_reported() {
     use Tolerated::*;
     let totp =
         |algorithm, digits| KeyParameters::Totp(Totp::builder().algorithm(algorithm).digits(digits).build().unwrap());
@@ -135,7 +135,7 @@ fn parameters_and_what_was_tolerated() {
 }
 
 #[test]
-fn what_is_broken_is_refused_and_the_entry_named() {
+fn broken_entry_is_refused_and_named() {
     use InvalidMigrationEntry::*;
     let good = entry(KEY, "alice", "", [1, 1, 2, 0]);
     let with = |more: Vec<u8>| [good.clone(), more].concat();
@@ -176,7 +176,7 @@ fn what_is_broken_is_refused_and_the_entry_named() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_is_refused() {
+fn impossible_batch_is_refused() {
     let one = bytes(1, &entry(KEY, "alice", "", [1, 1, 2, 0]));
     let parsed = |more: Vec<u8>| Migration::parse(&uri(&[one.clone(), more].concat()));
     for (more, why) in [
@@ -196,7 +196,7 @@ fn a_batch_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_uri_that_is_none_is_refused_with_its_place() {
+fn text_that_is_no_uri_is_refused() {
     use InvalidMigration::*;
     for (text, why) in [
         ("", Scheme),
@@ -226,7 +226,7 @@ fn a_uri_that_is_none_is_refused_with_its_place() {
 }
 
 #[test]
-fn errors_name_the_entry_and_nothing_of_it() {
+fn errors_name_the_entry_and_not_its_content() {
     let why = read(&[entry(KEY, "alice", "", [4, 1, 2, 0])]).unwrap_err();
     assert_eq!(why.to_string(), "entry 0 of the migration is invalid");
     let source = std::error::Error::source(&why).unwrap();
@@ -237,7 +237,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_exported_is_read(
+    fn written_export_is_read_back(
         entries in proptest::collection::vec((
             proptest::collection::vec(any::<u8>(), 1..=40),
             "[^:\\p{C}\\p{Z}]{1,12}",

@@ -32,8 +32,9 @@ fn text(code: &Code) -> String {
 proptest! {
     #![proptest_config(config())]
 
+    /// T15, T16.
     #[test]
-    fn t15_t16_a_verdict_is_that_of_the_model(
+    fn verdict_is_that_of_the_model(
         (bytes, algorithm, digits) in (secret(), algorithm(), digits()),
         (period, t0, at) in (1..=86_400_u64, prop_oneof![Just(0), number()], number()),
         (past, future) in (0..=Window::MAX, 0..=Window::MAX),
@@ -69,8 +70,9 @@ proptest! {
         );
     }
 
+    /// H08.
     #[test]
-    fn h08_codes_have_as_many_digits_as_asked_for(
+    fn codes_have_the_requested_digits(
         bytes in secret(), algorithm in algorithm(), digits in digits(), counter in number()
     ) {
         let code = Hotp::new(algorithm, digits).generate(&Secret::from_bytes(&bytes).unwrap(), counter);
@@ -79,8 +81,9 @@ proptest! {
         prop_assert_eq!(text(&Code::parse_exact(&text(&code), digits).unwrap()), text(&code));
     }
 
+    /// H13.
     #[test]
-    fn h13_look_ahead_is_that_of_the_model(
+    fn look_ahead_is_that_of_the_model(
         bytes in secret(), counter in number(), ahead in 0..=30_u64, look_ahead in 0..=20_u8
     ) {
         let (hotp, secret) = (Hotp::default(), Secret::from_bytes(&bytes).unwrap());
@@ -90,8 +93,9 @@ proptest! {
         prop_assert_eq!(hotp.verify(&secret, &code, counter, look_ahead), expected);
     }
 
+    /// W05.
     #[test]
-    fn w05_separators_change_nothing(
+    fn separators_change_nothing(
         digits in "[0-9]{6,10}", gaps in proptest::collection::vec(0..=1_usize, 11), hyphen in proptest::option::of(1..6_usize)
     ) {
         let mut typed = " ".repeat(gaps[0]);
@@ -105,8 +109,9 @@ proptest! {
         prop_assert_eq!(text(&Code::parse(&typed).unwrap()), digits);
     }
 
+    /// G1, G2, G5.
     #[test]
-    fn g1_g2_g5_whatever_is_typed_is_read_or_refused(typed in prop_oneof![any::<String>(), "[0-9 -]{0,16}", "[0-9+_.x٠-٩]{5,9}"]) {
+    fn any_typed_text_is_read_or_refused(typed in prop_oneof![any::<String>(), "[0-9 -]{0,16}", "[0-9+_.x٠-٩]{5,9}"]) {
         let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
         match Code::parse(&typed) {
             Ok(code) => {

@@ -35,8 +35,9 @@ fn now() -> Timestamp {
     Timestamp::from_secs(1_900_000_000)
 }
 
+/// N25.
 #[test]
-fn n25_every_set_of_methods_counts_for_what_it_proves_and_no_more() {
+fn methods_count_for_what_they_prove() {
     let passkey = ExternalFactor::phishing_resistant("passkey").unwrap();
     let token = ExternalFactor::possession("token").unwrap();
     let (keys, copied) = (["hwk", "pop", "sc", "swk"], ["otp", "sms", "tel"]);

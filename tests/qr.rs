@@ -118,8 +118,9 @@ fn assert_read(name: &str, picture: &Picture, scale: usize, uri: &KeyUri) {
     }
 }
 
+/// S4.
 #[test]
-fn s4_the_svg_is_read_back() {
+fn svg_is_read_back() {
     for (uri, qr) in qr_codes() {
         let modules = draw(&qr.to_svg());
         assert_eq!(modules.len(), qr.width() + 8);
@@ -129,8 +130,9 @@ fn s4_the_svg_is_read_back() {
     }
 }
 
+/// S4.
 #[test]
-fn s4_the_png_is_read_back() {
+fn png_is_read_back() {
     for (uri, qr) in qr_codes() {
         for scale in [1, 2, 4, 8] {
             let picture = Picture::of_png(&qr.to_png(scale));
@@ -140,8 +142,9 @@ fn s4_the_png_is_read_back() {
     }
 }
 
+/// S4.
 #[test]
-fn s4_the_text_and_the_modules_are_read_back() {
+fn text_and_modules_are_read_back() {
     for (uri, qr) in qr_codes() {
         let lines: Vec<Vec<char>> = qr.to_unicode().lines().map(|line| line.chars().collect()).collect();
         let drawn = |x: usize, y: usize| (if y.is_multiple_of(2) { "▀█" } else { "▄█" }).contains(lines[y / 2][x]);
@@ -154,8 +157,9 @@ fn s4_the_text_and_the_modules_are_read_back() {
     }
 }
 
+/// The control.
 #[test]
-fn control_without_the_quiet_zone_nothing_is_read_on_a_dark_page() {
+fn missing_quiet_zone_is_not_read_on_a_dark_page() {
     let (_, qr) = qr_codes().remove(0);
     let modules: Vec<Vec<bool>> =
         draw(&qr.to_svg())[4..][..qr.width()].iter().map(|row| row[4..][..qr.width()].into()).collect();

@@ -16,8 +16,9 @@ fn text(code: &Code) -> String {
     code.expose_secret().expose_secret().to_owned()
 }
 
+/// H01, H21: RFC 4226 appendix D.
 #[test]
-fn h01_h21_rfc4226_appendix_d() {
+fn rfc_4226_vectors() {
     let codes = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
     for (counter, expected) in (0..).zip(codes) {
         assert_eq!(text(&Hotp::default().generate(&secret(SHA1_SECRET), counter)), expected);
@@ -26,8 +27,9 @@ fn h01_h21_rfc4226_appendix_d() {
     }
 }
 
+/// T17: RFC 6238 appendix B.
 #[test]
-fn t17_rfc6238_appendix_b() {
+fn rfc_6238_vectors() {
     // Time, step, and the codes by SHA-1, SHA-256 and SHA-512.
     let table = [
         (59, 0x1, ["94287082", "46119246", "90693936"]),
@@ -52,23 +54,26 @@ fn t17_rfc6238_appendix_b() {
     }
 }
 
+/// T17.
 #[test]
-fn t17_the_key_of_another_hash_function_gives_other_codes() {
+fn key_of_another_hash_function_gives_other_codes() {
     let totp = Totp::builder().algorithm(Algorithm::Sha256).digits(Digits::EIGHT).build().unwrap();
     let code = totp.generate(&secret(SHA1_SECRET), Timestamp::from_secs(59)).unwrap();
     assert_eq!(text(&code), "32247374");
 }
 
+/// T03.
 #[test]
-fn t03_a_time_based_code_is_the_counter_based_code_of_its_step() {
+fn time_based_code_is_the_counter_based_code_of_its_step() {
     for step in [0, 1, 37_037_036, u64::from(u32::MAX) + 1] {
         let totp = Totp::default().generate(&secret(SHA1_SECRET), Timestamp::from_secs(step * 30)).unwrap();
         assert_eq!(text(&totp), text(&Hotp::default().generate(&secret(SHA1_SECRET), step)));
     }
 }
 
+/// H06, N03, C2, T10.
 #[test]
-fn h06_n03_c2_t10_vectors_of_other_implementations() {
+fn vectors_of_other_implementations() {
     let mut count = 0;
     for line in include_str!("data/otp.txt").lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split(' ').collect();
