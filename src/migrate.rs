@@ -164,7 +164,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The checker is the base64 of SHA-512 of the code, compared with the hash in constant time; `tests/moving.rs` has one.
+//! The checker is the base64 of SHA-512 of the code, compared with the hash in constant time; `tests/migrate/recipes.rs` has one.
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
