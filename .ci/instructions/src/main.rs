@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use factorgate::otp::{Algorithm, TimeStep, Totp, Window};
-use factorgate::{Code, Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Code, Secret, TimeStep, Totp, Window};
 
 const STEP: u64 = 37_037_036;
 

@@ -10,10 +10,10 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::error::Error;
 use core::panic::PanicInfo;
 
-use factorgate::otp::{Hotp, Totp, Window};
+use factorgate::Timestamp;
+use factorgate::otp::{Code, Hotp, Secret, Totp, Window};
 use factorgate::otpauth::{AccountName, Issuer, KeyUri};
 use factorgate::policy::{Channel, DeviceStanding, FirstRegistration, Policy, Standing};
-use factorgate::{Code, Secret, Timestamp};
 
 fn run() -> Result<bool, alloc::boxed::Box<dyn Error>> {
     let secret = Secret::from_base32("GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ")?;

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use factorgate::otp::{Algorithm, Totp, Verdict, Window};
-use factorgate::{Code, Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Algorithm, Code, Secret, Totp, Verdict, Window};
 
 use crate::stopwatch::{Contender, Report, with};
 

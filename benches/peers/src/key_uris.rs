@@ -2,8 +2,7 @@
 
 use std::hint::black_box;
 
-use factorgate::Secret;
-use factorgate::otp::Totp;
+use factorgate::otp::{Secret, Totp};
 use factorgate::otpauth::{AccountName, Issuer, KeyUri};
 
 use crate::stopwatch::{Report, with};
