@@ -1,7 +1,7 @@
 //! A secret that is typed: refused with a place in the text, or read, and then the same when it is written and read.
 #![no_main]
 
-use factorgate::{InvalidSecret, Secret};
+use factorgate::otp::{InvalidSecret, Secret};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

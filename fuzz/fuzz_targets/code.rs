@@ -1,7 +1,7 @@
 //! A code that is typed: its digits are those of the text, and nothing else is read.
 #![no_main]
 
-use factorgate::Code;
+use factorgate::otp::Code;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,10 +1,14 @@
 //! Whatever names a user, a device or a mailbox: refused, or kept as it is.
 #![no_main]
 
-use factorgate::moving::LegacyRecoveryCode;
+use factorgate::admin::Ticket;
+use factorgate::browser::BrowserName;
+use factorgate::device::DeviceName;
+use factorgate::keys::ServerKey;
+use factorgate::migrate::LegacyRecoveryCode;
 use factorgate::otpauth::{AccountName, Issuer};
 use factorgate::policy::ExternalFactor;
-use factorgate::{BrowserName, DeviceName, EmailAddress, ServerKey, Ticket, UserId};
+use factorgate::{EmailAddress, UserId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! A recovery code that is typed: refused, or one code in one form, however it is written.
 #![no_main]
 
-use factorgate::RecoveryCode;
+use factorgate::recovery::RecoveryCode;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
