@@ -116,11 +116,19 @@ fn parts(record: &Record) -> Option<Parts<'_>> {
 pub mod fuzzing {
     use super::*;
 
-    /// The plaintext of a record, read and written again; `None` if it is refused.
+    /// Returns the plaintext of a record; `None` if it cannot be opened.
+    pub fn plain(record: &Record, user: &UserId, keys: &ServerKeys) -> Option<Vec<u8>> {
+        written(&open(record, user, keys).ok()?)
+    }
+
+    /// Reads the plaintext of a record and writes it again; `None` if it is refused.
     pub fn rewrite(plain: &[u8]) -> Option<Vec<u8>> {
-        let account = decode::decode(plain)?;
-        let mut written = vec![0; encode::encoded_len(&account)];
-        encode::encode(&account, &mut written).ok()?;
+        written(&decode::decode(plain)?)
+    }
+
+    fn written(account: &Account) -> Option<Vec<u8>> {
+        let mut written = vec![0; encode::encoded_len(account)];
+        encode::encode(account, &mut written).ok()?;
         Some(written)
     }
 }

@@ -1,230 +1,269 @@
-//! What is done outside of a flow: by an administrator, from the profile, and with a session.
+//! Sessions, the profile, and what needs a fresh proof.
 
 use std::time::Duration;
 
-use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
-use factorgate::otp::TimeStep;
-use factorgate::policy::Exemption;
-use factorgate::{
-    AddressChange, Assurance, BrowserName, Change, Event, EventKind, Factor, Imported, IssuedTicket, RecoveryCode,
-    Removal, Secret, Session, SessionClaims, SignedIn, Timestamp, Trust,
-};
+use factorgate::audit::EventKind;
+use factorgate::browser::{BrowserId, BrowserName};
+use factorgate::device::DeviceName;
+use factorgate::login::Typed;
+use factorgate::session::SessionCheck;
+use factorgate::{Authenticated, Refusal};
 
-use crate::flow::{is_accepted, is_judged_wrong};
-use crate::model::{App, factors, is_worn_out, totp};
-use crate::world::{Given, World, contact, root};
+use crate::ledger::Operation;
+use crate::model::{Proof, Row, factors, proofs};
+use crate::world::{Fresh, TrustCookie, World, root};
+
+fn to(address: u8) -> Operation {
+    Operation { address, ..Operation::default() }
+}
 
 impl World {
-    pub async fn issue_ticket(&mut self) {
-        let issued = self.mfa.issue_ticket(&self.user, &root()).await.unwrap();
-        self.given(issued);
+    pub async fn check_session(&mut self, session: u8) {
+        if let Some(place) = self.place(session) {
+            let _ = self.check(place).await;
+        }
     }
 
-    pub async fn reset(&mut self) {
-        let issued = self.mfa.reset_by_admin(&self.user, &root(), contact()).await.unwrap();
-        self.given(issued);
-        self.model.apps.clear();
-        self.model.external.clear();
-        self.model.email_failures = 0;
-        self.model.forget_recovery_without_device();
-        self.wrong = 0;
+    /// The host passes a row that it has read before.
+    pub async fn check_session_of_stale_row(&mut self, session: u8, row: u8) {
+        let (Some(place), false) = (self.place(session), self.rows.is_empty()) else { return };
+        let row = self.rows[usize::from(row) % self.rows.len()];
+        let check = self.mfa.check_session(&self.sessions[place].claims, &self.user_row(row), self.policy()).await;
+        let kept = &self.sessions[place];
+        let holds = self.is_alive(kept) && kept.row == row;
+        assert_eq!(!matches!(check.unwrap(), SessionCheck::Ended), holds, "a session of another row");
+        self.follow(Operation::default());
     }
 
-    fn given(&mut self, issued: IssuedTicket) {
-        self.observe(&issued.events);
-        self.ticket = Some(Given { at: self.clock.time(), ticket: issued.ticket, used: false });
+    /// The host keeps a checked session for later.
+    pub async fn hold_session(&mut self, session: u8) {
+        let Some(place) = self.place(session) else { return };
+        if let Ok(session) = self.check(place).await.into_session() {
+            self.held = Some((session, self.sessions[place].clone(), self.policy));
+        }
     }
 
-    /// Each import has codes and secrets of its own.
-    pub async fn import(&mut self, devices: u8, plain: u8, hashed: u8, last_step_off: i8) {
-        self.imports = self.imports.wrapping_add(1);
-        let number = self.imports;
-        let secret = |at: u8| Secret::from_bytes(&[[number; 10], [at; 10]].concat()).unwrap();
-        let last_step = self.step().saturating_add_signed(last_step_off.into());
-        let device = |at| ImportedDevice::new(secret(at), totp()).last_step(TimeStep::new(last_step));
-        let devices = 1 + devices % 3;
-        let (plain, hashed) = ((0..plain % 4).map(|at| format!("plain-{number}-{at}")), 0..hashed % 4);
-        let (plain, hashed): (Vec<_>, Vec<_>) =
-            (plain.collect(), hashed.map(|at| format!("hashed-{number}-{at}")).collect());
-        let import = (1..devices).try_fold(Import::new(device(0)), |import, at| import.with_device(device(at)));
-        let import = plain.iter().fold(import.unwrap(), |import, code| {
-            import.with_recovery_code(LegacyRecoveryCode::parse(code).unwrap()).unwrap()
-        });
-        let import = hashed
-            .iter()
-            .fold(import, |import, code| import.with_hashed_recovery_code(&format!("hash:{code}")).unwrap());
-        let Imported::Made { events } = self.mfa.import(&self.user, &import, &root()).await.unwrap() else { return };
-        assert!(!self.model.ever_held, "an import over a factor");
-        self.observe(&events);
-        let added = events.iter().filter_map(|event| match event.kind {
-            EventKind::DeviceAdded { device } => Some(device),
+    /// The session goes on with the claims of a change, if it was made.
+    fn go_on(&mut self, changed: Result<Authenticated, Refusal>, row: Row, holds: bool) -> bool {
+        match changed {
+            Ok(passed) => {
+                assert!(holds, "a session that had ended goes on");
+                self.keep(passed, row);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub async fn sign_out_elsewhere(&mut self, session: u8) {
+        let Some((session, kept, _)) = self.session(session).await else { return };
+        let holds = self.is_alive(&kept);
+        let changed = self.mfa.profile(&session).sign_out_elsewhere().await.unwrap();
+        self.follow(to(kept.row.address));
+        assert_eq!(changed.is_ok(), holds);
+        self.go_on(changed, kept.row, holds);
+    }
+
+    /// The host writes a new password. It reports it for the session that asked for it (1), as an administrator (2), or not.
+    pub async fn change_password(&mut self, reported: u8, session: u8) {
+        let next = self.rows.iter().map(|row| row.credential).max().unwrap_or(0).max(self.row.credential) + 1;
+        let new = Row { credential: next, ..self.row };
+        match reported % 3 {
+            0 => self.write_row(new),
+            1 => {
+                let Some((session, kept, _)) = self.session(session).await else { return };
+                self.write_row(new);
+                let (now, holds) = (self.now(), self.is_alive(&kept));
+                let changed = self.mfa.profile(&session).password_changed(&self.user_row(new)).await.unwrap();
+                if holds {
+                    self.model.row = Some(kept.row);
+                }
+                self.model.row_was_replaced(new, now);
+                self.follow(to(kept.row.address));
+                assert_eq!(changed.is_ok(), holds);
+                self.go_on(changed, new, holds);
+            }
+            _ => self.report(new).await,
+        }
+    }
+
+    /// The host writes another address, and reports it as an administrator, or not.
+    pub async fn change_address(&mut self, address: u8, reported: u8) {
+        let new = Row { address: address % 3, ..self.row };
+        if new == self.row {
+            return;
+        }
+        match reported % 2 {
+            0 => self.write_row(new),
+            _ => self.report(new).await,
+        }
+    }
+
+    async fn report(&mut self, new: Row) {
+        self.write_row(new);
+        self.mfa.admin(&root()).account_changed(&self.user_row(new)).await.unwrap();
+        let now = self.now();
+        self.model.row_was_replaced(new, now);
+        self.follow(to(new.address));
+    }
+
+    pub async fn trust(&mut self, session: u8) {
+        let Some((session, kept, policy)) = self.session(session).await else { return };
+        let (now, alive) = (self.now(), self.is_alive(&kept));
+        let trusted = self.mfa.profile(&session).trust_browser(&BrowserName::new("laptop").unwrap()).await.unwrap();
+        let events = self.follow(to(kept.row.address));
+        let Ok(token) = trusted else { return };
+        let is_young = |(proof, at): &(Proof, _)| {
+            let has = matches!(proof, Proof::App | Proof::Registered | Proof::External(_));
+            has && *at <= now && now.saturating_since(*at) <= Duration::from_secs(600)
+        };
+        assert!(alive, "a browser was trusted in a session that had ended");
+        assert!(proofs(kept.claims.evidence()).iter().any(is_young), "a browser was trusted without a fresh proof");
+        let id = events.iter().find_map(|event| match event.kind {
+            EventKind::BrowserTrusted { browser } => Some(browser),
             _ => None,
         });
-        // Whatever is not later than the last step is used up.
-        let used = last_step.saturating_sub(300)..=last_step;
-        self.model.apps = (0..)
-            .zip(added)
-            .map(|(at, id)| App { failures: 0, id, secret: secret(at), used: used.clone().collect() })
-            .collect();
-        assert_eq!(self.model.apps.len(), usize::from(devices));
-        self.model.set_recovery(plain.into_iter().chain(hashed));
-        self.model.ever_held = true;
+        let id = id.expect("the event of a trusted browser");
+        self.browser = Some(TrustCookie { id, policy, replaced_at: None, row: kept.row, text: token.to_cookie() });
     }
 
-    pub async fn grant_exemption(&mut self, from_hours: i8, hours: u8) {
-        let hour = |hours: i64| self.clock.time().as_secs().saturating_add_signed(hours * 3600);
-        let from = Timestamp::from_secs(hour(from_hours.into()));
-        let until = from.saturating_add(Duration::from_secs(3600 * (1 + u64::from(hours))));
-        let exemption = Exemption::new("root", "waits for a smartphone", from, until).unwrap();
-        if let Change::Made { events, .. } = self.mfa.grant_exemption(&self.user, &exemption, &root()).await.unwrap() {
-            self.observe(&events);
-            self.model.exemption = Some((from, until));
+    pub async fn revoke_browser(&mut self, browser: u8, session: u8) {
+        let Some((session, kept, _)) = self.session(session).await else { return };
+        let at = usize::from(browser) % self.model.browsers.len().max(1);
+        let id = self.model.browsers.get(at).map_or(BrowserId::new(999), |browser| browser.id);
+        let alive = self.is_alive(&kept);
+        let revoked = self.mfa.profile(&session).revoke_browser(id).await.unwrap();
+        self.follow(to(kept.row.address));
+        assert!(alive || revoked.is_err(), "a session that had ended has revoked a browser");
+    }
+
+    /// Takes the last step-up, for an operation that needs it.
+    fn fresh(&mut self) -> Option<(Fresh, bool)> {
+        let counts = self.is_elevated();
+        Some((self.elevated.take()?, counts))
+    }
+
+    /// The session continues with what it has just proved.
+    pub async fn raise_session(&mut self) {
+        let Some((Fresh { elevated, kept }, _)) = self.fresh() else { return };
+        // A session that was ended stays so: its claims are of an earlier epoch.
+        if kept.epoch == self.model.epoch && kept.row == self.row {
+            self.keep(elevated.into(), kept.row);
         }
     }
 
-    pub async fn withdraw_exemption(&mut self) {
-        let events = self.mfa.withdraw_exemption(&self.user, &root()).await.unwrap();
-        self.observe(&events);
-        self.model.exemption = None;
-    }
-
-    pub async fn register_external_by_admin(&mut self, factor: u8) {
-        let factor = factors()[usize::from(factor) % factors().len()];
-        let change = self.mfa.register_external_by_admin(&self.user, factor, &root(), contact()).await.unwrap();
-        if let Change::Made { events, .. } = change {
-            assert!(self.model.apps.is_empty() && self.model.external.is_empty(), "a factor beside one, unproved");
-            self.observe(&events);
-            self.model.hold(factor);
+    pub async fn make_recovery_codes(&mut self, confirm: u8) {
+        let Some((fresh, counts)) = self.fresh() else { return };
+        let made = self.mfa.elevated(&fresh.elevated).new_recovery_codes().await.unwrap();
+        self.follow(to(fresh.kept.row.address));
+        if !self.model.apps.is_empty() {
+            assert_eq!(made.is_ok(), counts, "new recovery codes, {:?}", made.err());
         }
-    }
-
-    pub async fn make_recovery_codes(&mut self, confirm: bool) {
-        let session = SignedIn::assertion(self.user.clone());
-        let Some(app) = self.model.apps.first() else { return };
-        let step = self.step() + 1;
-        let code = self.code(&app.secret, step);
-        let (made, events) = match self.mfa.begin_recovery_codes(&session, &code).await.unwrap() {
-            Change::Made { value, events } => (Some(value.codes), events),
-            Change::Refused { events, .. } => (None, events),
-        };
-        self.judge_app_code(&events, Some((0, step)), None);
-        self.observe(&events);
-        let Some(codes) = made.filter(|_| confirm) else { return };
-        let codes: Vec<String> = codes.iter().map(|code| code.expose_secret().expose_secret().to_owned()).collect();
-        let first = RecoveryCode::parse(&codes[0]).unwrap();
-        let done = self.mfa.confirm_recovery_codes(&session, &first, contact()).await.unwrap();
-        assert!(matches!(done, Change::Made { .. }));
-        self.model.set_recovery(codes);
-    }
-
-    pub async fn remove_device(&mut self, device: u8, by: u8) {
-        let (device, by) = (self.app(device), self.app(by));
-        let (Some(removed), Some(app)) = (self.model.apps.get(device), self.model.apps.get(by)) else { return };
-        let (step, code) = (self.step(), self.code(&app.secret, self.step()));
-        let session = SignedIn::assertion(self.user.clone());
-        let removal = self.mfa.remove_device(&session, removed.id, &code, contact(), self.policy()).await.unwrap();
-        let (Removal::Refused { events, .. } | Removal::Removed { events, .. }) = &removal;
-        self.judge_app_code(events, Some((by, step)), None);
-        if self.removed(&removal) {
-            assert!(is_accepted(events, Factor::App), "a device was removed without a code");
-            self.model.apps.remove(device);
-            self.model.forget_recovery_without_device();
+        if let Ok(made) = made {
+            let codes: Vec<String> =
+                made.codes.iter().map(|code| code.expose_secret().expose_secret().into()).collect();
+            let session = fresh.elevated.session();
+            let typed = match confirm % 4 {
+                0 => "0000-0000-0000-0000",
+                1 => "no code",
+                _ => &codes[usize::from(confirm) % codes.len()],
+            };
+            let locked = self.ledger.guesses.locked_until(self.now()).is_some();
+            let done = self.mfa.profile(session).confirm_recovery_codes(&Typed::from(typed)).await.unwrap();
+            self.follow(to(fresh.kept.row.address));
+            let expected = match confirm % 4 {
+                1 => Some(Refusal::Malformed),
+                _ if locked => None,
+                0 => Some(Refusal::WrongCode),
+                _ => None,
+            };
+            match expected {
+                None if locked => assert!(done.is_err()),
+                None => assert_eq!(done, Ok(())),
+                Some(refusal) => assert_eq!(done, Err(refusal)),
+            }
+            if done.is_ok() {
+                self.model.set_recovery(codes);
+            }
         }
+        self.elevated = Some(fresh);
     }
 
-    pub async fn remove_device_elevated(&mut self, device: u8) {
+    pub async fn remove_device(&mut self, device: u8) {
         let device = self.app(device);
-        let (Some(((elevated, _), _)), Some(app)) = (&self.elevated, self.model.apps.get(device)) else { return };
-        let removal = self.mfa.remove_device_with(elevated, app.id, contact(), self.policy()).await.unwrap();
-        let elevated = self.is_elevated();
-        if self.removed(&removal) {
-            assert!(elevated, "a device was removed on a step-up that does not count");
+        let Some(app) = self.model.apps.get(device).map(|app| app.id) else { return };
+        let Some((fresh, counts)) = self.fresh() else { return };
+        let changed = self.mfa.elevated(&fresh.elevated).remove_device(app).await.unwrap();
+        self.follow(to(fresh.kept.row.address));
+        if changed.is_ok() {
             self.model.apps.remove(device);
             self.model.forget_recovery_without_device();
         }
+        self.changed(changed, fresh, counts);
     }
 
     pub async fn remove_external(&mut self, factor: u8) {
         let factor = factors()[usize::from(factor) % factors().len()];
-        let Some(((elevated, _), _)) = &self.elevated else { return };
-        let removal = self.mfa.remove_external(elevated, factor, contact(), self.policy()).await.unwrap();
-        let elevated = self.is_elevated();
-        if self.removed(&removal) {
-            assert!(elevated, "a factor was removed on a step-up that does not count");
+        let Some((fresh, counts)) = self.fresh() else { return };
+        let changed = self.mfa.elevated(&fresh.elevated).remove_external(factor).await.unwrap();
+        self.follow(to(fresh.kept.row.address));
+        if changed.is_ok() {
+            assert!(self.model.external.iter().any(|held| held.factor == factor));
             self.model.external.retain(|held| held.factor != factor);
         }
+        self.changed(changed, fresh, counts);
     }
 
-    /// Whether it was; the session that did it goes on.
-    fn removed(&mut self, removal: &Removal) -> bool {
-        let (Removal::Refused { events, .. } | Removal::Removed { events, .. }) = removal;
-        self.observe(events);
-        if let Removal::Removed { change, .. } = removal {
-            self.go_on(change);
-        }
-        matches!(removal, Removal::Removed { .. })
+    /// The other sessions have ended, and with them this proof.
+    fn changed(&mut self, changed: Result<Authenticated, Refusal>, fresh: Fresh, counts: bool) {
+        assert_eq!(changed.as_ref().err() == Some(&Refusal::StepUpExpired), !counts, "a step-up that counts, or not");
+        self.go_on(changed, fresh.kept.row, counts);
+        self.elevated = Some(fresh);
+    }
+
+    pub async fn rename_device(&mut self, device: u8) {
+        let device = self.app(device);
+        let Some(app) = self.model.apps.get(device).map(|app| app.id) else { return };
+        let Some((fresh, counts)) = self.fresh() else { return };
+        let name = DeviceName::new("an old phone").unwrap();
+        let renamed = self.mfa.elevated(&fresh.elevated).rename_device(app, &name).await.unwrap();
+        self.follow(to(fresh.kept.row.address));
+        assert_eq!(renamed.is_ok(), counts);
+        self.elevated = Some(fresh);
     }
 
     pub async fn permit_address_change(&mut self) {
-        let Some(((elevated, _), _)) = &self.elevated else { return };
-        let counts = self.is_elevated();
-        match self.mfa.permit_address_change(elevated).await.unwrap() {
-            AddressChange::Permitted { change, events, .. } => {
-                assert!(counts, "the address was changed on a step-up that does not count");
-                self.observe(&events);
-                self.go_on(&change);
-            }
-            AddressChange::StepUpEnded => assert!(!counts, "a step-up that counts was refused"),
+        let Some((fresh, counts)) = self.fresh() else { return };
+        let permit = self.mfa.elevated(&fresh.elevated).permit_address_change().await.unwrap();
+        self.follow(to(fresh.kept.row.address));
+        assert_eq!(permit.is_ok(), counts, "an address change was permitted, or not");
+        if let Ok(permit) = permit {
+            self.permit = Some((permit, fresh.kept.claims.number()));
         }
+        self.elevated = Some(fresh);
     }
 
-    pub async fn revoke_logins(&mut self) {
-        let revocation = self.mfa.revoke_logins(&self.user).await.unwrap();
-        self.observe(&revocation.events);
-        self.go_on(&revocation.change);
-    }
-
-    /// A session holds until it is ended, and not after that.
-    pub async fn check_session(&mut self, session: u8) {
-        let at = usize::from(session) % self.sessions.len().max(1);
-        let Some((claims, epoch)) = self.sessions.get(at) else { return };
-        match self.mfa.check_session(claims).await.unwrap() {
-            Session::Valid(signed_in) => {
-                assert_eq!(*epoch, self.model.epoch, "a session holds that was ended");
-                self.signed_in = Some((signed_in, *epoch));
-            }
-            Session::Ended => {
-                let trusted = |claims: &SessionClaims| claims.evidence().trusted_browser.is_some();
-                assert!(*epoch != self.model.epoch || trusted(claims), "a session has ended that nothing has ended");
-            }
+    /// The host writes the address that was permitted, with the proof of this session or of another one.
+    pub async fn finish_address_change(&mut self, address: u8) {
+        let (Some((permit, number)), true) = (self.permit.take(), self.elevated.is_some()) else { return };
+        let Some((fresh, _)) = self.fresh() else { return };
+        let (now, new) = (self.now(), Row { address: address % 3, ..self.row });
+        let holds = number == fresh.kept.claims.number() && self.is_alive(&fresh.kept);
+        if new != self.row {
+            self.write_row(new);
         }
-    }
-
-    pub async fn trust(&mut self) {
-        let Some(passed) = self.passed.take() else { return };
-        let name = BrowserName::new("laptop").unwrap();
-        if let Trust::Trusted { token, .. } = self.mfa.trust_browser(&passed, &name, self.policy()).await.unwrap() {
-            assert!(passed.assurance() >= Assurance::TwoFactor);
-            self.browser = Some((token, self.model.epoch));
+        let changed =
+            self.mfa.elevated(&fresh.elevated).finish_address_change(permit, &self.user_row(new)).await.unwrap();
+        if holds {
+            self.model.row = Some(fresh.kept.row);
         }
-    }
-
-    /// A code of the app at a place, for a step, was sent, or a wrong one; to any device, or to the one that was named.
-    pub fn judge_app_code(&mut self, events: &[Event], sent: Option<(usize, u64)>, named: Option<usize>) {
-        if is_accepted(events, Factor::App) {
-            let (at, step) = sent.expect("a wrong code was accepted");
-            assert!(named.is_none_or(|named| named == at), "a code of another device was accepted");
-            let app = &mut self.model.apps[at];
-            assert!(!is_worn_out(app.failures), "a code of a device that is disabled was accepted");
-            assert!(app.used.insert(step), "a code was good twice");
-            app.failures = 0;
+        self.model.row_was_replaced(new, now);
+        self.follow(to(new.address));
+        assert_eq!(changed.is_ok(), holds);
+        if let Ok(passed) = &changed {
+            assert!(passed.evidence().email_code.is_none(), "a code of the old address still counts");
         }
-        if is_judged_wrong(events, Factor::App) {
-            let judged =
-                |(at, app): &(usize, &mut App)| named.is_none_or(|named| named == *at) && !is_worn_out(app.failures);
-            let judged = self.model.apps.iter_mut().enumerate().filter(judged);
-            let cost = judged.map(|(_, app)| app.failures += 1).count();
-            self.wrong += cost as u32;
-        }
+        self.go_on(changed, new, holds);
+        self.elevated = Some(fresh);
     }
 }

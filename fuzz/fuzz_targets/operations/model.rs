@@ -1,12 +1,18 @@
 //! What is known of the user without asking the engine, and the rules as naive as they can be.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use factorgate::otp::{Digits, Totp};
+use factorgate::Timestamp;
+use factorgate::browser::BrowserId;
+use factorgate::device::DeviceId;
+use factorgate::limits::FailureBudget;
+use factorgate::login::Evidence;
+use factorgate::otp::{Digits, Secret, Totp};
 use factorgate::policy::{Channel, ExternalFactor, FirstRegistration, GraceDays, Policy, Strength};
-use factorgate::{DeviceId, Evidence, FailureBudget, Secret, Timestamp};
+
+use crate::ledger::{can_be_past, is_running};
 
 /// The policies, and of each what it asks of everybody: one of every list.
 pub fn policies() -> &'static [(Policy, Vec<Vec<Channel>>)] {
@@ -32,6 +38,7 @@ fn made() -> Vec<(Policy, Vec<Vec<Channel>>)> {
         (all(&[app, email], AfterEmailCode).with_grace(days(1)), vec![vec![app], vec![email]]),
         (any(&[app, key], WithTicket), vec![vec![app, key]]),
         (stand_in.with_trusted_browsers(), vec![vec![app, email]]),
+        (any(&[app], AfterPassword), vec![vec![app]]),
     ]
 }
 
@@ -49,14 +56,23 @@ pub fn totp() -> Totp {
     Totp::builder().digits(Digits::EIGHT).build().unwrap()
 }
 
+/// The user's row in the host's database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub credential: u32,
+    pub address: u8,
+}
+
 pub struct App {
     pub failures: u32,
     pub id: DeviceId,
+    /// No code of this step or an earlier one is accepted.
+    pub last_step: u64,
     pub secret: Secret,
-    pub used: HashSet<u64>,
+    pub used: BTreeSet<u64>,
 }
 
-/// A factor of the host that the user holds.
+/// An external factor that the user has.
 pub struct Held {
     pub factor: ExternalFactor,
     pub failures: u32,
@@ -67,29 +83,47 @@ pub struct RecoveryText {
     pub used: bool,
 }
 
+pub struct Browser {
+    pub id: BrowserId,
+    pub since: Timestamp,
+    pub until: Timestamp,
+}
+
+impl Browser {
+    pub fn is_trusted(&self, now: Timestamp) -> bool {
+        now < self.until && can_be_past(self.since, now)
+    }
+}
+
 /// What was proved in a flow: the right thing was sent, and accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
     App,
     Email,
-    Enrolled,
     External(ExternalFactor),
     Recovery,
+    Registered,
     Ticket,
 }
 
 #[derive(Default)]
 pub struct Model {
     pub apps: Vec<App>,
+    pub browsers: Vec<Browser>,
     pub email_failures: u32,
     /// How often all sessions were ended.
     pub epoch: u64,
-    pub ever_held: bool,
+    pub erased: bool,
+    pub ever_had: bool,
     pub exemption: Option<(Timestamp, Timestamp)>,
     pub external: Vec<Held>,
     pub grace_begun: Option<Timestamp>,
     pub recovery: Vec<RecoveryText>,
     pub recovery_failures: u32,
+    /// The row that the last login was begun with, or that was reported.
+    pub row: Option<Row>,
+    /// The row that the last report replaced, and until when it is refused.
+    pub stale_row: Option<(Row, Timestamp)>,
 }
 
 /// What too many failures in a row have disabled.
@@ -98,19 +132,28 @@ pub fn is_worn_out(failures: u32) -> bool {
 }
 
 impl Model {
-    /// Whether a login with this evidence may be let in.
-    pub fn lets_in(&self, policy: usize, evidence: &Evidence, now: Timestamp) -> bool {
+    /// Whether this evidence is enough under a policy: for a login, or for a session, where a recovery code alone is not.
+    pub fn lets_in(&self, policy: usize, evidence: &Evidence, now: Timestamp, is_session: bool) -> bool {
         let (policy, clauses) = &policies()[policy];
         let trusted = evidence.trusted_browser.is_some() && policy.allows_trusted_browsers();
+        let answers = |channel| match channel {
+            Channel::App => {
+                let device = evidence.app_code.is_some() || evidence.registered.is_some();
+                device || !is_session && evidence.recovery_code.is_some()
+            }
+            Channel::Email => evidence.email_code.is_some(),
+            Channel::External(factor) => is_checked(evidence, factor),
+            _ => false,
+        };
         let own = if !self.apps.is_empty() {
-            answers(evidence, Channel::App) || policy.stand_ins().any(|factor| is_checked(evidence, factor))
+            answers(Channel::App) || policy.stand_ins().any(|factor| is_checked(evidence, factor))
         } else {
             self.external.is_empty() || self.strongest().any(|factor| is_checked(evidence, factor))
         };
-        let exempt = self.exemption.is_some_and(|(from, until)| from <= now && now < until) && !self.ever_held;
+        let exempt = self.exemption.is_some_and(|(from, until)| from <= now && now < until) && !self.ever_had;
         let company = exempt
             || clauses.iter().all(|clause| {
-                clause.iter().any(|channel| answers(evidence, *channel))
+                clause.iter().any(|channel| answers(*channel))
                     || self.defers(policy, now) && !clause.contains(&Channel::Email)
             });
         trusted || own && company
@@ -122,37 +165,38 @@ impl Model {
             let begun = self.grace_begun.unwrap_or(now);
             begun.saturating_add(Duration::from_secs(u64::from(days.get()) * 86_400))
         };
-        !self.ever_held && policy.grace().is_some_and(|days| now < until(days))
+        !self.ever_had && policy.grace().is_some_and(|days| now < until(days))
     }
 
     /// Whether a factor may be registered, after what was proved in the flow.
-    pub fn may_register(&self, policy: usize, proved: &HashSet<Proof>) -> bool {
+    pub fn may_register(&self, policy: usize, proved: &BTreeSet<Proof>) -> bool {
         let has = |proof| proved.contains(&proof);
         if !self.apps.is_empty() {
             return has(Proof::App)
+                || has(Proof::Registered)
                 || has(Proof::Recovery)
-                || self.phishing_resistant().any(|f| has(Proof::External(f)));
+                || self.phishing_resistant().any(|factor| has(Proof::External(factor)));
         }
         if !self.external.is_empty() {
             return self.strongest().any(|factor| has(Proof::External(factor)));
         }
         match policies()[policy].0.first_registration() {
-            FirstRegistration::AfterPassword if !self.ever_held => true,
+            FirstRegistration::AfterPassword if !self.ever_had => true,
             FirstRegistration::WithTicket => has(Proof::Ticket),
             _ => has(Proof::Ticket) || has(Proof::Email),
         }
     }
 
-    /// Whether the evidence holds the strongest of what the user holds, and nothing in its place.
-    pub fn steps_up(&self, evidence: &Evidence) -> bool {
+    /// Whether what was proved holds the strongest factor that the user has, and nothing in its place.
+    pub fn steps_up(&self, has: impl Fn(Proof) -> bool) -> bool {
         if !self.apps.is_empty() {
-            let app = evidence.app_code.map(|(id, _)| id).or(evidence.enrolled.map(|(id, _)| id));
-            return app.is_some() || self.phishing_resistant().any(|factor| is_checked(evidence, factor));
+            let device = has(Proof::App) || has(Proof::Registered);
+            return device || self.phishing_resistant().any(|factor| has(Proof::External(factor)));
         }
         if self.external.is_empty() {
-            evidence.email_code.is_some()
+            has(Proof::Email)
         } else {
-            self.strongest().any(|factor| is_checked(evidence, factor))
+            self.strongest().any(|factor| has(Proof::External(factor)))
         }
     }
 
@@ -166,7 +210,7 @@ impl Model {
         self.external.iter().map(|held| held.factor).filter(move |factor| Some(factor.strength()) == strongest)
     }
 
-    /// The factors that an administrator, or the last removal, has taken away take the codes with them.
+    /// Without a device there are no recovery codes.
     pub fn forget_recovery_without_device(&mut self) {
         if self.apps.is_empty() {
             self.set_recovery([]);
@@ -178,38 +222,50 @@ impl Model {
         self.recovery_failures = 0;
     }
 
-    /// A factor takes its own place.
+    /// A factor that is registered again takes its own place.
     pub fn hold(&mut self, factor: ExternalFactor) {
         self.external.retain(|held| held.factor != factor);
         self.external.push(Held { factor, failures: 0 });
         self.external.sort_by_key(|held| held.factor);
-        self.ever_held = true;
+        self.ever_had = true;
+    }
+
+    /// The host has reported that the row is `new`.
+    pub fn row_was_replaced(&mut self, new: Row, now: Timestamp) {
+        if self.erased {
+            return;
+        }
+        match self.row.replace(new).filter(|old| *old != new) {
+            Some(old) => self.stale_row = Some((old, now.saturating_add(Duration::from_secs(600)))),
+            None => self.stale_row = self.stale_row.filter(|_| !self.is_stale(new, now)),
+        }
+    }
+
+    pub fn is_stale(&self, row: Row, now: Timestamp) -> bool {
+        self.stale_row.is_some_and(|(stale, until)| stale == row && is_running(until, 600, now))
+    }
+
+    /// What a write removes.
+    pub fn sweep(&mut self, now: Timestamp) {
+        self.exemption = self.exemption.filter(|(_, until)| now < *until);
+        self.stale_row = self.stale_row.filter(|(_, until)| is_running(*until, 600, now));
     }
 }
 
-fn answers(evidence: &Evidence, channel: Channel) -> bool {
-    match channel {
-        Channel::App => evidence.app_code.is_some() || evidence.enrolled.is_some() || evidence.recovery_code.is_some(),
-        Channel::Email => evidence.email_code.is_some(),
-        Channel::External(factor) => is_checked(evidence, factor),
-        _ => false,
-    }
-}
-
-fn is_checked(evidence: &Evidence, factor: ExternalFactor) -> bool {
+pub fn is_checked(evidence: &Evidence, factor: ExternalFactor) -> bool {
     evidence.external.iter().any(|checked| checked.factor() == factor)
 }
 
 /// What the evidence says was proved.
-pub fn proofs(evidence: &Evidence) -> impl Iterator<Item = (Proof, Timestamp)> {
-    let Evidence { app_code, email_code, enrolled, ref external, recovery_code, ticket, .. } = *evidence;
+pub fn proofs(evidence: &Evidence) -> Vec<(Proof, Timestamp)> {
+    let Evidence { app_code, ref email_code, registered, ref external, recovery_code, ticket, .. } = *evidence;
     let proofs = [
         (Proof::App, app_code.map(|(_, at)| at)),
-        (Proof::Email, email_code),
-        (Proof::Enrolled, enrolled.map(|(_, at)| at)),
+        (Proof::Email, email_code.as_ref().map(|(_, at)| *at)),
+        (Proof::Registered, registered.map(|(_, at)| at)),
         (Proof::Recovery, recovery_code),
         (Proof::Ticket, ticket),
     ];
     let external = external.iter().map(|checked| (Proof::External(checked.factor()), checked.at()));
-    proofs.into_iter().filter_map(|(proof, at)| Some((proof, at?))).chain(external)
+    proofs.into_iter().filter_map(|(proof, at)| Some((proof, at?))).chain(external).collect()
 }

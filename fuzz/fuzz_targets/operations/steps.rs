@@ -1,264 +1,421 @@
 //! The steps of a flow: each says what was sent, and what the answer may be.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use factorgate::moving::LegacyRecoveryCode;
+use factorgate::audit::{CodeFault, EventKind, Factor};
+use factorgate::device::DeviceId;
 use factorgate::otp::Window;
-use factorgate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor};
-use factorgate::{Code, DeviceName, EventKind, Factor, PrimaryVerified, RecoveryCode, SignedIn, Ticket, Timestamp};
+use factorgate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor, Policy};
+use factorgate::{Action, PrimaryVerified, Refusal, Session, Timestamp};
 
-use crate::flow::{Answer, Open, Reference, step};
-use crate::model::{App, Proof, factors, is_worn_out, policies};
-use crate::world::{World, contact};
+use crate::flow::{Answer, Done, Open, Request};
+use crate::ledger::{Operation, Purpose, can_be_past, is_running};
+use crate::model::{App, Proof, factors, is_worn_out, policies, proofs};
+use crate::world::{Kept, TrustCookie, World, address};
 
-fn wrong() -> Code {
-    Code::parse("00000000").unwrap()
-}
+const WRONG: &str = "00000000";
 
 impl World {
-    pub async fn begin(&mut self, policy: u8, trusted: bool) {
-        self.choose_policy(policy);
-        let primary = PrimaryVerified::assertion(self.user.clone());
-        let browser = self.browser.take().filter(|_| trusted);
-        let mut open = self.opening();
-        open.trusted = browser.as_ref().is_some_and(|(_, epoch)| *epoch == self.model.epoch);
-        let token = browser.as_ref().map(|(token, _)| token);
-        let login = self.mfa.begin_login_from(primary, contact(), self.policy(), token).await.unwrap();
-        self.see(login.into(), open).await;
-    }
-
-    pub async fn begin_registration(&mut self, policy: u8, in_session: bool) {
-        self.choose_policy(policy);
-        let other = (SignedIn::assertion(self.user.clone()), self.model.epoch);
-        let (session, epoch) = self.signed_in.as_ref().filter(|_| in_session).unwrap_or(&other);
-        let begun = self.mfa.begin_registration(session, contact(), self.policy()).await.unwrap();
-        let answer = Answer::from(begun);
-        assert!(answer.reference.is_none() || *epoch == self.model.epoch, "begun in a session that was ended");
-        self.see(answer, self.opening()).await;
-    }
-
-    pub async fn begin_step_up(&mut self, policy: u8, session: u8, freshness: u8) {
-        if self.sessions.is_empty() {
-            return;
+    /// Begins a login with the row of now, or with one that the host read before; from a browser that is trusted (1),
+    /// with a copy of a cookie that was replaced (2), or from another one.
+    pub async fn begin(&mut self, stale: Option<u8>, browser: u8) {
+        let row = match stale {
+            None => self.row,
+            Some(_) if self.rows.is_empty() => return,
+            Some(at) => self.rows[usize::from(at) % self.rows.len()],
+        };
+        let cookie = match browser % 3 {
+            1 => self.browser.as_ref(),
+            2 => self.copied.as_ref(),
+            _ => None,
+        };
+        let primary = PrimaryVerified::assertion(self.user_row(row));
+        let primary = primary.from_browser(cookie.map(|cookie| cookie.text.as_str()));
+        let mut answer = Answer::from(self.mfa.begin_login(primary, self.policy()).await);
+        let open = Open { row, ..self.opening() };
+        let refused = self.model.erased || self.model.is_stale(row, self.now());
+        let begins = Operation { flow: Some(open.id), begins: Some(Purpose::Login), compared: 0, address: row.address };
+        answer.events = self.follow(begins);
+        assert_eq!(answer.refusal == Some(Refusal::AccountChanged), refused, "a row that was replaced, or was not");
+        if answer.events.iter().any(|event| event.kind == EventKind::LoginBegun) {
+            self.model.row = Some(row);
         }
-        self.choose_policy(policy);
-        let at = usize::from(session) % self.sessions.len();
-        let used = self.sessions.remove(at);
-        self.sessions.push(used);
-        let Some((claims, epoch)) = self.sessions.last() else { return };
-        let freshness = Duration::from_secs([0, 30, 600][usize::from(freshness) % 3]);
-        let answer = Answer::from(self.mfa.begin_step_up(claims, contact(), self.policy(), freshness).await.unwrap());
-        let goes_on = answer.reference.is_some() || answer.done.is_some();
-        assert!(!goes_on || *epoch == self.model.epoch, "raised in a session that was ended");
-        let open = Open { session: Some((claims.evidence().clone(), freshness)), ..self.opening() };
+        self.trusts(&answer, browser, open.row);
         self.see(answer, open).await;
     }
 
-    pub async fn resume(&mut self, policy: u8) {
-        let Some(open) = self.flows.last() else { return };
-        let policy = &policies()[usize::from(policy) % policies().len()].0;
-        let answer = step!(open, flow => self.mfa.resume(flow, policy));
-        assert!(answer.done.is_none(), "a look lets nobody in");
+    /// A browser is trusted with its own cookie, for the row and under the policy that it was trusted for.
+    fn trusts(&mut self, answer: &Answer, browser: u8, row: crate::model::Row) {
+        let accepted = answer.events.iter().find_map(|event| match event.kind {
+            EventKind::BrowserAccepted { browser, parallel } => Some((browser, parallel)),
+            _ => None,
+        });
+        let Some(Done::Login(passed)) = &answer.done else {
+            assert_eq!(accepted, None);
+            return;
+        };
+        assert_eq!(passed.evidence().trusted_browser.map(|(id, _)| id), accepted.map(|(id, _)| id));
+        let Some((id, parallel)) = accepted else { return };
+        let cookie = if browser % 3 == 1 { &mut self.browser } else { &mut self.copied };
+        let cookie = cookie.take().expect("a browser without a cookie was trusted");
+        let then = &policies()[cookie.policy].0;
+        assert_eq!((cookie.id, cookie.row), (id, row), "trusted for another row");
+        assert_eq!(Policy::strictest(then, [self.policy()]), *then, "trusted under a policy that asks less");
+        assert!(self.model.browsers.iter().any(|held| held.id == id), "a browser was trusted whose trust has ended");
+        match passed.browser() {
+            Some(token) => {
+                assert!(!parallel);
+                let now = self.now();
+                let text = token.to_cookie();
+                self.browser = Some(TrustCookie { text, ..cookie });
+                self.copied = Some(TrustCookie { replaced_at: Some(now), ..cookie });
+            }
+            None => {
+                // Two tabs that are opened at once.
+                let young = |at| can_be_past(at, self.now()) && self.now().saturating_since(at).as_secs() < 10;
+                assert!(parallel && cookie.replaced_at.is_some_and(young), "a copy of a cookie was taken");
+                self.copied = Some(cookie);
+            }
+        }
     }
 
-    pub async fn begin_enrollment(&mut self) {
-        let Some(open) = self.flows.pop() else { return };
-        let answer = step!(open, flow => self.mfa.begin_app_enrollment(flow, self.policy()));
+    /// A session for a request: of now, or one that the host has held for longer than it should.
+    pub async fn session(&mut self, at: u8) -> Option<(Session, Kept, usize)> {
+        if at >= 0xf0 {
+            return self.held.take();
+        }
+        let place = self.place(at)?;
+        let session = self.check(place).await.into_session().ok()?;
+        Some((session, self.sessions[place].clone(), self.policy))
+    }
+
+    pub async fn begin_registration(&mut self, session: u8) {
+        let Some((session, kept, policy)) = self.session(session).await else { return };
+        let alive = self.is_alive(&kept);
+        let answer = Answer::from(self.mfa.profile(&session).begin_registration().await);
+        // A code that this session has verified a moment ago, at this address, counts.
+        let young = |at: Timestamp| at <= self.now() && self.now().saturating_since(at) <= Duration::from_secs(300);
+        let mailed = kept.claims.evidence().email_code.clone();
+        let mailed = mailed.is_some_and(|(to, at)| young(at) && to == address(kept.row.address));
+        let mut open = self.opening();
+        open.proved.extend(mailed.then_some(Proof::Email));
+        self.begun(answer, open, kept, policy, alive, Purpose::Registration, Duration::ZERO).await;
+    }
+
+    pub async fn begin_step_up(&mut self, session: u8, freshness: u8) {
+        let freshness = Duration::from_secs([0, 30, 600][usize::from(freshness) % 3]);
+        let Some((session, kept, policy)) = self.session(session).await else { return };
+        let alive = self.is_alive(&kept);
+        let answer = Answer::from(self.mfa.profile(&session).begin_step_up(freshness).await);
+        let open = self.opening();
+        self.begun(answer, open, kept, policy, alive, Purpose::StepUp, freshness).await;
+    }
+
+    pub async fn begin_completion(&mut self, session: u8) {
+        let Some(place) = self.place(session) else { return };
+        let check = self.check(place).await;
+        let Ok(owing) = check.owing() else { return };
+        let kept = self.sessions[place].clone();
+        let answer = Answer::from(self.mfa.begin_completion(owing).await);
+        let now = self.now();
+        let is_young = |at: Timestamp| at <= now && now.saturating_since(at) <= Duration::from_secs(600);
+        let counts = |(proof, at): &(Proof, Timestamp)| *proof != Proof::Recovery || is_young(*at);
+        let mut open = self.opening();
+        open.proved = proofs(kept.claims.evidence()).into_iter().filter(counts).map(|(proof, _)| proof).collect();
+        let policy = self.policy;
+        self.begun(answer, open, kept, policy, true, Purpose::Completion, Duration::ZERO).await;
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn begun(
+        &mut self,
+        mut answer: Answer,
+        open: Open,
+        kept: Kept,
+        policy: usize,
+        alive: bool,
+        purpose: Purpose,
+        freshness: Duration,
+    ) {
+        let session = Some((kept.claims.number(), kept.claims.evidence().clone(), freshness));
+        let open = Open { policy, row: kept.row, session, ..open };
+        let begins = Operation { flow: Some(open.id), begins: Some(purpose), compared: 0, address: kept.row.address };
+        answer.events = self.follow(begins);
+        let goes_on = answer.reference.is_some() || answer.done.is_some();
+        assert!(alive || !goes_on, "a flow was begun in a session that had ended");
+        if open.proved.contains(&Proof::Recovery)
+            && let Some(slot) = self.ledger.slots.iter_mut().find(|slot| slot.id == open.id)
+        {
+            slot.recovered = true;
+        }
+        self.see(answer, open).await;
+    }
+
+    pub async fn resume(&mut self) {
+        let Some((answer, open)) = self.act(Request::Resume, 0).await else { return };
+        assert!(answer.done.is_none(), "a look lets nobody in");
+        self.see(answer, open).await;
+    }
+
+    pub fn switch_flow(&mut self, to: u8) {
+        if !self.flows.is_empty() {
+            let at = usize::from(to) % self.flows.len();
+            let flow = self.flows.remove(at);
+            self.flows.push(flow);
+        }
+    }
+
+    pub async fn cancel(&mut self) {
+        let Some((answer, open)) = self.act(Request::Submit(Action::Cancel), 0).await else { return };
+        assert_eq!(answer.refusal, Some(Refusal::FlowEnded));
+        if !self.was_other {
+            self.ledger.close(Some(open.id));
+        }
         self.see(answer, open).await;
     }
 
     pub async fn send_email(&mut self) {
-        let Some(open) = self.flows.pop() else { return };
-        let answer = step!(open, flow => self.mfa.send_email_code(flow, self.policy()));
+        let Some((answer, open)) = self.act(Request::Submit(Action::SendEmailCode), 0).await else { return };
         self.see(answer, open).await;
     }
 
-    pub async fn replace_device(&mut self, device: u8) {
-        let Some(app) = self.model.apps.get(self.app(device)).map(|app| app.id) else { return };
-        let Some(mut open) = self.flows.pop() else { return };
-        let answer = match &open.reference {
-            Some(Reference::Registration(flow)) => {
-                let answer = self.mfa.replace_device(flow, app, self.policy()).await.unwrap().into();
-                open.replaces = Some(app);
-                answer
-            }
-            _ => Answer::default(),
+    /// Begins to register a device: in place of none, of one, or of one that does not exist.
+    pub async fn register_app(&mut self, replace: u8) {
+        let replace = match replace % 8 {
+            0..4 => None,
+            7 => Some(DeviceId::new(999)),
+            at => self.model.apps.get(self.app(at)).map(|app| app.id),
         };
+        let action = Action::RegisterApp { replace };
+        let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
+        let known = replace.filter(|id| self.model.apps.iter().any(|app| app.id == *id));
+        open.replaces = known.or(open.replaces);
         self.see(answer, open).await;
     }
 
-    pub async fn confirm_enrollment(&mut self, right: bool) {
-        if self.flows.last().is_none_or(|open| open.secret.is_none()) {
-            return;
-        }
-        let Some(mut open) = self.flows.pop() else { return };
-        let Some(secret) = open.secret.take() else { return };
+    pub async fn confirm_app(&mut self, right: bool) {
         let step = self.step();
-        let code = self.code(&secret, if right { step } else { step + 100 });
-        let name = DeviceName::new("phone").unwrap();
-        let answer = step!(open, flow => self.mfa.confirm_app_enrollment(flow, &code, &name, self.policy()));
+        let Some(Open { secret: Some(secret), .. }) = self.flows.last() else { return };
+        let code = self.code(secret, if right { step } else { step + 100 });
+        let action = Action::ConfirmApp { code: code.into(), name: Some("phone".into()) };
+        let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
         let added = answer.events.iter().find_map(|event| match event.kind {
             EventKind::DeviceAdded { device } => Some((device, None)),
             EventKind::DeviceReplaced { device, by } => Some((by, Some(device))),
             _ => None,
         });
-        match added {
-            Some((id, replaced)) => {
-                assert!(right, "a device was confirmed by a wrong code");
-                self.may_register(&open);
-                assert!(replaced.is_none() || replaced == open.replaces, "another device was replaced");
-                self.model.apps.retain(|app| Some(app.id) != replaced);
-                // The code that confirmed it is used up.
-                self.model.apps.push(App { failures: 0, id, secret, used: HashSet::from([step]) });
-                self.model.ever_held = true;
-                open.proved.insert(Proof::Enrolled);
-            }
-            None => open.secret = Some(secret),
+        if let Some((id, replaced)) = added {
+            assert!(right, "a device was confirmed by a wrong code");
+            self.may_register(&open);
+            assert!(replaced.is_none() || replaced == open.replaces, "another device was replaced");
+            self.model.apps.retain(|app| Some(app.id) != replaced);
+            let secret = open.secret.take().expect("a secret was shown");
+            // The code that confirmed it is used up.
+            let used = [step].into();
+            self.model.apps.push(App { failures: 0, id, last_step: step, secret, used });
+            self.model.ever_had = true;
+            open.proved.insert(Proof::Registered);
         }
         self.see(answer, open).await;
     }
 
-    pub async fn register_external(&mut self, factor: u8, secs_ago: i8) {
-        let Some(mut open) = self.flows.pop() else { return };
-        let (factor, checked) = self.checked(factor, secs_ago);
-        let answer = match &open.reference {
-            Some(Reference::Registration(flow)) => {
-                Answer::from(self.mfa.register_external(flow, &checked, self.policy()).await.unwrap())
-            }
-            _ => Answer::default(),
-        };
-        if answer.done.is_some() {
+    /// The host says that it has checked a factor, so many seconds ago: it is verified, or registered.
+    pub async fn external(&mut self, factor: u8, secs_ago: u8) {
+        let factor = factors()[usize::from(factor) % factors().len()];
+        // Mostly now.
+        let ago = [0, 0, 0, 0, 1, 30, -1, -100][usize::from(secs_ago) % 8];
+        let at = Timestamp::from_secs(self.now().as_secs().saturating_add_signed(-ago));
+        let checked = ExternalEvidence::assertion(factor, [AuthenticationMethod::HardwareKey], at).unwrap();
+        let Some((answer, mut open)) = self.act(Request::External(Ok(checked)), 0).await else { return };
+        let registered = answer.events.iter().any(|event| matches!(event.kind, EventKind::ExternalAdded { .. }));
+        let accepted = answer.accepted(Factor::External(factor));
+        if registered || accepted {
+            assert!((open.begun_at..=self.now()).contains(&at), "a check of another flow was taken");
+        }
+        if registered {
             self.may_register(&open);
-            self.is_of_flow(&open, &checked);
             self.model.hold(factor);
+            open.proved.insert(Proof::External(factor));
+        }
+        if accepted {
+            let held = self.held_factor(factor);
+            assert!(!is_worn_out(held.failures), "a factor that is disabled was accepted");
+            held.failures = 0;
             open.proved.insert(Proof::External(factor));
         }
         self.see(answer, open).await;
     }
 
-    pub async fn assert_external(&mut self, factor: u8, secs_ago: i8) {
-        let Some(mut open) = self.flows.pop() else { return };
-        let (factor, checked) = self.checked(factor, secs_ago);
-        let answer = step!(open, flow => self.mfa.assert_external(flow, &checked, self.policy()));
-        if answer.accepted(Factor::External(factor)) {
-            self.is_of_flow(&open, &checked);
-            let held = self.model.external.iter_mut().find(|held| held.factor == factor);
-            let held = held.expect("a factor was accepted that the user does not hold");
-            assert!(!is_worn_out(held.failures), "a factor that is disabled was accepted");
-            held.failures = 0;
-            self.prove(&mut open, Proof::External(factor));
+    pub async fn external_failed(&mut self, factor: u8) {
+        let factor = factors()[usize::from(factor) % factors().len()];
+        let Some((answer, open)) = self.act(Request::External(Err(factor)), 0).await else { return };
+        if answer.fault(Factor::External(factor)).is_some() {
+            self.held_factor(factor).failures += 1;
         }
         self.see(answer, open).await;
     }
 
-    pub async fn fail_external(&mut self, factor: u8) {
-        let Some(open) = self.flows.pop() else { return };
-        let (factor, _) = self.checked(factor, 0);
-        let answer = step!(open, flow => self.mfa.external_failed(flow, factor, self.policy()));
-        if answer.judged_wrong(Factor::External(factor)) {
-            let held = self.model.external.iter_mut().find(|held| held.factor == factor);
-            held.expect("a factor was judged that the user does not hold").failures += 1;
-            self.wrong += 1;
-        }
-        self.see(answer, open).await;
+    fn held_factor(&mut self, factor: ExternalFactor) -> &mut crate::model::Held {
+        let held = self.model.external.iter_mut().find(|held| held.factor == factor);
+        held.expect("a factor was judged that the user does not have")
     }
 
     pub async fn redeem_ticket(&mut self, right: bool) {
         let Some(given) = &self.ticket else { return };
-        let Some(mut open) = self.flows.pop() else { return };
-        let other = Ticket::parse("GEZD GNBV GY3T QOJQ GEZD GNBV GY").unwrap();
-        let ticket = if right { &given.ticket } else { &other };
-        let answer = step!(open, flow => self.mfa.redeem_ticket(flow, ticket, self.policy()));
+        let code = if right { given.text.clone() } else { "GEZD GNBV GY3T QOJQ GEZD GNBV GY".into() };
+        let action = Action::Ticket { code: code.into() };
+        let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
         if answer.accepted(Factor::Ticket) {
+            let now = self.now();
             let given = self.ticket.as_mut().filter(|given| right && !given.used);
-            let given = given.expect("a ticket was good twice");
-            let age = self.clock.time().saturating_since(given.at);
-            assert!(age < Duration::from_secs(86_400), "a ticket was good for too long");
+            let given = given.expect("a ticket was accepted twice");
+            let until = given.at.saturating_add(Duration::from_secs(86_400));
+            assert!(is_running(until, 86_400, now), "a ticket was accepted that had expired");
             given.used = true;
-            self.prove(&mut open, Proof::Ticket);
+            open.proved.insert(Proof::Ticket);
         }
-        self.wrong += u32::from(answer.judged_wrong(Factor::Ticket));
+        if answer.fault(Factor::Ticket).is_some() {
+            assert!(!right, "a right ticket was refused");
+        }
         self.see(answer, open).await;
     }
 
     /// Sends a code of `device`, as one of any device or of the one that is named.
-    pub async fn verify_app(&mut self, device: u8, named: Option<u8>, steps_off: i8, right: bool) {
+    pub async fn app_code(&mut self, device: u8, named: Option<u8>, steps_off: u8, right: bool) {
         let named = named.map(|named| self.app(named));
-        if named.is_some_and(|named| named >= self.model.apps.len()) {
-            return;
-        }
-        let Some(mut open) = self.flows.pop() else { return };
-        // Mostly near the window.
-        let (device, steps_off) = (self.app(device), i64::from(steps_off % 4));
-        let step = self.step().saturating_add_signed(steps_off);
-        let sent = self.model.apps.get(device).filter(|_| right).map(|_| (device, step));
-        let code = sent.map_or_else(wrong, |(at, step)| self.code(&self.model.apps[at].secret, step));
-        let answer = match named.map(|named| self.model.apps[named].id) {
-            Some(id) => step!(open, flow => self.mfa.verify_app_code_of(flow, id, &code, self.policy())),
-            None => step!(open, flow => self.mfa.verify_app_code(flow, &code, self.policy())),
+        let takes = |at: usize, app: &App| !is_worn_out(app.failures) && named.is_none_or(|named| named == at);
+        let apps = self.model.apps.iter().enumerate();
+        let compared: Vec<usize> = apps.filter(|(at, app)| takes(*at, app)).map(|(at, _)| at).collect();
+        let id = match named.map(|named| self.model.apps.get(named).map(|app| app.id)) {
+            Some(None) => return,
+            Some(Some(id)) => Some(id),
+            None => None,
         };
-        self.judge_app_code(&answer.events, sent, named);
+        // Mostly near the window.
+        let (at, steps_off) = (self.app(device), i64::from(steps_off as i8 % 4));
+        let step = self.step().saturating_add_signed(steps_off);
+        let app = self.model.apps.get(at).filter(|_| right);
+        let code = app.map_or_else(|| WRONG.to_owned(), |app| self.code(&app.secret, step));
+        let window = Window::default();
+        let in_window = (-i64::from(window.past())..=window.future().into()).contains(&steps_off);
+        let is_of_step = app.filter(|_| in_window && compared.contains(&at));
+        let expected = match is_of_step {
+            Some(app) if step > app.last_step => Ok(()),
+            Some(_) => Err(CodeFault::Replayed),
+            None => Err(CodeFault::Wrong),
+        };
+        let (cost, left) = (compared.len() as u32, self.ledger.guesses.left());
+        let action = Action::AppCode { code: code.into(), device: id };
+        let Some((answer, mut open)) = self.act(Request::Submit(action), cost).await else { return };
         if answer.accepted(Factor::App) {
-            let window = Window::default();
-            assert!((-i64::from(window.past())..=window.future().into()).contains(&steps_off));
-            self.prove(&mut open, Proof::App);
+            assert_eq!(expected, Ok(()), "a code was accepted that is wrong, or was used");
+            let app = &mut self.model.apps[at];
+            assert!(app.used.insert(step), "a code was accepted twice");
+            (app.failures, app.last_step) = (0, step);
+            open.proved.insert(Proof::App);
+        }
+        if let Some(fault) = answer.fault(Factor::App) {
+            assert_eq!(expected, Err(fault), "a code was refused for another reason");
+            compared.iter().for_each(|at| self.model.apps[*at].failures += 1);
+        }
+        let judged = answer.accepted(Factor::App) || answer.fault(Factor::App).is_some();
+        assert!(!judged || cost <= left, "a code was compared with more devices than there were guesses left");
+        if answer.refusal == Some(Refusal::ChooseDevice) {
+            assert!(!judged && cost > left, "the device had to be chosen without need");
         }
         self.see(answer, open).await;
     }
 
-    pub async fn verify_email(&mut self, right: bool) {
-        let Some(mut open) = self.flows.pop() else { return };
-        let sent = self.outbox.last_code().filter(|_| right);
-        let code = sent.as_ref().map_or_else(wrong, |code| Code::parse(code).unwrap());
-        let answer = step!(open, flow => self.mfa.verify_email_code(flow, &code, self.policy()));
+    /// Sends a wrong code, the newest of this flow, the one before, or the newest of any flow.
+    pub async fn email_code(&mut self, which: u8) {
+        let Some(open) = self.flows.last() else { return };
+        let newest = open.mailed.back().cloned().flatten();
+        let before = open.mailed.iter().rev().nth(1).cloned().flatten();
+        let code = match which % 4 {
+            0 => None,
+            1 => newest.clone(),
+            2 => before.clone(),
+            _ => self.outbox.last_code(),
+        };
+        let code = code.unwrap_or_else(|| WRONG.to_owned());
+        let expected = match open.outstanding {
+            None => Err(CodeFault::NoneOutstanding),
+            Some((expires_at, _)) if expires_at <= self.now() => Err(CodeFault::Expired),
+            Some(_) if newest.as_ref() == Some(&code) => Ok(()),
+            Some(_) if before.as_ref() == Some(&code) => Err(CodeFault::Superseded),
+            Some(_) => Err(CodeFault::Wrong),
+        };
+        let action = Action::EmailCode { code: code.into() };
+        let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
+        let mut dead = false;
         if answer.accepted(Factor::Email) {
-            assert!(sent.is_some() && open.mailed.take() == sent, "a code was good twice, or in another flow");
+            assert_eq!(expected, Ok(()), "a code was accepted that is wrong, was used, or is of another flow");
             assert!(!is_worn_out(self.model.email_failures), "codes by mail are disabled");
             self.model.email_failures = 0;
-            self.prove(&mut open, Proof::Email);
+            open.proved.insert(Proof::Email);
+            dead = true;
         }
-        if answer.judged_wrong(Factor::Email) {
-            self.model.email_failures += 1;
-            self.wrong += 1;
+        if let Some(fault) = answer.fault(Factor::Email) {
+            assert_eq!(expected, Err(fault), "a code was refused for another reason");
+            if matches!(fault, CodeFault::Superseded | CodeFault::Wrong) {
+                self.model.email_failures += 1;
+                let (_, attempts) = open.outstanding.as_mut().expect("a code to compare with");
+                *attempts += 1;
+                dead = *attempts == 5;
+            }
+        }
+        if dead {
+            open.outstanding = None;
+            open.mailed.clear();
         }
         self.see(answer, open).await;
     }
 
-    /// Sends a recovery code, as one of this library or of another system.
-    pub async fn verify_recovery(&mut self, code: u8, right: bool, legacy: bool) {
+    pub async fn recovery_code(&mut self, code: u8, right: bool) {
         let at = usize::from(code) % self.model.recovery.len().max(1);
         let sent = self.model.recovery.get(at).filter(|_| right);
         let typed = sent.map_or("0000-0000-0000-0000", |code| &code.text).to_owned();
-        let sent = sent.is_some();
-        let Some(mut open) = self.flows.pop() else { return };
-        let answer = match (legacy, RecoveryCode::parse(&typed)) {
-            (true, _) => {
-                let code = LegacyRecoveryCode::parse(&typed).unwrap();
-                step!(open, flow => self.mfa.verify_legacy_recovery_code(flow, &code, self.policy()))
-            }
-            (false, Ok(code)) => step!(open, flow => self.mfa.verify_recovery_code(flow, &code, self.policy())),
-            (false, Err(_)) => Answer::default(),
+        let expected = match sent {
+            Some(code) if !code.used => Ok(()),
+            // A hash is dropped with its use.
+            Some(code) if !code.text.starts_with("hashed") => Err(CodeFault::Replayed),
+            _ => Err(CodeFault::Wrong),
         };
+        let action = Action::RecoveryCode { code: typed.into() };
+        let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
         if answer.accepted(Factor::Recovery) {
-            assert!(sent, "a wrong recovery code was accepted");
-            assert!(!std::mem::replace(&mut self.model.recovery[at].used, true), "a recovery code was good twice");
+            assert_eq!(expected, Ok(()), "a recovery code was accepted that is wrong, or was used");
             assert!(!is_worn_out(self.model.recovery_failures), "recovery codes that are disabled were accepted");
+            self.model.recovery[at].used = true;
             self.model.recovery_failures = 0;
-            self.prove(&mut open, Proof::Recovery);
-        }
-        if answer.judged_wrong(Factor::Recovery) {
+            open.proved.insert(Proof::Recovery);
+        } else if let Some(fault) = answer.fault(Factor::Recovery) {
+            assert_eq!(expected, Err(fault), "a recovery code was refused for another reason");
             self.model.recovery_failures += 1;
-            self.wrong += 1;
         }
         self.see(answer, open).await;
     }
 
-    fn prove(&self, open: &mut Open, proof: Proof) {
-        let is_young = self.clock.time().saturating_since(open.begun_at) < Duration::from_secs(600);
-        let is_alive = is_young && !open.done && open.epoch == self.model.epoch;
-        assert!(is_alive, "{proof:?} was accepted in a flow that was ended");
-        open.proved.insert(proof);
+    /// Text that no code can have costs nothing.
+    pub async fn malformed(&mut self, what: u8) {
+        let code = |text: &str| text.into();
+        let action = match what % 7 {
+            0 => Action::AppCode { code: code("12ab"), device: None },
+            // The codes of the user's apps have eight digits.
+            1 => Action::AppCode { code: code("123456"), device: None },
+            2 => Action::EmailCode { code: code("") },
+            3 => Action::EmailCode { code: code("123456") },
+            4 => Action::RecoveryCode { code: code(&"x".repeat(65)) },
+            5 => Action::Ticket { code: code("!") },
+            _ => Action::ConfirmApp { code: code("x"), name: None },
+        };
+        let before = self.ledger.guesses;
+        let Some((answer, open)) = self.act(Request::Submit(action), 0).await else { return };
+        let judged = |kind: &EventKind| matches!(kind, EventKind::CodeRefused { .. } | EventKind::CodeAccepted { .. });
+        assert!(!answer.events.iter().any(|event| judged(&event.kind)), "text that is no code was compared");
+        assert_eq!(self.ledger.guesses, before);
+        assert!(answer.done.is_none());
+        self.see(answer, open).await;
     }
 
     fn may_register(&self, open: &Open) {
@@ -266,17 +423,5 @@ impl World {
             let proved = &open.proved;
             assert!(self.model.may_register(policy, proved), "registered after {proved:?}, policy {policy}");
         }
-    }
-
-    fn is_of_flow(&self, open: &Open, checked: &ExternalEvidence) {
-        let during = open.begun_at..=self.clock.time();
-        assert!(during.contains(&checked.at()), "a check of another flow was taken");
-    }
-
-    /// What the host says that it has checked, so many seconds ago.
-    fn checked(&self, factor: u8, secs_ago: i8) -> (ExternalFactor, ExternalEvidence) {
-        let factor = factors()[usize::from(factor) % factors().len()];
-        let at = Timestamp::from_secs(self.clock.time().as_secs().saturating_add_signed(-i64::from(secs_ago)));
-        (factor, ExternalEvidence::assertion(factor, [AuthenticationMethod::HardwareKey], at).unwrap())
     }
 }
