@@ -12,10 +12,14 @@ mod act;
 mod admin;
 #[path = "../fuzz_targets/operations/flow.rs"]
 mod flow;
+#[path = "../fuzz_targets/operations/kept.rs"]
+mod kept;
 #[path = "../fuzz_targets/operations/ledger.rs"]
 mod ledger;
 #[path = "../fuzz_targets/operations/model.rs"]
 mod model;
+#[path = "../fuzz_targets/operations/post.rs"]
+mod post;
 #[path = "../fuzz_targets/operations/steps.rs"]
 mod steps;
 #[path = "../fuzz_targets/operations/world.rs"]

@@ -9,9 +9,10 @@ use factorgate::login::Typed;
 use factorgate::session::SessionCheck;
 use factorgate::{Authenticated, Refusal};
 
+use crate::kept::{Fresh, TrustCookie};
 use crate::ledger::Operation;
 use crate::model::{Proof, Row, factors, proofs};
-use crate::world::{Fresh, TrustCookie, World, root};
+use crate::world::{World, root};
 
 fn to(address: u8) -> Operation {
     Operation { address, ..Operation::default() }

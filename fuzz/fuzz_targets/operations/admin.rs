@@ -10,9 +10,10 @@ use factorgate::policy::Exemption;
 use factorgate::testing::MailFault;
 use factorgate::{Refusal, Timestamp};
 
+use crate::kept::Given;
 use crate::ledger::Operation;
 use crate::model::{App, Model, factors, policies, totp};
-use crate::world::{Given, World, root};
+use crate::world::{World, root};
 
 /// How far the clock is moved, in seconds.
 const MOVES: [u64; 12] = [1, 5, 9, 31, 59, 61, 299, 3700, 601, 30, 90_000, 40 * 86_400];
@@ -34,7 +35,7 @@ impl World {
 
     pub fn fail_mail(&mut self, how: u8) {
         self.fault = [None, Some(MailFault::Refused), Some(MailFault::Unknown)][usize::from(how) % 3];
-        self.outbox.set_fault(self.fault);
+        self.post.set_fault(self.fault);
     }
 
     pub async fn deliver_owed(&mut self) {

@@ -10,13 +10,14 @@ use factorgate::otp::Secret;
 use factorgate::otpauth::KeyUri;
 use factorgate::policy::{ExternalEvidence, ExternalFactor, Policy};
 use factorgate::session::{Completion, Registration, SessionCheck, StepUp};
-use factorgate::testing::{MailFailed, MemoryStore, Outbox, StoreFailed};
+use factorgate::testing::{MailFailed, MemoryStore, StoreFailed};
 use factorgate::{Action, Authenticated, Elevated, Error, Flow, FlowRef, Login, Mfa, Outcome, Refusal, Timestamp};
 
 use crate::ledger::Purpose;
 use crate::model::{Proof, Row};
+use crate::post::Post;
 
-pub type Engine = Mfa<MemoryStore, Outbox>;
+pub type Engine = Mfa<MemoryStore, Post>;
 pub type Failed = Error<StoreFailed, MailFailed>;
 
 pub enum Reference {

@@ -7,8 +7,10 @@ mod account;
 mod act;
 mod admin;
 mod flow;
+mod kept;
 mod ledger;
 mod model;
+mod post;
 mod steps;
 mod world;
 

@@ -9,9 +9,10 @@ use factorgate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor,
 use factorgate::{Action, PrimaryVerified, Refusal, Session, Timestamp};
 
 use crate::flow::{Answer, Done, Open, Request};
+use crate::kept::{Kept, TrustCookie};
 use crate::ledger::{Operation, Purpose, can_be_past, is_running};
 use crate::model::{App, Proof, factors, is_worn_out, policies, proofs};
-use crate::world::{Kept, TrustCookie, World, address};
+use crate::world::{World, address};
 
 const WRONG: &str = "00000000";
 
@@ -168,7 +169,7 @@ impl World {
     pub async fn cancel(&mut self) {
         let Some((answer, open)) = self.act(Request::Submit(Action::Cancel), 0).await else { return };
         assert_eq!(answer.refusal, Some(Refusal::FlowEnded));
-        if !self.was_other {
+        if self.was_open && !self.was_other {
             self.ledger.close(Some(open.id));
         }
         self.see(answer, open).await;
@@ -335,7 +336,7 @@ impl World {
             0 => None,
             1 => newest.clone(),
             2 => before.clone(),
-            _ => self.outbox.last_code(),
+            _ => self.last_code.clone(),
         };
         let code = code.unwrap_or_else(|| WRONG.to_owned());
         let expected = match open.outstanding {

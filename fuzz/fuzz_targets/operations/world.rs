@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use factorgate::admin::Administrator;
 use factorgate::audit::{Event, EventKind};
-use factorgate::browser::BrowserId;
 use factorgate::keys::{ServerKey, ServerKeys};
 use factorgate::login::Evidence;
 use factorgate::otp::Secret;
@@ -14,35 +13,16 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::Policy;
 use factorgate::session::{AddressPermit, SessionCheck};
 use factorgate::store::Record;
-use factorgate::testing::{FixedClock, MailFault, MemoryStore, Outbox, SeededRandom};
+use factorgate::testing::{FixedClock, MailFault, MemoryStore, SeededRandom};
 use factorgate::{
     Authenticated, Contact, Elevated, EmailAddress, Mfa, Refusal, Session, SessionClaims, Timestamp, UserId, UserRow,
 };
 
 use crate::flow::{Answer, Done, Engine, Open, Request, send};
+use crate::kept::{Fresh, Given, Kept, TrustCookie};
 use crate::ledger::{Ledger, Operation, Purpose, can_be_past, ends_sessions, is_running};
 use crate::model::{Browser, Model, Row, is_worn_out, policies, proofs, totp};
-
-/// A ticket that was handed over.
-pub struct Given {
-    pub at: Timestamp,
-    pub text: String,
-    pub used: bool,
-}
-
-/// A session, as the host keeps it.
-#[derive(Clone)]
-pub struct Kept {
-    pub claims: SessionClaims,
-    pub epoch: u64,
-    pub row: Row,
-}
-
-/// A fresh proof, and its session as it was then.
-pub struct Fresh {
-    pub elevated: Elevated,
-    pub kept: Kept,
-}
+use crate::post::{Letter, Post};
 
 pub struct World {
     /// The cookie of a trusted browser.
@@ -62,13 +42,14 @@ pub struct World {
     pub ledger: Ledger,
     /// The longest record so far, for the seeds.
     pub longest: Option<Record>,
-    mails: usize,
+    /// The code that was mailed last.
+    pub last_code: Option<String>,
     pub mfa: Engine,
     pub model: Model,
     next_flow: u64,
     /// The next request of a flow comes from another session of the user.
     pub other_session: bool,
-    pub outbox: Outbox,
+    pub post: Post,
     pub permit: Option<(AddressPermit, u64)>,
     /// The policy of now.
     pub policy: usize,
@@ -82,18 +63,10 @@ pub struct World {
     /// Whether the host has marked the address as verified.
     pub verified: bool,
     version: Option<i64>,
+    /// Whether the flow of the last request was open.
+    pub was_open: bool,
     /// Whether the last request of a flow came from another session.
     pub was_other: bool,
-}
-
-#[derive(Clone)]
-pub struct TrustCookie {
-    pub id: BrowserId,
-    pub policy: usize,
-    /// When it was replaced by another one.
-    pub replaced_at: Option<Timestamp>,
-    pub row: Row,
-    pub text: String,
 }
 
 pub fn root() -> Administrator {
@@ -106,10 +79,10 @@ pub fn address(number: u8) -> EmailAddress {
 
 impl World {
     pub fn new() -> Self {
-        let (clock, outbox, store) = (FixedClock::at(1_900_000_000), Outbox::new(), MemoryStore::new());
+        let (clock, post, store) = (FixedClock::at(1_900_000_000), Post::default(), MemoryStore::new());
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let observed = Arc::clone(&events);
-        let builder = Mfa::builder(store.clone(), outbox.clone(), Self::keys(), Issuer::new("ACME Co").unwrap());
+        let builder = Mfa::builder(store.clone(), post.clone(), Self::keys(), Issuer::new("ACME Co").unwrap());
         let builder = builder.clock(clock.clone()).random(SeededRandom::new(7)).totp(totp());
         let builder = builder.observer(move |event| observed.lock().unwrap().push(event.clone()));
         Self {
@@ -124,13 +97,13 @@ impl World {
             imports: 0,
             ledger: Ledger::default(),
             longest: None,
-            mails: 0,
+            last_code: None,
             mfa: builder.recovery_hash_checker(|code, hash| hash.strip_prefix("hash:") == Some(code)).build().unwrap(),
             clock,
             model: Model::default(),
             next_flow: 0,
             other_session: false,
-            outbox,
+            post,
             permit: None,
             policy: 0,
             row: Row { credential: 0, address: 0 },
@@ -141,6 +114,7 @@ impl World {
             user: UserId::new("alice").unwrap(),
             verified: true,
             version: None,
+            was_open: false,
             was_other: false,
         }
     }
@@ -222,11 +196,17 @@ impl World {
         for event in &events {
             self.follow_one(&event.kind);
         }
-        let sent = self.outbox.sent().split_off(self.mails);
-        self.mails += sent.len();
         let number = |to: &EmailAddress| (0..3).find(|number| address(*number) == *to).expect("an address of the user");
-        let notices: Vec<_> =
-            sent.iter().filter_map(|mail| Some((number(&mail.to), mail.notice.as_ref()?.name()))).collect();
+        let mut notices = Vec::new();
+        for (to, letter) in self.post.take() {
+            match letter {
+                Letter::Code(code) => {
+                    assert_eq!(number(&to), op.address, "a code went to another address");
+                    self.last_code = Some(code);
+                }
+                Letter::Notice(name) => notices.push((number(&to), name)),
+            }
+        }
         let dropped = events.iter().filter(|event| event.kind == EventKind::NoticeDropped).count();
         self.ledger.arrive(&notices, dropped, self.fault.is_none());
         let record = self.record();
@@ -331,7 +311,7 @@ impl World {
         let was_open = self.ledger.is_open(open.id, self.now());
         answer.events =
             self.follow(Operation { flow: Some(open.id), begins: None, compared, address: open.row.address });
-        self.was_other = is_other;
+        (self.was_open, self.was_other) = (was_open, is_other);
         if is_other {
             assert_eq!(answer.refusal, Some(Refusal::FlowEnded), "a flow was used from another session");
         }
@@ -350,7 +330,7 @@ impl World {
             open.epoch = self.model.epoch;
         }
         if answer.events.iter().any(|event| event.kind == EventKind::CodeIssued) {
-            let code = self.outbox.last_code().filter(|_| self.fault != Some(MailFault::Refused));
+            let code = self.last_code.clone().filter(|_| self.fault != Some(MailFault::Refused));
             let slot = self.ledger.slots.iter().find(|slot| slot.id == open.id).expect("a code of an open flow");
             let expires_at = now.saturating_add(Duration::from_secs(600)).min(slot.expires_at);
             open.outstanding = Some((expires_at, 0));
