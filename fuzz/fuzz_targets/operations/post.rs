@@ -13,15 +13,21 @@ pub enum Letter {
 }
 
 #[derive(Clone, Default)]
-pub struct Post(Arc<Mutex<(Option<MailFault>, Vec<(EmailAddress, Letter)>)>>);
+pub struct Post(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    fault: Option<MailFault>,
+    arrived: Vec<(EmailAddress, Letter)>,
+}
 
 impl Post {
     pub fn set_fault(&self, fault: Option<MailFault>) {
-        self.0.lock().unwrap().0 = fault;
+        self.0.lock().unwrap().fault = fault;
     }
 
     pub fn take(&self) -> Vec<(EmailAddress, Letter)> {
-        std::mem::take(&mut self.0.lock().unwrap().1)
+        std::mem::take(&mut self.0.lock().unwrap().arrived)
     }
 }
 
@@ -29,7 +35,7 @@ impl Mailer for Post {
     type Error = MailFailed;
 
     async fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<MailFailed>> {
-        let (fault, arrived) = &mut *self.0.lock().unwrap();
+        let Inner { fault, arrived } = &mut *self.0.lock().unwrap();
         if *fault == Some(MailFault::Refused) {
             return Err(Undelivered::Refused(MailFailed));
         }

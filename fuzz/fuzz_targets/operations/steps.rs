@@ -98,9 +98,9 @@ impl World {
         let young = |at: Timestamp| at <= self.now() && self.now().saturating_since(at) <= Duration::from_secs(300);
         let mailed = kept.claims.evidence().email_code.clone();
         let mailed = mailed.is_some_and(|(to, at)| young(at) && to == address(kept.row.address));
-        let mut open = self.opening();
+        let mut open = self.opening_in(&kept, policy, Duration::ZERO);
         open.proved.extend(mailed.then_some(Proof::Email));
-        self.begun(answer, open, kept, policy, alive, Purpose::Registration, Duration::ZERO).await;
+        self.begun(answer, open, alive, Purpose::Registration).await;
     }
 
     pub async fn begin_step_up(&mut self, session: u8, freshness: u8) {
@@ -108,8 +108,8 @@ impl World {
         let Some((session, kept, policy)) = self.session(session).await else { return };
         let alive = self.is_alive(&kept);
         let answer = Answer::from(self.mfa.profile(&session).begin_step_up(freshness).await);
-        let open = self.opening();
-        self.begun(answer, open, kept, policy, alive, Purpose::StepUp, freshness).await;
+        let open = self.opening_in(&kept, policy, freshness);
+        self.begun(answer, open, alive, Purpose::StepUp).await;
     }
 
     pub async fn begin_completion(&mut self, session: u8) {
@@ -121,26 +121,19 @@ impl World {
         let now = self.now();
         let is_young = |at: Timestamp| at <= now && now.saturating_since(at) <= Duration::from_secs(600);
         let counts = |(proof, at): &(Proof, Timestamp)| *proof != Proof::Recovery || is_young(*at);
-        let mut open = self.opening();
+        let mut open = self.opening_in(&kept, self.policy, Duration::ZERO);
         open.proved = proofs(kept.claims.evidence()).into_iter().filter(counts).map(|(proof, _)| proof).collect();
-        let policy = self.policy;
-        self.begun(answer, open, kept, policy, true, Purpose::Completion, Duration::ZERO).await;
+        self.begun(answer, open, true, Purpose::Completion).await;
     }
 
-    #[allow(clippy::too_many_arguments)]
-    async fn begun(
-        &mut self,
-        mut answer: Answer,
-        open: Open,
-        kept: Kept,
-        policy: usize,
-        alive: bool,
-        purpose: Purpose,
-        freshness: Duration,
-    ) {
+    /// A flow that is about to be begun in a session.
+    fn opening_in(&mut self, kept: &Kept, policy: usize, freshness: Duration) -> Open {
         let session = Some((kept.claims.number(), kept.claims.evidence().clone(), freshness));
-        let open = Open { policy, row: kept.row, session, ..open };
-        let begins = Operation { flow: Some(open.id), begins: Some(purpose), compared: 0, address: kept.row.address };
+        Open { policy, row: kept.row, session, ..self.opening() }
+    }
+
+    async fn begun(&mut self, mut answer: Answer, open: Open, alive: bool, purpose: Purpose) {
+        let begins = Operation { flow: Some(open.id), begins: Some(purpose), compared: 0, address: open.row.address };
         answer.events = self.follow(begins);
         let goes_on = answer.reference.is_some() || answer.done.is_some();
         assert!(alive || !goes_on, "a flow was begun in a session that had ended");

@@ -1,36 +1,6 @@
-//! Writes the seeds of the fuzz targets `operations`, `record` and `references`: one scenario each, and what it left.
-//!
-//! ```sh
-//! RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing" cargo run --manifest-path fuzz/Cargo.toml --example seeds
-//! ```
+//! One scenario for each rule.
 
-#[path = "../fuzz_targets/operations/account.rs"]
-mod account;
-#[path = "../fuzz_targets/operations/act.rs"]
-mod act;
-#[path = "../fuzz_targets/operations/admin.rs"]
-mod admin;
-#[path = "../fuzz_targets/operations/flow.rs"]
-mod flow;
-#[path = "../fuzz_targets/operations/kept.rs"]
-mod kept;
-#[path = "../fuzz_targets/operations/ledger.rs"]
-mod ledger;
-#[path = "../fuzz_targets/operations/model.rs"]
-mod model;
-#[path = "../fuzz_targets/operations/post.rs"]
-mod post;
-#[path = "../fuzz_targets/operations/steps.rs"]
-mod steps;
-#[path = "../fuzz_targets/operations/world.rs"]
-mod world;
-
-use std::fs;
-use std::path::Path;
-
-use act::Act::{self, *};
-use factorgate::fuzzing;
-use world::World;
+use crate::act::Act::{self, *};
 
 const RIGHT: u8 = 1;
 const NO_BROWSER: u8 = 0;
@@ -58,7 +28,7 @@ const RECOVER: &[Act] =
 const IMPORT: &[Act] = &[Import { devices: 1, plain: 2, hashed: 2, last_step_off: 0xfe }];
 const WRONG: &[Act] = &[AppCode { device: 0, steps_off: 0, right: 0 }; 3];
 
-fn scenarios() -> Vec<(&'static str, Vec<&'static [Act]>)> {
+pub fn all() -> Vec<(&'static str, Vec<&'static [Act]>)> {
     vec![
         ("password-alone", vec![&[Begin { browser: 0 }, CheckSession { session: 0 }, ChangePolicy { to: 1 }]]),
         (
@@ -509,36 +479,4 @@ fn scenarios() -> Vec<(&'static str, Vec<&'static [Act]>)> {
         ("worn-out", vec![ENROLL, &[WearOut { what: 0 }, Begin { browser: 0 }, Reset]]),
         ("worn-out-codes", vec![IMPORT, &[WearOut { what: 2 }, Begin { browser: 0 }]]),
     ]
-}
-
-fn main() -> std::io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ["operations", "record", "references"] {
-        fs::remove_dir_all(corpus.join(target)).or_else(|_| Ok::<_, std::io::Error>(()))?;
-        fs::create_dir_all(corpus.join(target))?;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    for (name, parts) in scenarios() {
-        let mut bytes = Vec::new();
-        for act in parts.into_iter().flatten() {
-            act.write(&mut bytes);
-        }
-        fs::write(corpus.join("operations").join(name), &bytes)?;
-        println!("{name}");
-        let world = runtime.block_on(act::run(&bytes));
-        if let Some(plain) = world.longest.as_ref().and_then(|it| fuzzing::plain(it, &world.user, &World::keys())) {
-            fs::write(corpus.join("record").join(name), plain)?;
-        }
-        if ["external-factors", "recovery", "trusted-browser"].contains(&name) {
-            let flow = world.flows.first().and_then(|open| open.reference.as_ref()).map(|flow| flow.to_cookie());
-            let browser = world.browser.map(|cookie| cookie.text);
-            let claims = world.sessions.last().map(|kept| kept.claims.to_text());
-            for (kind, text) in [("flow", flow), ("browser", browser), ("claims", claims)] {
-                if let Some(text) = text {
-                    fs::write(corpus.join("references").join(format!("{name}-{kind}")), text)?;
-                }
-            }
-        }
-    }
-    Ok(())
 }
