@@ -89,17 +89,20 @@ impl Account {
         decision.map(|progress| (progress, prepaid))
     }
 
-    /// Accepts the code of a guess that was checked, and is right: it was no guess. The hash is dropped with it.
+    /// Accepts the code of a guess that was checked, and is right: it was no guess. The hash is dropped with it, and so are
+    /// the `notices` that its payment owed.
     pub(crate) fn accept_checked_code(
         &mut self,
         rq: &Request<'_>,
         fresh: Fresh,
         prepaid: &Prepaid,
         hash: &SecretText,
-        own: u64,
+        notices: &[u64],
     ) -> Decision<Progress> {
+        if self.failures == prepaid.after {
+            self.owed.notices.retain(|owed| !notices.contains(&owed.number));
+        }
         self.failures.refund(prepaid.before, prepaid.after);
-        self.owed.notices.retain(|owed| owed.number < own);
         if let Some(set) = &mut self.recovery {
             set.failures = set.failures.saturating_sub(1);
         }

@@ -71,7 +71,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn status(&self, user: &UserId) -> Result<UserStatus, MfaError<S, M>> {
+    pub async fn status(self, user: &UserId) -> Result<UserStatus, MfaError<S, M>> {
         self.mfa.read(user, |account, cx| account.status(cx)).await
     }
 
@@ -81,7 +81,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn issue_ticket(&self, user: &UserId) -> Result<Ticket, MfaError<S, M>> {
+    pub async fn issue_ticket(self, user: &UserId) -> Result<Ticket, MfaError<S, M>> {
         let by = self.by.id();
         let (ticket, _) = self.mfa.transact(user, |account, cx, fresh| account.issue_ticket(&cx, fresh, by)).await?;
         Ok(ticket)
@@ -98,7 +98,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn reset(&self, user: &UserId, contact: &Contact) -> Result<Ticket, MfaError<S, M>> {
+    pub async fn reset(self, user: &UserId, contact: &Contact) -> Result<Ticket, MfaError<S, M>> {
         let by = self.by.id();
         let (ticket, _) = self.mfa.transact(user, |account, cx, fresh| account.reset(&cx, fresh, by, contact)).await?;
         Ok(ticket)
@@ -110,7 +110,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed; the old sessions end all the same, because the row has changed.
-    pub async fn account_changed(&self, row: &UserRow) -> Result<(), MfaError<S, M>> {
+    pub async fn account_changed(self, row: &UserRow) -> Result<(), MfaError<S, M>> {
         let digest = RowDigest::of(self.mfa.keys.current(), row);
         let cause = SessionsEnd::AccountChanged;
         self.mfa.transact(row.user(), |account, cx, _| account.account_changed(&cx, digest, cause)).await
@@ -121,7 +121,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn end_sessions(&self, user: &UserId) -> Result<(), MfaError<S, M>> {
+    pub async fn end_sessions(self, user: &UserId) -> Result<(), MfaError<S, M>> {
         self.mfa.transact(user, |account, _, _| account.end_all(SessionsEnd::Administrator)).await
     }
 
@@ -131,7 +131,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn erase_user(&self, user: &UserId) -> Result<(), MfaError<S, M>> {
+    pub async fn erase_user(self, user: &UserId) -> Result<(), MfaError<S, M>> {
         let by = self.by.id();
         self.mfa.transact(user, |account, _, _| account.erase(Some(by))).await
     }
@@ -144,7 +144,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::ExemptionOver`], or
     /// [`Refusal::AccountChanged`] if the user was erased.
     pub async fn exempt(
-        &self,
+        self,
         user: &UserId,
         exemption: Option<&Exemption>,
     ) -> Result<Result<(), Refusal>, MfaError<S, M>> {
@@ -160,7 +160,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::HasFactor`], or
     /// [`Refusal::AccountChanged`] if the user was erased.
     pub async fn register_external(
-        &self,
+        self,
         user: &UserId,
         factor: ExternalFactor,
         contact: &Contact,
@@ -176,7 +176,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::HasFactor`], [`Refusal::ImportInFuture`],
     /// [`Refusal::NoHashChecker`], or [`Refusal::AccountChanged`] if the user was erased.
-    pub async fn import(&self, user: &UserId, import: &Import) -> Result<Result<(), Refusal>, MfaError<S, M>> {
+    pub async fn import(self, user: &UserId, import: &Import) -> Result<Result<(), Refusal>, MfaError<S, M>> {
         let (by, checks_hashes) = (self.by.id(), self.mfa.hash_checker.is_some());
         self.mfa.transact(user, |account, cx, _| account.import(&cx, import, by, checks_hashes)).await
     }

@@ -33,8 +33,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     ///     next: &Policy,
     /// ) -> (Summary, Vec<UserId>) {
     ///     let (preview, mut summary, mut locked_out) = (Preview::new(now, next), Summary::default(), Vec::new());
-    ///     let maintenance = mfa.maintenance();
-    ///     let walk = maintenance.coverage(users, now, |user| {
+    ///     let walk = mfa.maintenance().coverage(users, now, |user| {
     ///         let finding = preview.finding(&user.user, &user.standing);
     ///         summary.count(&finding);
     ///         locked_out.extend(finding.newly_locked_out().map(|_| user.user.clone()));
@@ -45,7 +44,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// }
     /// ```
     pub async fn coverage<I>(
-        &self,
+        self,
         users: I,
         policy: &Policy,
         mut each: impl FnMut(&Covered) -> ControlFlow<()> + Send,

@@ -41,7 +41,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::StepUpExpired`], or [`Refusal::Unknown`] if
     /// the user has no device that they could replace.
-    pub async fn new_recovery_codes(&self) -> Result<Result<NewRecoveryCodes, Refusal>, MfaError<S, M>> {
+    pub async fn new_recovery_codes(self) -> Result<Result<NewRecoveryCodes, Refusal>, MfaError<S, M>> {
         let codes = RecoveryCodes::generate(&*self.mfa.random)?;
         let elevated = self.elevated;
         let begin = |account: &mut crate::account::Account, cx: crate::account::Context<'_>, _| {
@@ -57,7 +57,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::Unknown`] or [`Refusal::StepUpExpired`].
     pub async fn rename_device(
-        &self,
+        self,
         device: DeviceId,
         name: &DeviceName,
     ) -> Result<Result<(), Refusal>, MfaError<S, M>> {
@@ -72,7 +72,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::LastFactor`] if the user could not sign in
     /// without it, [`Refusal::Unknown`] or [`Refusal::StepUpExpired`].
-    pub async fn remove_device(&self, device: DeviceId) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
+    pub async fn remove_device(self, device: DeviceId) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
         let elevated = self.elevated;
         self.mfa.change_session(elevated.user(), |account, cx, _| account.remove_device(&cx, elevated, device)).await
     }
@@ -83,7 +83,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
     ///
     /// As [`Dangerous::remove_device`].
     pub async fn remove_external(
-        &self,
+        self,
         factor: ExternalFactor,
     ) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
         let elevated = self.elevated;
@@ -111,7 +111,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
     /// Ok(mfa.elevated(elevated).finish_address_change(permit, &row).await??)
     /// # }
     /// ```
-    pub async fn permit_address_change(&self) -> Result<Result<AddressPermit, Refusal>, MfaError<S, M>> {
+    pub async fn permit_address_change(self) -> Result<Result<AddressPermit, Refusal>, MfaError<S, M>> {
         let elevated = self.elevated;
         self.mfa.transact(elevated.user(), |account, cx, _| account.permit_address_change(&cx, elevated)).await
     }
@@ -125,7 +125,7 @@ impl<S: Store, M: Mailer> Dangerous<'_, S, M> {
     /// error is [`Refusal::SessionEnded`] if this session was ended meanwhile, or the permit is another session's; the others
     /// end all the same. It is [`Refusal::AccountChanged`] if the row or the permit is another user's.
     pub async fn finish_address_change(
-        &self,
+        self,
         permit: AddressPermit,
         new: &UserRow,
     ) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {

@@ -25,7 +25,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn export(&self, user: &UserId) -> Result<Export, MfaError<S, M>> {
+    pub async fn export(self, user: &UserId) -> Result<Export, MfaError<S, M>> {
         let (devices, now) = self
             .mfa
             .peek(user, |account, cx| (account.devices.iter().map(ExportedDevice::of).collect(), cx.now))

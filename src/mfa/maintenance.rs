@@ -18,8 +18,7 @@ use crate::user::UserId;
 ///
 /// // Run it every few minutes: notices that a killed process or a mail failure has left behind are sent.
 /// let mut done = 0;
-/// let maintenance = mfa.maintenance();
-/// let walk = maintenance.send_all_owed_notices(users, |user, sent| {
+/// let walk = mfa.maintenance().send_all_owed_notices(users, |user, sent| {
 ///     done += 1;
 ///     println!("{done}: {user}: {sent:?}");
 ///     ControlFlow::Continue(())
@@ -39,7 +38,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed. A notice that could not be delivered stays owed and is no error.
-    pub async fn send_owed_notices(&self, user: &UserId) -> Result<u32, MfaError<S, M>> {
+    pub async fn send_owed_notices(self, user: &UserId) -> Result<u32, MfaError<S, M>> {
         let before = self.mfa.read(user, |account, _| account.owed.notices.len()).await?;
         if before == 0 {
             return Ok(0);
@@ -52,7 +51,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// Sends the notices that are owed to all `users`, one after the other; `each` sees each of them, for a progress line, and
     /// can stop the walk. One read for each user who is owed nothing.
     pub async fn send_all_owed_notices<I>(
-        &self,
+        self,
         users: I,
         mut each: impl FnMut(&UserId, &Result<u32, MfaError<S, M>>) -> ControlFlow<()> + Send,
     ) -> Walk<u64, MfaError<S, M>>
@@ -84,7 +83,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn forget_tombstone(&self, user: &UserId) -> Result<bool, MfaError<S, M>> {
+    pub async fn forget_tombstone(self, user: &UserId) -> Result<bool, MfaError<S, M>> {
         self.mfa.transact(user, |account, _, _| account.forget_tombstone()).await
     }
 }

@@ -13,6 +13,7 @@ mod reencrypt;
 mod walk;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -394,9 +395,12 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         {
             // The guess is paid for. What the checker says is revealed after the code is spent; what the guess owed as a
             // wrong one is owed no longer.
-            let own = committed.own;
+            let (paid, before): (Vec<_>, Vec<_>) =
+                committed.due.into_iter().partition(|owed| owed.number >= committed.own);
+            let paid: Vec<u64> = paid.iter().map(|owed| owed.number).collect();
+            self.deliver(&token.user, &before, committed.own).await;
             let accept = |account: &mut Account, rq: &Request<'_>, fresh: Fresh| {
-                account.accept_checked_code(rq, fresh, &prepaid, hash, own)
+                account.accept_checked_code(rq, fresh, &prepaid, hash, &paid)
             };
             return self.run(token, by, accept).await;
         }
@@ -430,6 +434,22 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         })
     }
 }
+
+macro_rules! copies {
+    ($($group:ident),*) => {$(
+        impl<S, M> Clone for $group<'_, S, M> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        // References alone, whatever the store and the mailer are: an operation takes its group by value, so that its future
+        // outlives the statement in which it was made.
+        impl<S, M> Copy for $group<'_, S, M> {}
+    )*};
+}
+
+copies!(Admin, Dangerous, Maintenance, Profile);
 
 /// An action as the account takes it.
 enum Parsed {

@@ -40,7 +40,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn status(&self) -> Result<UserStatus, MfaError<S, M>> {
+    pub async fn status(self) -> Result<UserStatus, MfaError<S, M>> {
         self.mfa.read(self.session.user(), |account, cx| account.status(cx)).await
     }
 
@@ -54,7 +54,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn begin_registration(&self) -> Result<Outcome<Registration>, MfaError<S, M>> {
+    pub async fn begin_registration(self) -> Result<Outcome<Registration>, MfaError<S, M>> {
         self.mfa.begin_in_session(self.session, self.session, Duration::ZERO).await
     }
 
@@ -67,7 +67,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed.
-    pub async fn begin_step_up(&self, freshness: Duration) -> Result<Outcome<StepUp>, MfaError<S, M>> {
+    pub async fn begin_step_up(self, freshness: Duration) -> Result<Outcome<StepUp>, MfaError<S, M>> {
         self.mfa.begin_in_session(self.session, self.session, freshness).await
     }
 
@@ -78,7 +78,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::Malformed`], [`Refusal::WrongCode`],
     /// [`Refusal::NothingToConfirm`], [`Refusal::Locked`] or [`Refusal::SessionEnded`].
-    pub async fn confirm_recovery_codes(&self, code: &Typed) -> Result<Result<(), Refusal>, MfaError<S, M>> {
+    pub async fn confirm_recovery_codes(self, code: &Typed) -> Result<Result<(), Refusal>, MfaError<S, M>> {
         let Ok(code) = RecoveryCode::parse(code.as_str()) else { return Ok(Err(Refusal::Malformed)) };
         let session = self.session;
         self.mfa.transact(session.user(), |account, cx, _| account.confirm_recovery_codes(&cx, session, &code)).await
@@ -91,7 +91,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::Unknown`] or [`Refusal::LastFactor`]: replace
     /// the device, or register another one first.
-    pub async fn can_remove(&self, device: DeviceId) -> Result<Result<(), Refusal>, MfaError<S, M>> {
+    pub async fn can_remove(self, device: DeviceId) -> Result<Result<(), Refusal>, MfaError<S, M>> {
         let session = self.session;
         self.mfa.read(session.user(), |account, cx| account.can_remove(cx.now, session, device)).await
     }
@@ -106,7 +106,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::TrustNotAllowed`] or
     /// [`Refusal::SessionEnded`].
-    pub async fn trust_browser(&self, name: &BrowserName) -> Result<Result<BrowserToken, Refusal>, MfaError<S, M>> {
+    pub async fn trust_browser(self, name: &BrowserName) -> Result<Result<BrowserToken, Refusal>, MfaError<S, M>> {
         let session = self.session;
         self.mfa.transact(session.user(), |account, cx, fresh| account.trust_browser(&cx, &fresh, session, name)).await
     }
@@ -116,7 +116,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::Unknown`] or [`Refusal::SessionEnded`].
-    pub async fn revoke_browser(&self, browser: BrowserId) -> Result<Result<(), Refusal>, MfaError<S, M>> {
+    pub async fn revoke_browser(self, browser: BrowserId) -> Result<Result<(), Refusal>, MfaError<S, M>> {
         let session = self.session;
         self.mfa.transact(session.user(), |account, cx, _| account.revoke_browser(&cx, session, browser)).await
     }
@@ -127,7 +127,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::SessionEnded`].
-    pub async fn sign_out_elsewhere(&self) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
+    pub async fn sign_out_elsewhere(self) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
         let session = self.session;
         self.mfa.change_session(session.user(), |account, cx, _| account.sign_out_elsewhere(&cx, session)).await
     }
@@ -140,7 +140,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
     /// [`Error`](crate::Error) if a part failed; the old sessions end all the same, because the row has changed. The inner
     /// error is [`Refusal::SessionEnded`] if this session was ended meanwhile; the others end all the same. It is
     /// [`Refusal::AccountChanged`] if the row is another user's.
-    pub async fn password_changed(&self, new: &UserRow) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
+    pub async fn password_changed(self, new: &UserRow) -> Result<Result<Authenticated, Refusal>, MfaError<S, M>> {
         let session = self.session;
         if new.user() != session.user() {
             return Ok(Err(Refusal::AccountChanged));

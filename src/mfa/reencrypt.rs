@@ -23,7 +23,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`] if a part failed. A record that cannot be opened is left as it is.
-    pub async fn reencrypt(&self, user: &UserId) -> Result<Reencrypted, MfaError<S, M>> {
+    pub async fn reencrypt(self, user: &UserId) -> Result<Reencrypted, MfaError<S, M>> {
         for _ in 0..TRIES {
             let now = self.mfa.now()?;
             let Some(stored) = self.mfa.store.load(user).await.map_err(Error::Store)? else {
@@ -77,7 +77,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// # }
     /// ```
     pub async fn reencrypt_all<I>(
-        &self,
+        self,
         users: I,
         mut each: impl FnMut(&UserId, &Result<Reencrypted, MfaError<S, M>>) -> ControlFlow<()> + Send,
     ) -> Walk<Reencryptions, MfaError<S, M>>
@@ -106,7 +106,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// # Errors
     ///
     /// [`Error`] if a part failed.
-    pub async fn key_usage(&self, user: &UserId) -> Result<KeyUsage, MfaError<S, M>> {
+    pub async fn key_usage(self, user: &UserId) -> Result<KeyUsage, MfaError<S, M>> {
         let now = self.mfa.now()?;
         let Some(stored) = self.mfa.store.load(user).await.map_err(Error::Store)? else {
             return Ok(KeyUsage::default());

@@ -145,7 +145,7 @@ async fn only_a_completed_login_restores_the_budget() {
     for _ in 0..4 {
         let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
     }
-    host.elevated_in(&session, &secret).await;
+    let _ = host.elevated_in(&session, &secret).await;
     assert!(is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await));
 }
 
