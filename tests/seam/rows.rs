@@ -42,13 +42,15 @@ async fn survivors(host: Host) -> (usize, usize) {
         let kit = Kit::over(MemoryStore::interleaving());
         let mfa = Arc::new(kit.mfa());
         let stored = Arc::new(Mutex::new(Row::alice()));
-        let read = move |stored: &Mutex<Row>| {
+        let read_with_password = move |stored: &Mutex<Row>| {
             let mut row = stored.lock().unwrap().clone();
+            let password = row.credential;
             if host == Host::IgnoresTheRow {
                 row.credential = 0;
             }
-            row
+            (row, password)
         };
+        let read = move |stored: &Mutex<Row>| read_with_password(stored).0;
         let start = Arc::new(tokio::sync::Barrier::new(SIGN_INS as usize + 1));
         let mut tasks = tokio::task::JoinSet::<Option<SessionClaims>>::new();
         for n in 0..SIGN_INS {
@@ -57,8 +59,8 @@ async fn survivors(host: Host) -> (usize, usize) {
                 start.wait().await;
                 let mut random = round * 1000 + n;
                 wait(&mut random).await;
-                let password = stored.lock().unwrap().credential;
-                let row = read(&stored);
+                // One query: the password is verified against the row that is passed on.
+                let (row, password) = read_with_password(&stored);
                 wait(&mut random).await;
                 // The old password is right for whoever has read the old row.
                 if password != 1 {
