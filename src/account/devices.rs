@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Account, Change, Context, Decision, Device, OutgoingNotice, RegisteredFactor};
+use super::external::are_disabled;
+use super::{Account, Change, Context, Decision, Device, OutgoingNotice};
 use crate::audit::EventKind;
 use crate::device::{DeviceId, DeviceName};
 use crate::flow::{Elevated, Refusal, Session, SessionClaims};
@@ -75,15 +76,4 @@ impl Account {
             None => Decision::unchanged(Err(Refusal::Unknown)),
         }
     }
-}
-
-/// Whether every factor that would be asked for is disabled: the devices, or without one the external factors.
-pub(super) fn are_disabled<'a>(
-    devices: impl IntoIterator<Item = &'a Device>,
-    external: impl IntoIterator<Item = &'a RegisteredFactor>,
-) -> bool {
-    let devices: Vec<bool> = devices.into_iter().map(Device::is_disabled).collect();
-    let asked =
-        if devices.is_empty() { external.into_iter().map(RegisteredFactor::is_disabled).collect() } else { devices };
-    !asked.is_empty() && asked.into_iter().all(|disabled| disabled)
 }

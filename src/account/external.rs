@@ -1,8 +1,9 @@
 //! External factors: registering and removing one, and the host's word that one was verified.
 
-use super::devices::are_disabled;
+use alloc::vec::Vec;
+
 use super::turn::{Turn, Verdict};
-use super::{Account, Change, Context, Decision, Fresh, OpenFlow, OutgoingNotice, Progress, Request};
+use super::{Account, Change, Context, Decision, Device, Fresh, OpenFlow, OutgoingNotice, Progress, Request};
 use crate::audit::{CodeFault, EventKind, Factor};
 use crate::flow::{Contact, Elevated, Purpose, Refusal, SessionClaims};
 use crate::limits::FailureBudget;
@@ -153,8 +154,7 @@ impl Account {
         let session = elevated.session();
         let allowed =
             session.policy.allows_removal_of_external(&self.standing(cx.now, session.contact.standing()), factor);
-        let (held, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) =
-            self.external.iter().partition(|held| held.factor == factor);
+        let (held, others): (Vec<_>, Vec<_>) = self.external.iter().partition(|held| held.factor == factor);
         let strands = !held.into_iter().all(RegisteredFactor::is_disabled) && are_disabled(&self.devices, others);
         if allowed.is_err() || strands {
             return Decision::unchanged(Err(Refusal::LastFactor))
@@ -172,4 +172,15 @@ impl Account {
 /// future is of none.
 fn is_of_flow(cx: &Context<'_>, flow: &OpenFlow, checked: &ExternalEvidence) -> bool {
     (flow.begun_at..=cx.now).contains(&checked.at())
+}
+
+/// Whether every factor that would be asked for is disabled: the devices, or without one the external factors.
+pub(super) fn are_disabled<'a>(
+    devices: impl IntoIterator<Item = &'a Device>,
+    external: impl IntoIterator<Item = &'a RegisteredFactor>,
+) -> bool {
+    let devices: Vec<bool> = devices.into_iter().map(Device::is_disabled).collect();
+    let asked =
+        if devices.is_empty() { external.into_iter().map(RegisteredFactor::is_disabled).collect() } else { devices };
+    !asked.is_empty() && asked.into_iter().all(|disabled| disabled)
 }

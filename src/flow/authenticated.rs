@@ -5,7 +5,6 @@ use core::fmt;
 
 use super::claims::SessionClaims;
 use super::row::UserRow;
-use super::session::Elevated;
 use super::{Evidence, Refusal};
 use crate::browser::BrowserToken;
 use crate::keys::KeySet;
@@ -92,14 +91,6 @@ impl Authenticated {
     pub fn into_session(self, row: &UserRow) -> Result<SessionClaims, Refusal> {
         let same = row.user == self.claims.user && self.claims.row.is_of(&self.key, row);
         if same { Ok(self.claims) } else { Err(Refusal::AccountChanged) }
-    }
-}
-
-/// The session continues with the raised claims.
-impl From<Elevated> for Authenticated {
-    fn from(elevated: Elevated) -> Self {
-        let session = elevated.into_inner();
-        Self::new(session.claims, session.key)
     }
 }
 

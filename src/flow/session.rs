@@ -209,9 +209,13 @@ impl Elevated {
     pub fn evidence(&self) -> &Evidence {
         &self.session.claims.evidence
     }
+}
 
-    pub(crate) fn into_inner(self) -> Session {
-        self.session
+/// The session continues with the raised claims.
+impl From<Elevated> for Authenticated {
+    fn from(elevated: Elevated) -> Self {
+        let session = elevated.session;
+        Self::new(session.claims, session.key)
     }
 }
 

@@ -169,8 +169,16 @@ impl CompatibilityWarning {
     }
 }
 
+impl ParsedKeyUri {
+    /// What authenticator apps make of it that the user should not be surprised by. Most serious first.
+    #[must_use]
+    pub fn compatibility(&self) -> Vec<CompatibilityWarning> {
+        assess(self)
+    }
+}
+
 /// All that is to be said of `uri`, the most serious first.
-pub(super) fn assess(uri: &ParsedKeyUri) -> Vec<CompatibilityWarning> {
+fn assess(uri: &ParsedKeyUri) -> Vec<CompatibilityWarning> {
     use CompatibilityWarning::*;
     let (issuer, account) = (uri.issuer().map_or("", |issuer| issuer.as_str()), uri.account().as_str());
     let in_names = |what: &dyn Fn(char) -> bool| issuer.contains(what) || account.contains(what);

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use super::compatibility::{self, CompatibilityWarning};
 use super::{AccountName, Issuer};
 use crate::otp::{Hotp, Totp};
 use crate::secret::Secret;
@@ -69,12 +68,6 @@ impl ParsedKeyUri {
     #[must_use]
     pub fn tolerated(&self) -> &[Tolerated] {
         &self.tolerated
-    }
-
-    /// What authenticator apps make of it that the user should not be surprised by. Most serious first.
-    #[must_use]
-    pub fn compatibility(&self) -> Vec<CompatibilityWarning> {
-        compatibility::assess(self)
     }
 }
 

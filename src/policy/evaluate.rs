@@ -5,9 +5,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{
-    Channel, ChannelSet, Denial, DeviceStanding, ExternalFactor, FirstRegistration, Path, Plan, Policy, RemovalRefused,
-    Standing, Step,
+    Channel, ChannelSet, Denial, DeviceStanding, ExternalFactor, FirstRegistration, Grace, Path, Plan, Policy,
+    RemovalRefused, Standing, Step,
 };
+use crate::time::Timestamp;
 
 impl Policy {
     /// What this user must do to finish a login, once the first factor is proved.
@@ -248,4 +249,52 @@ fn smallest_answers(clauses: &[ChannelSet], at_hand: impl Fn(Channel) -> bool) -
 fn followed_by(steps: &[Step], more: &[Step]) -> Vec<Step> {
     let fresh = more.iter().filter(|step| !steps.contains(step));
     steps.iter().chain(fresh).copied().collect()
+}
+
+impl Policy {
+    /// The deadline, if this user is in grace by this policy at the time of the standing.
+    ///
+    /// It is the earlier of the deadline that was written down and what the policy grants now. Who holds a factor,
+    /// or ever held one, is never in grace: a lost or removed device would be a way around the policy. Nor is
+    /// anybody where the time is not known.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use factorgate::Timestamp;
+    /// use factorgate::policy::{Channel, FirstRegistration, Grace, GraceDays, Policy, Standing};
+    ///
+    /// let monday = Timestamp::from_secs(1_900_000_000);
+    /// let days = |n: u64| monday.saturating_add(Duration::from_secs(n * 24 * 60 * 60));
+    /// let policy = Policy::any_of([Channel::App], FirstRegistration::AfterEmailCode)?.with_grace(GraceDays::new(14)?);
+    ///
+    /// // The first login begins the period, and the host keeps it with the user.
+    /// let first = Standing::at(monday);
+    /// let grace = policy.grace_to_start(&first).ok_or("not in grace")?;
+    /// assert_eq!(grace, Grace::Started { at: monday, until: days(14) });
+    ///
+    /// let mut later = Standing::at(days(13));
+    /// later.grace = grace;
+    /// assert_eq!(policy.grace_until(&later), Some(days(14)));
+    /// later.now = Some(days(14));
+    /// assert_eq!(policy.grace_until(&later), None);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn grace_until(&self, user: &Standing) -> Option<Timestamp> {
+        let (days, now) = (self.grace?, user.now?);
+        let until = match user.grace {
+            Grace::NotStarted => days.after(now),
+            Grace::Started { at, until } => until.min(days.after(at)),
+        };
+        (now < until && !user.ever_held_factor()).then_some(until)
+    }
+
+    /// What must be written down with a login that begins the user's grace period, before it is let through;
+    /// `None` if it begins none.
+    #[must_use]
+    pub fn grace_to_start(&self, user: &Standing) -> Option<Grace> {
+        let begins = user.grace == Grace::NotStarted && self.evaluate(user).reminds_enrollment();
+        let (at, until) = (user.now?, self.grace_until(user)?);
+        begins.then_some(Grace::Started { at, until })
+    }
 }

@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use super::Step;
 use crate::time::Timestamp;
 
 /// How a factor of the host compares with an authenticator app.
@@ -282,12 +281,6 @@ impl ExternalEvidence {
     /// The values for `amr` (RFC 8176), in alphabetical order of the methods.
     pub fn amr(&self) -> impl Iterator<Item = &'static str> {
         self.methods().map(AuthenticationMethod::amr)
-    }
-
-    /// Whether it is what `step` asks for.
-    #[must_use]
-    pub fn answers(&self, step: Step) -> bool {
-        step == Step::External(self.factor)
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
-use super::{Channel, ExternalFactor};
+use super::{Channel, ExternalEvidence, ExternalFactor};
 
 /// What a login, or a registration, must do to be let through.
 ///
@@ -293,4 +293,12 @@ fn write_joined<T: fmt::Display>(f: &mut fmt::Formatter<'_>, separator: &str, it
         write!(f, "{item}")?;
     }
     Ok(())
+}
+
+impl ExternalEvidence {
+    /// Whether it is what `step` asks for.
+    #[must_use]
+    pub fn answers(&self, step: Step) -> bool {
+        step == Step::External(self.factor())
+    }
 }
