@@ -1,22 +1,29 @@
-//! What the engine costs, what its futures are, and which module may import which.
+//! What the engine costs, and what its futures are.
 
 mod host;
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use factorgate::moving::{Import, ImportedDevice, LegacyRecoveryCode};
-use factorgate::otp::Totp;
+use factorgate::admin::Administrator;
+use factorgate::blocking::{self, Ready};
+use factorgate::browser::{BrowserId, BrowserName};
+use factorgate::device::{DeviceId, DeviceName};
+use factorgate::env::OsRandom;
+use factorgate::keys::{ServerKey, ServerKeys};
+use factorgate::login::{Completion, Registration, StepUp};
+use factorgate::mail::{AnyMailer, Mail, Undelivered};
+use factorgate::migrate::{Import, ImportedDevice};
+use factorgate::otp::{Secret, Totp};
 use factorgate::otpauth::Issuer;
-use factorgate::policy::{Exemption, ExternalEvidence, ExternalFactor, FirstRegistration, Policy};
-use factorgate::testing::{MemoryStore, Outbox};
+use factorgate::policy::{Exemption, ExternalEvidence, ExternalFactor, Policy};
+use factorgate::session::{AddressPermit, Owing, SessionCheck};
+use factorgate::store::{AnyStore, Record, Swap, Version};
+use factorgate::testing::{MailFault, MemoryStore, Outbox};
 use factorgate::{
-    AddressChange, Administrator, AnyMailer, AnyStore, Authenticated, BrowserId, BrowserName, BrowserToken, Change,
-    Code, Contact, DeviceId, DeviceName, Elevated, EmailAddress, Imported, Login, LoginRef, Mailer, Mfa, OsRandom,
-    PrimaryVerified, RecoveryCode, RegistrationRef, Secret, ServerKey, ServerKeys, Session, SessionClaims, SignedIn,
-    StepUp, StepUpRef, Store, Ticket, Timestamp, Trust, UserId,
+    Action, Contact, Elevated, FlowRef, Login, Mailer, Mfa, Outcome, PrimaryVerified, Refusal, Session, SessionClaims,
+    Store, UserId, UserRow,
 };
 
 use host::*;
@@ -31,407 +38,266 @@ impl Host {
 }
 
 #[tokio::test]
-async fn one_verification_is_one_load_and_one_swap() {
+async fn verification_costs_one_load_and_one_swap() {
     let host = Host::new();
     let secret = host.register().await;
     let (login, cost) = host.cost(host.begin(&app())).await;
     assert_eq!(cost, (1, 1), "begin");
-    let Login::Challenge(asked) = login else { panic!("{login:?}") };
-
-    let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).unwrap();
-    let (_, cost) = host.cost(host.mfa.verify_app_code(asked.flow(), &wrong, &app())).await;
+    let asked = asked(login);
+    let (_, cost) = host.cost(host.app_code(asked.flow(), &app(), &wrong(&secret))).await;
     assert_eq!(cost, (1, 1), "a wrong app code");
-    let right = Totp::default().generate(&secret, host.clock.time()).unwrap();
-    let (login, cost) = host.cost(host.mfa.verify_app_code(asked.flow(), &right, &app())).await;
-    assert_eq!(cost, (1, 1), "a right app code");
-    assert!(matches!(login.unwrap(), Login::Authenticated(_)));
+    let (login, cost) = host.cost(host.app_code(asked.flow(), &app(), &host.code(&secret))).await;
+    assert_eq!((is_in(&login), cost), (true, (1, 1)), "a right app code");
+    let again = host.challenge(&app()).await;
+    let (login, cost) = host.cost(host.app_code(again.flow(), &app(), &host.code(&secret))).await;
+    assert_eq!((refusal(&login), cost), (Some(Refusal::WrongCode), (1, 1)), "a used one costs what a wrong one costs");
 
     let host = Host::new();
-    let Login::Challenge(asked) = host.begin(&email()).await else { panic!() };
-    let code = Code::parse(&host.outbox.last_code().unwrap()).unwrap();
-    let (login, cost) = host.cost(host.mfa.verify_email_code(asked.flow(), &code, &email())).await;
-    assert_eq!(cost, (1, 1), "a right e-mail code");
-    assert!(matches!(login.unwrap(), Login::Authenticated(_)));
+    let (login, cost) = host.cost(host.begin(&email())).await;
+    assert_eq!(cost, (1, 1), "a mailed code");
+    let flow = login.flow().unwrap();
+    let (login, cost) = host.cost(host.email_code(flow, &email(), &host.mailed())).await;
+    assert_eq!((is_in(&login), cost), (true, (1, 1)), "a right e-mail code");
 }
 
+/// What a notice is sent for costs a second write: the notice is owed until it was delivered.
 #[tokio::test]
-async fn a_recovery_code_is_one_load_and_one_swap_too() {
+async fn notice_costs_a_second_load_and_swap() {
     let host = Host::new();
     let secret = host.register().await;
-    let session = SignedIn::assertion(alice());
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let code = Totp::default().generate(&secret, host.clock.time()).unwrap();
-    let (shown, cost) = host.cost(host.mfa.begin_recovery_codes(&session, &code)).await;
-    assert_eq!(cost, (1, 1), "new codes");
-    let Change::Made { value: new, .. } = shown.unwrap() else { panic!() };
-    let codes: Vec<_> = new.codes.iter().collect();
-    let (_, cost) = host.cost(host.mfa.confirm_recovery_codes(&session, codes[0], contact.clone())).await;
-    assert_eq!(cost, (1, 1), "their confirmation");
-    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
-    let wrong = RecoveryCode::parse("0000-0000-0000-0000").unwrap();
-    let (_, cost) = host.cost(host.mfa.verify_recovery_code(asked.flow(), &wrong, &app())).await;
-    assert_eq!(cost, (1, 1), "a wrong one");
-    let (login, cost) = host.cost(host.mfa.verify_recovery_code(asked.flow(), codes[1], &app())).await;
-    assert_eq!(cost, (1, 1), "a right one");
-    assert!(matches!(login.unwrap(), Login::Authenticated(_)));
-    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
-    let (_, cost) = host.cost(host.mfa.verify_recovery_code(asked.flow(), codes[1], &app())).await;
-    assert_eq!(cost, (1, 0), "one that was used");
-    let (_, cost) = host.cost(host.mfa.can_remove(&alice(), DeviceId::new(1), &contact, &app())).await;
-    assert_eq!(cost, (1, 0), "the question whether a device may go");
+    let elevated = host.elevated(&secret).await;
+    let (new, cost) = host.cost(host.mfa.elevated(&elevated).new_recovery_codes()).await;
+    assert_eq!(cost, (1, 1), "new codes: no notice");
+    let new = new.unwrap().unwrap();
+    let session = host.session().await;
+    let codes: Vec<_> = new.expose_secrets().iter().map(|code| code.expose_secret().to_owned()).collect();
+    let (confirmed, cost) =
+        host.cost(host.mfa.profile(&session).confirm_recovery_codes(&codes[0].as_str().into())).await;
+    assert_eq!((confirmed.unwrap(), cost), (Ok(()), (2, 2)), "their confirmation");
+    let login = host.challenge(&app()).await;
+    let (_, cost) = host.cost(host.recovery_code(login.flow(), &app(), NOBODYS)).await;
+    assert_eq!(cost, (1, 1), "a wrong code: no notice");
+    let (login, cost) = host.cost(host.recovery_code(login.flow(), &app(), &codes[1])).await;
+    assert_eq!((is_in(&login), cost), (true, (2, 2)), "a right one");
+    let used = host.challenge(&app()).await;
+    let (_, cost) = host.cost(host.recovery_code(used.flow(), &app(), &codes[1])).await;
+    assert_eq!(cost, (1, 1), "one that was used");
+    let (removable, cost) = host.cost(host.mfa.profile(&session).can_remove(DeviceId::new(1))).await;
+    assert_eq!((removable.unwrap(), cost), (Ok(()), (1, 0)), "the question whether a device may go");
+
+    let host = Host::new();
+    host.outbox.set_fault(Some(MailFault::Refused));
+    let (login, cost) = host.cost(host.begin(&email())).await;
+    assert_eq!((refusal(&login), cost), (Some(Refusal::MailRefused), (2, 2)), "a code that the mail system refuses");
 }
 
 #[tokio::test]
-async fn trust_and_a_step_up_cost_one_load_and_one_swap_and_a_look_at_a_session_one_load() {
+async fn trust_costs_one_swap_a_use_and_a_session_costs_one_load() {
     let (host, policy) = (Host::new(), app().with_trusted_browsers());
     let secret = host.register().await;
-    let begin = async |browser: Option<&BrowserToken>| {
-        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-        host.mfa.begin_login_from(PrimaryVerified::assertion(alice()), contact, &policy, browser).await.unwrap()
-    };
-    let Login::Challenge(asked) = begin(None).await else { panic!() };
-    let code = Totp::default().generate(&secret, host.clock.time()).unwrap();
-    let login = host.mfa.verify_app_code(asked.flow(), &code, &policy).await.unwrap();
-    let Login::Authenticated(passed) = login else { panic!("{login:?}") };
-    host.clock.advance(Duration::from_secs(30));
+    let claims = host.log_in(&secret, &policy).await;
+    let (check, cost) = host.cost(host.check(&claims, &policy)).await;
+    assert_eq!(cost, (1, 0), "a look at a session");
+    let session = check.into_session().unwrap();
 
     let name = BrowserName::new("Firefox").unwrap();
-    let (trust, cost) = host.cost(host.mfa.trust_browser(&passed, &name, &policy)).await;
-    let Trust::Trusted { token, .. } = trust.unwrap() else { panic!() };
-    assert_eq!(cost, (1, 1), "trust");
-    let (login, cost) = host.cost(begin(Some(&token))).await;
-    let Login::Authenticated(_) = login else { panic!("{login:?}") };
-    assert_eq!(cost, (1, 1), "a login from a trusted browser");
-    let (login, cost) = host.cost(begin(Some(&token))).await;
-    let Login::Authenticated(_) = login else { panic!("{login:?}") };
-    assert_eq!(cost, (1, 0), "a second one in parallel: nothing is replaced");
+    let (token, cost) = host.cost(host.mfa.profile(&session).trust_browser(&name)).await;
+    assert_eq!(cost, (2, 2), "trust, with its notice");
+    let cookie = token.unwrap().unwrap().to_cookie();
+    let (login, cost) = host.cost(host.begin_from(&policy, Some(&cookie))).await;
+    assert_eq!((is_in(&login), cost), (true, (1, 1)), "a login from a trusted browser");
+    let (login, cost) = host.cost(host.begin_from(&policy, Some(&cookie))).await;
+    assert_eq!((is_in(&login), cost), (true, (1, 0)), "a second one in parallel: nothing is replaced");
 
-    let claims = passed.session().rotated();
-    let (session, cost) = host.cost(host.mfa.check_session(&claims)).await;
-    assert!(matches!(session.unwrap(), Session::Valid(_)));
-    assert_eq!(cost, (1, 0), "a look at a session");
-    let step_up = async |freshness| {
-        let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-        host.mfa.begin_step_up(&claims, contact, &policy, freshness).await.unwrap()
-    };
-    let (fresh, cost) = host.cost(step_up(Duration::from_secs(30))).await;
-    let StepUp::Fresh(_) = fresh else { panic!("{fresh:?}") };
-    assert_eq!(cost, (1, 0), "a step-up whose proof is fresh");
-    let (begun, cost) = host.cost(step_up(Duration::ZERO)).await;
-    let StepUp::Challenge(asked) = begun else { panic!("{begun:?}") };
+    let (fresh, cost) = host.cost(host.step_up(&session, Duration::from_secs(30))).await;
+    assert_eq!((is_in(&fresh), cost), (true, (1, 0)), "a step-up whose proof is fresh");
+    let (begun, cost) = host.cost(host.step_up(&session, Duration::ZERO)).await;
     assert_eq!(cost, (1, 1), "a step-up begins");
-    let code = Totp::default().generate(&secret, host.clock.time()).unwrap();
-    let (done, cost) = host.cost(host.mfa.verify_app_code(asked.flow(), &code, &policy)).await;
-    let StepUp::Fresh(elevated) = done.unwrap() else { panic!() };
+    let flow = begun.flow().unwrap();
+    let (passed, cost) = host.cost(host.app_code(flow, &session, &host.code(&secret))).await;
     assert_eq!(cost, (1, 1), "and is completed");
-    let (change, cost) = host.cost(host.mfa.permit_address_change(&elevated)).await;
-    assert!(matches!(change.unwrap(), AddressChange::Permitted { .. }));
-    assert_eq!(cost, (1, 1), "what is done on it");
+    let elevated = done(passed);
+    let (name, dangerous) = (DeviceName::new("Mine").unwrap(), host.mfa.elevated(&elevated));
+    let (renamed, cost) = host.cost(dangerous.rename_device(DeviceId::new(1), &name)).await;
+    assert_eq!((renamed.unwrap(), cost), (Ok(()), (1, 1)), "what is done on it");
+    let (permit, cost) = host.cost(dangerous.permit_address_change()).await;
+    assert_eq!((permit.unwrap().is_ok(), cost), (true, (2, 2)), "and with a notice");
 }
 
 #[tokio::test]
-async fn what_changes_nothing_writes_nothing() {
+async fn request_that_changes_nothing_writes_nothing() {
     let host = Host::new();
-    let off = Policy::off(FirstRegistration::AfterPassword);
-    let (login, cost) = host.cost(host.begin(&off)).await;
-    assert!(matches!(login, Login::Authenticated(_)));
-    assert_eq!(cost, (1, 0), "a login that owes nothing");
+    let (login, cost) = host.cost(host.begin(&off())).await;
+    assert_eq!((is_in(&login), cost), (true, (1, 0)), "a login that owes nothing");
 
     let secret = host.register().await;
-    let Login::Challenge(asked) = host.begin(&app()).await else { panic!() };
+    let asked = host.challenge(&app()).await;
     let (_, cost) = host.cost(host.mfa.resume(asked.flow(), &app())).await;
     assert_eq!(cost, (1, 0), "a look");
-    let malformed = Code::parse("12345678").unwrap();
-    let (_, cost) = host.cost(host.mfa.verify_app_code(asked.flow(), &malformed, &app())).await;
-    assert_eq!(cost, (1, 0), "a code of another length");
-    let (_, cost) = host.cost(host.mfa.send_email_code(asked.flow(), &app())).await;
-    assert_eq!(cost, (1, 0), "a step that is not open");
-
-    let wrong = Totp::default().generate(&secret, Timestamp::from_secs(0)).unwrap();
-    for _ in 0..5 {
-        let _ = host.mfa.verify_app_code(asked.flow(), &wrong, &app()).await.unwrap();
+    for malformed in ["12345678", "12345x"] {
+        let (login, cost) = host.cost(host.app_code(asked.flow(), &app(), malformed)).await;
+        assert_eq!((refusal(&login), cost), (Some(Refusal::Malformed), (1, 0)), "a code of another form");
     }
-    let right = Totp::default().generate(&secret, host.clock.time()).unwrap();
-    let (login, cost) = host.cost(host.mfa.verify_app_code(asked.flow(), &right, &app())).await;
-    assert!(matches!(login.unwrap(), Login::Denied(_)));
-    assert_eq!(cost, (1, 0), "a code while the user is locked");
-    let (_, cost) = host.cost(host.begin(&app())).await;
-    assert_eq!(cost, (1, 0), "a login while the user is locked");
+    let (_, cost) = host.cost(host.send_email(asked.flow(), &app())).await;
+    assert_eq!(cost, (1, 0), "a step that is not open");
+    let (_, cost) = host.cost(host.status()).await;
+    assert_eq!(cost, (1, 0), "a status");
+
+    for _ in 0..5 {
+        let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
+    }
+    let (login, cost) = host.cost(host.app_code(asked.flow(), &app(), &host.code(&secret))).await;
+    assert_eq!((is_locked(&login), cost), (true, (1, 0)), "a code while the user is locked");
+    let (login, cost) = host.cost(host.begin(&app())).await;
+    assert_eq!((is_locked(&login), cost), (true, (1, 0)), "a login while the user is locked");
 }
 
 /// Compiles only if the future of every operation can go to another thread.
-#[allow(dead_code)]
-fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>, login: &LoginRef, registration: &RegistrationRef) {
+#[allow(dead_code, unused_must_use)]
+fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>) {
     fn send<T: Send>(_: T) {}
     fn make<T>() -> T {
         unreachable!("only compiled")
     }
-    let (policy, code, ticket, name, session): (Policy, Code, Ticket, DeviceName, SignedIn) =
-        (make(), make(), make(), make(), make());
-    let (admin, recovery, contact): (Administrator, RecoveryCode, Contact) = (make(), make(), make());
-    let (browser, name_of_browser, claims, elevated, passed, step_up): (
-        BrowserToken,
-        BrowserName,
-        SessionClaims,
-        Elevated,
-        Authenticated,
-        StepUpRef,
-    ) = (make(), make(), make(), make(), make(), make());
-    send(mfa.begin_login(make(), make(), &policy));
-    send(mfa.begin_login_from(make(), make(), &policy, Some(&browser)));
-    send(mfa.begin_step_up(&claims, make(), &policy, Duration::ZERO));
-    send(mfa.verify_app_code(&step_up, &code, &policy));
-    send(mfa.check_session(&claims));
-    send(mfa.remove_device_with(&elevated, DeviceId::new(1), make(), &policy));
-    send(mfa.begin_recovery_codes_with(&elevated));
-    send(mfa.permit_address_change(&elevated));
-    send(mfa.trust_browser(&passed, &name_of_browser, &policy));
-    send(mfa.browsers(login.user()));
-    send(mfa.revoke_browser(login.user(), BrowserId::new(1)));
-    send(mfa.revoke_browsers(login.user()));
-    send(mfa.begin_registration(&session, make(), &policy));
-    send(mfa.resume(login, &policy));
-    send(mfa.cancel(registration));
-    send(mfa.send_email_code(login, &policy));
-    send(mfa.verify_email_code(registration, &code, &policy));
-    send(mfa.verify_app_code(login, &code, &policy));
-    send(mfa.redeem_ticket(login, &ticket, &policy));
-    send(mfa.begin_app_enrollment(login, &policy));
-    send(mfa.confirm_app_enrollment(login, &code, &name, &policy));
-    send(mfa.remove_device(&session, DeviceId::new(1), &code, make(), &policy));
-    send(mfa.status(login.user()));
-    send(mfa.devices(login.user()));
-    send(mfa.issue_ticket(login.user(), &admin));
-    send(mfa.verify_app_code_of(login, DeviceId::new(1), &code, &policy));
-    send(mfa.verify_recovery_code(login, &recovery, &policy));
-    send(mfa.begin_recovery_codes(&session, &code));
-    send(mfa.confirm_recovery_codes(&session, &recovery, make()));
-    send(mfa.rename_device(&session, DeviceId::new(1), &name, &code));
-    send(mfa.replace_device(registration, DeviceId::new(1), &policy));
-    send(mfa.can_remove(login.user(), DeviceId::new(1), &contact, &policy));
-    send(mfa.reset_by_admin(login.user(), &admin, make()));
-    send(mfa.revoke_logins(login.user()));
-    let (checked, factor, exemption): (ExternalEvidence, ExternalFactor, Exemption) = (make(), make(), make());
-    send(mfa.register_external(registration, &checked, &policy));
-    send(mfa.register_external_by_admin(login.user(), factor, &admin, make()));
-    send(mfa.assert_external(&step_up, &checked, &policy));
-    send(mfa.external_failed(login, factor, &policy));
-    send(mfa.remove_external(&elevated, factor, make(), &policy));
-    send(mfa.grant_exemption(login.user(), &exemption, &admin));
-    send(mfa.withdraw_exemption(login.user(), &admin));
-    let (import, legacy): (Import, LegacyRecoveryCode) = (make(), make());
-    send(mfa.import(login.user(), &import, &admin));
-    send(mfa.verify_legacy_recovery_code(login, &legacy, &policy));
-    send(mfa.export(login.user(), &admin));
-    send(mfa.reseal(login.user()));
-    send(mfa.reseal_all(Vec::new(), |_, _| ControlFlow::Continue(())));
-    send(mfa.key_usage(login.user()));
-    send(mfa.coverage(Vec::new(), &policy, |_| ControlFlow::Continue(())));
+    let (login, completion): (FlowRef<Login>, FlowRef<Completion>) = (make(), make());
+    let (registration, step_up): (FlowRef<Registration>, FlowRef<StepUp>) = (make(), make());
+    let (policy, claims, row, session): (Policy, SessionClaims, UserRow, Session) = (make(), make(), make(), make());
+    let (owing, elevated, by, user): (Owing, Elevated, Administrator, UserId) = (make(), make(), make(), make());
+    let (contact, checked, factor): (Contact, ExternalEvidence, ExternalFactor) = (make(), make(), make());
+    send(mfa.begin_login(make(), &policy));
+    send(mfa.submit(&login, &policy, Action::Cancel));
+    send(mfa.submit(&completion, &owing, Action::SendEmailCode));
+    send(mfa.submit(&registration, &session, Action::RegisterApp { replace: None }));
+    send(mfa.submit(&step_up, &session, Action::Cancel));
+    send(mfa.resume(&login, &policy));
+    send(mfa.assert_external(&step_up, &session, Ok(checked)));
+    send(mfa.assert_external(&login, &policy, Err(factor)));
+    send(mfa.check_session(&claims, &row, &policy));
+    send(mfa.begin_completion(&owing));
+
+    let profile = mfa.profile(&session);
+    let (browser_name, device_name): (BrowserName, DeviceName) = (make(), make());
+    send(profile.status());
+    send(profile.begin_registration());
+    send(profile.begin_step_up(Duration::ZERO));
+    send(profile.confirm_recovery_codes(&make()));
+    send(profile.can_remove(DeviceId::new(1)));
+    send(profile.trust_browser(&browser_name));
+    send(profile.revoke_browser(BrowserId::new(1)));
+    send(profile.sign_out_elsewhere());
+    send(profile.password_changed(&row));
+
+    let dangerous = mfa.elevated(&elevated);
+    send(dangerous.new_recovery_codes());
+    send(dangerous.rename_device(DeviceId::new(1), &device_name));
+    send(dangerous.remove_device(DeviceId::new(1)));
+    send(dangerous.remove_external(factor));
+    send(dangerous.permit_address_change());
+    send(dangerous.finish_address_change(make::<AddressPermit>(), &row));
+    send(dangerous.erase_user());
+
+    let (admin, exemption, import): (_, Exemption, Import) = (mfa.admin(&by), make(), make());
+    send(admin.status(&user));
+    send(admin.issue_ticket(&user));
+    send(admin.reset(&user, &contact));
+    send(admin.account_changed(&row));
+    send(admin.end_sessions(&user));
+    send(admin.erase_user(&user));
+    send(admin.exempt(&user, Some(&exemption)));
+    send(admin.register_external(&user, factor, &contact));
+    send(admin.import(&user, &import));
+    send(admin.export(&user));
+
+    let maintenance = mfa.maintenance();
+    send(maintenance.send_owed_notices(&user));
+    send(maintenance.send_all_owed_notices(Vec::new(), |_, _| ControlFlow::Continue(())));
+    send(maintenance.forget_tombstone(&user));
+    send(maintenance.reencrypt(&user));
+    send(maintenance.reencrypt_all(Vec::new(), |_, _| ControlFlow::Continue(())));
+    send(maintenance.key_usage(&user));
+    send(maintenance.coverage(Vec::new(), &policy, |_| ControlFlow::Continue(())));
 }
 
 #[test]
-fn the_engine_is_shared_by_threads() {
+fn engine_is_shared_by_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Mfa<MemoryStore, Outbox>>();
     shared::<Mfa<AnyStore, AnyMailer>>();
-    shared::<factorgate::blocking::Mfa<BlockingStore, BlockingMailer>>();
-    shared::<Login>();
+    shared::<Mfa<Ready<&'static BlockingStore>, Ready<&'static BlockingMailer>>>();
+    shared::<Outcome<Login>>();
+    shared::<SessionCheck>();
 }
 
 #[tokio::test]
-async fn a_store_and_a_mailer_can_be_chosen_at_run_time() {
+async fn store_and_mailer_can_be_chosen_at_run_time() {
     let (store, outbox) = (MemoryStore::new(), Outbox::new());
     let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
     let (any_store, any_mailer) = (AnyStore::new(store.clone()), AnyMailer::new(outbox.clone()));
     let mfa = Mfa::builder(any_store, any_mailer, keys, Issuer::new("ACME").unwrap()).build().unwrap();
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact, &email()).await.unwrap();
-    let Login::Challenge(asked) = login else { panic!("{login:?}") };
-    let code = Code::parse(&outbox.last_code().unwrap()).unwrap();
-    let login = mfa.verify_email_code(asked.flow(), &code, &email()).await.unwrap();
-    assert!(matches!(login, Login::Authenticated(_)));
+    let asked = asked(mfa.begin_login(PrimaryVerified::assertion(row_of("alice")), &email()).await.unwrap());
+    let code = Action::EmailCode { code: outbox.last_code().unwrap().into() };
+    assert!(is_in(&mfa.submit(asked.flow(), &email(), code).await.unwrap()));
 }
 
-/// The stores for tests as a host without an executor sees them.
-struct BlockingStore(std::sync::Mutex<Option<factorgate::Record>>);
-struct BlockingMailer(std::sync::Mutex<String>);
+/// A store and a mailer of a host without an executor.
+struct BlockingStore(Mutex<Option<Record>>);
+struct BlockingMailer(Mutex<String>);
 
-impl factorgate::blocking::Store for &'static BlockingStore {
+impl blocking::Store for &'static BlockingStore {
     type Error = std::io::Error;
 
-    fn load(&self, _: &UserId) -> Result<Option<factorgate::Record>, Self::Error> {
+    fn load(&self, _: &UserId) -> Result<Option<Record>, Self::Error> {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    fn compare_and_swap(
-        &self,
-        _: &UserId,
-        expected: Option<factorgate::Version>,
-        next: &factorgate::Record,
-    ) -> Result<factorgate::Swap, Self::Error> {
+    fn compare_and_swap(&self, _: &UserId, expected: Option<Version>, next: &Record) -> Result<Swap, Self::Error> {
         let mut stored = self.0.lock().unwrap();
-        if stored.as_ref().map(factorgate::Record::version) != expected {
-            return Ok(factorgate::Swap::Conflict);
+        if stored.as_ref().map(Record::version) != expected {
+            return Ok(Swap::Conflict);
         }
         *stored = Some(next.clone());
-        Ok(factorgate::Swap::Applied)
+        Ok(Swap::Applied)
     }
 }
 
-impl factorgate::blocking::Mailer for &'static BlockingMailer {
+impl blocking::Mailer for &'static BlockingMailer {
     type Error = std::io::Error;
 
-    fn send(&self, mail: factorgate::Mail<'_>) -> Result<(), factorgate::Undelivered<Self::Error>> {
-        mail.text().expose_secret().clone_into(&mut self.0.lock().unwrap());
+    fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<Self::Error>> {
+        if let Mail::Code(mail) = mail {
+            mail.code.expose_secret().expose_secret().clone_into(&mut self.0.lock().unwrap());
+        }
         Ok(())
     }
 }
 
+/// The whole engine is the asynchronous one: a host without an executor runs the same operations.
 #[test]
-fn a_host_without_an_executor_logs_in_by_the_same_code() {
-    static STORE: BlockingStore = BlockingStore(std::sync::Mutex::new(None));
-    static MAILER: BlockingMailer = BlockingMailer(std::sync::Mutex::new(String::new()));
-    use factorgate::blocking::Mfa;
+fn host_without_an_executor_signs_in() {
+    static STORE: BlockingStore = BlockingStore(Mutex::new(None));
+    static MAILER: BlockingMailer = BlockingMailer(Mutex::new(String::new()));
     let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
-    let mfa = Mfa::new(Mfa::builder(&STORE, &MAILER, keys, Issuer::new("ACME").unwrap()).build().unwrap());
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let login = mfa.begin_login(PrimaryVerified::assertion(alice()), contact, &email()).unwrap();
-    let Login::Challenge(asked) = login else { panic!("{login:?}") };
-    let code = Code::parse(MAILER.0.lock().unwrap().lines().next().unwrap()).unwrap();
-    let login = mfa.verify_email_code(asked.flow(), &code, &email()).unwrap();
-    let Login::Authenticated(passed) = login else { panic!("{login:?}") };
-    let claims = passed.session().rotated();
-    assert!(matches!(mfa.check_session(&claims).unwrap(), Session::Valid(_)));
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let fresh = mfa.begin_step_up(&claims, contact, &email(), Duration::from_secs(60)).unwrap();
-    assert!(matches!(fresh, StepUp::Fresh(_)), "{fresh:?}");
-    let name = BrowserName::new("Firefox").unwrap();
-    assert!(matches!(mfa.trust_browser(&passed, &name, &email()).unwrap(), Trust::Refused { .. }));
+    let issuer = Issuer::new("ACME").unwrap();
+    let mfa = Mfa::builder(Ready(&STORE), Ready(&MAILER), keys, issuer).build().unwrap();
+    let row = || row_of("alice");
+    let (by, policy) = (admin(), email());
+    mfa.wait(async {
+        let asked = asked(mfa.begin_login(PrimaryVerified::assertion(row()), &policy).await.unwrap());
+        let code = Action::EmailCode { code: MAILER.0.lock().unwrap().as_str().into() };
+        let passed = done(mfa.submit(asked.flow(), &policy, code).await.unwrap());
+        let claims = passed.into_session(&row()).unwrap();
+        let session = mfa.check_session(&claims, &row(), &policy).await.unwrap().into_session().unwrap();
+        let profile = mfa.profile(&session);
+        assert!(is_in(&profile.begin_step_up(Duration::from_secs(60)).await.unwrap()));
+        let trust = profile.trust_browser(&BrowserName::new("Firefox").unwrap()).await.unwrap();
+        assert_eq!(trust.err(), Some(Refusal::TrustNotAllowed));
 
-    let device = ImportedDevice::new(Secret::from_bytes(&[1; 20]).unwrap(), Totp::default());
-    let imported = mfa.import(&alice(), &Import::new(device), &Administrator::assertion(alice())).unwrap();
-    assert!(matches!(imported, Imported::Made { .. }), "{imported:?}");
-    let resealed = mfa.reseal_all([alice()], |_, _| ControlFlow::Continue(()));
-    assert_eq!((resealed.total.current, resealed.failed), (1, 0));
-    let contact = Contact::verified(EmailAddress::new("alice@example.com").unwrap());
-    let covered = mfa.coverage([(alice(), contact)], &email(), |_| ControlFlow::Continue(()));
-    assert_eq!((covered.total.registered(), covered.failed), (1, 0));
-}
-
-/// The names of the functions in these sources that begin with `keyword`.
-fn operations(sources: &[&str], keyword: &str) -> BTreeSet<String> {
-    let name = |line: &str| Some(line.trim().strip_prefix(keyword)?.split(['<', '(']).next()?.to_owned());
-    sources.iter().flat_map(|source| source.lines()).filter_map(name).collect()
-}
-
-#[test]
-fn a_host_without_an_executor_has_every_operation() {
-    let sources = sources();
-    let of = |wanted: &str| -> Vec<&str> {
-        sources.iter().filter(|(module, _)| module == wanted).map(|(_, source)| source.as_str()).collect()
-    };
-    let engine = operations(&of("mfa"), "pub async fn ");
-    let blocking = operations(&of("blocking"), "pub fn ");
-    assert!(engine.len() > 20, "{engine:?}");
-    assert_eq!(engine.difference(&blocking).collect::<Vec<_>>(), [""; 0]);
-    let control = operations(&["pub async fn resume<R: Flow>(", "pub async fn status("], "pub async fn ");
-    assert_eq!(control.difference(&BTreeSet::from(["status".to_owned()])).collect::<Vec<_>>(), ["resume"]);
-}
-
-/// The layers, lowest first. A module imports lower ones, its own parts, and those of its layer that stand before it.
-const LAYERS: &[&[&str]] = &[
-    &["time", "random", "user", "device", "browser", "secret", "mac", "keys"],
-    &["code", "otp", "throttle", "policy", "ticket", "recovery"],
-    &["qr", "otpauth", "store", "mailer", "event", "moving"],
-    &["login", "account"],
-    &["record"],
-    &["error", "mfa", "blocking"],
-    &["testing"],
-];
-
-fn rank(module: &str) -> (usize, usize) {
-    LAYERS
-        .iter()
-        .enumerate()
-        .find_map(|(layer, modules)| Some((layer, modules.iter().position(|known| *known == module)?)))
-        .unwrap_or_else(|| panic!("the module `{module}` has no layer"))
-}
-
-/// The imports of a source file that go up, as "module imports module".
-fn upward_imports(module: &str, source: &str) -> Vec<String> {
-    let code = source.split("#[cfg(test)]").next().unwrap();
-    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join(" ");
-    let mut imported = BTreeSet::new();
-    for path in code.split("crate::").skip(1) {
-        if let Some(name) = path.split(|c: char| !(c.is_alphanumeric() || c == '_')).next() {
-            // A re-export of the crate's root.
-            let name = match name {
-                "QrCode" | "QrTooLong" => "qr",
-                "Store" => "store",
-                "Mailer" => "mailer",
-                "Mfa" => "mfa",
-                name => name,
-            };
-            imported.insert(name.to_owned());
-        }
-    }
-    imported.retain(|name| name != module && rank(name) > rank(module));
-    imported.into_iter().map(|name| format!("{module} imports {name}")).collect()
-}
-
-fn sources() -> Vec<(String, String)> {
-    fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    files.retain(|path| !path.ends_with("lib.rs") && !path.ends_with("tests.rs"));
-    assert!(files.len() > 35, "{}", files.len());
-    files
-        .into_iter()
-        .map(|path| {
-            let module = path.strip_prefix(&root).unwrap().components().next().unwrap();
-            let module = module.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
-            (module, std::fs::read_to_string(path).unwrap())
-        })
-        .collect()
-}
-
-#[test]
-fn imports_go_down() {
-    let up: Vec<String> = sources().iter().flat_map(|(module, source)| upward_imports(module, source)).collect();
-    assert_eq!(up, [""; 0]);
-}
-
-#[test]
-fn control_an_import_that_goes_up_is_found() {
-    assert_eq!(upward_imports("policy", "use crate::login::Login;"), ["policy imports login"]);
-    assert_eq!(upward_imports("account", "fn f(_: crate::mfa::Removal) {}"), ["account imports mfa"]);
-}
-
-#[test]
-fn nothing_below_the_engine_waits_reads_the_clock_or_draws_randomness() {
-    let mut engine = 0;
-    for (module, source) in sources() {
-        let code = source.split("#[cfg(test)]").next().unwrap();
-        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-        for line in code {
-            let impure = ["async ", ".await", "SystemTime::now", "Instant::now", "OsRandom", "SystemClock.", ".now()"]
-                .iter()
-                .any(|word| line.contains(word));
-            // The two ports erase and forward futures; the clock and the generator of the system live in L0.
-            let allowed = matches!(module.as_str(), "store" | "mailer" | "time" | "random");
-            engine += usize::from(impure && rank(&module) >= rank("error"));
-            assert!(!impure || allowed || rank(&module) >= rank("error"), "{module}: {line}");
-        }
-    }
-    assert!(engine > 10, "the control: the engine does all of it");
+        let device = ImportedDevice::new(Secret::from_bytes(&[1; 20]).unwrap(), Totp::default());
+        mfa.admin(&by).import(&alice(), &Import::new(device)).await.unwrap().unwrap();
+        let reencrypted = mfa.maintenance().reencrypt_all([alice()], |_, _| ControlFlow::Continue(())).await;
+        assert_eq!((reencrypted.total.current, reencrypted.failed), (1, 0));
+        let users = [(alice(), contact())];
+        let covered = mfa.maintenance().coverage(users, &policy, |_| ControlFlow::Continue(())).await;
+        assert_eq!((covered.total.registered(), covered.failed), (1, 0));
+    });
 }
