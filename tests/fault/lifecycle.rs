@@ -1,71 +1,52 @@
 //! Faults in what happens to factors after they are registered.
 
+use factorgate::audit::EventKind;
+use factorgate::device::DeviceId;
 use factorgate::policy::Step;
-use factorgate::{
-    Administrator, Change, DeviceId, EventKind, NewRecoveryCodes, Notice, RecoveryCode, RecoveryCodes,
-    RecoveryCodesLeft, RegistrationRef,
-};
+use factorgate::recovery::RecoveryCodesLeft;
+use factorgate::{Elevated, Session};
 
 use super::*;
 
-fn session() -> SignedIn {
-    SignedIn::assertion(alice())
-}
-
-fn admin() -> Administrator {
-    Administrator::assertion(UserId::new("root").unwrap())
-}
-
-fn with_ticket() -> Policy {
-    Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap()
-}
-
-fn first(codes: &RecoveryCodes) -> &RecoveryCode {
-    codes.iter().next().unwrap()
-}
-
-impl Host {
-    async fn new_codes(&self, held: &Secret) -> Result<NewRecoveryCodes, Failure> {
-        match self.mfa.begin_recovery_codes(&session(), &self.code(held)).await? {
-            Change::Made { value: new, .. } => Ok(new),
-            other => panic!("{other:?}"),
-        }
+impl World {
+    async fn new_codes(&self, elevated: &Elevated) -> Result<Vec<String>, Failure> {
+        let new = self.mfa.elevated(elevated).new_recovery_codes().await?.unwrap();
+        Ok(new.expose_secrets().iter().map(|code| code.expose_secret().to_owned()).collect())
     }
 
-    async fn recovery_codes(&self, held: &Secret) -> RecoveryCodes {
-        let new = self.new_codes(held).await.unwrap();
-        let done = self.mfa.confirm_recovery_codes(&session(), first(&new.codes), contact()).await.unwrap();
-        assert!(matches!(done, Change::Made { .. }), "{done:?}");
-        self.clock.advance(Duration::from_secs(30));
-        new.codes
+    async fn try_recover(&self, code: &str) -> Result<bool, Failure> {
+        let asked = asked(self.try_begin(&app()).await?);
+        Ok(is_in(&self.try_submit(asked.flow(), &app(), Action::RecoveryCode { code: code.into() }).await?))
     }
 
-    async fn recover(&self, code: &RecoveryCode) -> Result<bool, Failure> {
-        let Login::Challenge(asked) = self.begin(&app()).await? else { panic!() };
-        let login = self.mfa.verify_recovery_code(asked.flow(), code, &app()).await?;
-        Ok(matches!(login, Login::Authenticated(_)))
+    /// Registers a device in place of `device`.
+    async fn replace(&self, session: &Session, device: DeviceId, held: &Secret) -> Result<bool, Failure> {
+        let asked = asked(self.mfa.profile(session).begin_registration().await?);
+        let _ = self.try_app_code(asked.flow(), session, &self.code(held)).await?;
+        let replace = Action::RegisterApp { replace: Some(device) };
+        let enroll = enrolling(self.try_submit(asked.flow(), session, replace).await?);
+        Ok(is_in(&self.try_confirm(asked.flow(), session, &self.code(&secret_of(&enroll))).await?))
     }
 
-    /// A registration in place of `device`, which waits for its code.
-    async fn replacement(&self, device: DeviceId, held: &Secret) -> Result<Enroll<RegistrationRef>, Failure> {
-        let Registration::Challenge(asked) = self.mfa.begin_registration(&session(), contact(), &off()).await? else {
-            panic!()
-        };
-        let _ = self.mfa.verify_app_code(asked.flow(), &self.code(held), &off()).await?;
-        match self.mfa.replace_device(asked.flow(), device, &off()).await? {
-            Registration::Enroll(enroll) => Ok(enroll),
-            other => panic!("{other:?}"),
-        }
+    async fn reset(&self) -> Result<String, Failure> {
+        let ticket = self.mfa.admin(&admin()).reset(&alice(), &contact()).await?;
+        Ok(ticket.expose_secret().expose_secret().to_owned())
+    }
+
+    async fn redeem(&self, ticket: &str) -> Result<bool, Failure> {
+        let asked = asked(self.try_begin(&with_ticket()).await?);
+        let redeem = Action::Ticket { code: ticket.into() };
+        Ok(matches!(self.try_submit(asked.flow(), &with_ticket(), redeem).await?, Outcome::Enroll(_)))
     }
 
     async fn device(&self) -> Option<DeviceId> {
-        let devices = self.mfa.devices(&alice()).await.unwrap();
+        let devices = self.device_ids().await;
         assert!(devices.len() < 2);
-        devices.first().map(|device| device.id)
+        devices.first().copied()
     }
 
     async fn left(&self) -> Option<RecoveryCodesLeft> {
-        self.mfa.status(&alice()).await.unwrap().recovery_codes
+        self.status().await.recovery_codes
     }
 }
 
@@ -78,116 +59,106 @@ enum Operation {
 }
 
 #[tokio::test]
-async fn a08_every_store_call_of_every_change_fails_once_and_the_change_is_made_as_a_whole_or_not() {
+async fn every_store_call_of_every_change_fails_once_and_the_change_is_made_as_a_whole_or_not() {
     use Operation::*;
-    for (operation, calls) in [(Recovery, 4), (Renewal, 4), (Replacement, 8), (Reset, 6)] {
-        for fault in [Fault::Before, Fault::After] {
-            let mut failures = 0;
-            loop {
-                let host = Host::new(fault);
-                let secret = host.register().await;
-                let (codes, device) = (host.recovery_codes(&secret).await, host.device().await.unwrap());
-                host.store.fail_at(failures);
+    for fault in [Fault::Before, Fault::After] {
+        // A load and a swap for each operation. What clears a notice is no part of the outcome.
+        for (operation, calls) in [
+            (Recovery, &[0, 1, 2, 3][..]),
+            (Renewal, &[0, 1, 2, 3]),
+            (Replacement, &[0, 1, 2, 3, 4, 5, 6, 7]),
+            (Reset, &[0, 1, 4, 5, 6, 7]),
+        ] {
+            for call in calls.iter().copied().chain([u64::MAX]) {
+                let world = World::new(fault);
+                let secret = world.register().await;
+                let (codes, device) = (world.recovery_codes(&secret).await, world.device().await.unwrap());
+                let (session, elevated) = (world.session().await, world.elevated(&secret).await);
+                world.store.fail_at(call);
                 let run = async {
                     match operation {
-                        Recovery => host.recover(first(&codes)).await,
+                        Recovery => world.try_recover(&codes[0]).await,
                         Renewal => {
-                            let new = host.new_codes(&secret).await?;
-                            let code = first(&new.codes);
-                            let done = host.mfa.confirm_recovery_codes(&session(), code, contact()).await?;
-                            Ok(matches!(done, Change::Made { .. }))
+                            let new = world.new_codes(&elevated).await?;
+                            let code = new[0].as_str().into();
+                            Ok(world.mfa.profile(&session).confirm_recovery_codes(&code).await?.is_ok())
                         }
-                        Replacement => {
-                            let enroll = host.replacement(device, &secret).await?;
-                            let (code, name) = (host.code(&secret_of(&enroll)), DeviceName::default());
-                            let done = host.mfa.confirm_app_enrollment(enroll.flow(), &code, &name, &off()).await?;
-                            Ok(matches!(done, Registration::Registered(_)))
-                        }
-                        Reset => {
-                            let reset = host.mfa.reset_by_admin(&alice(), &admin(), contact()).await?;
-                            let Login::Challenge(asked) = host.begin(&with_ticket()).await? else { panic!() };
-                            let login = host.mfa.redeem_ticket(asked.flow(), &reset.ticket, &with_ticket()).await?;
-                            Ok(matches!(login, Login::Enroll(_)))
-                        }
+                        Replacement => world.replace(&session, device, &secret).await,
+                        Reset => world.redeem(&world.reset().await?).await,
                     }
                 };
-                match run.await {
-                    Ok(done) => {
-                        assert!(done, "{operation:?} without a fault");
-                        break;
-                    }
-                    Err(error) => assert_store_failed::<()>(Err(error)),
+                let result = run.await;
+                world.store.fail_at(u64::MAX);
+                if call == u64::MAX {
+                    assert!(result.unwrap(), "{operation:?} without a fault");
+                    continue;
                 }
-                host.store.fail_at(u64::MAX);
+                assert_store_failed(result);
                 // The write that the fault was told to lose, or the answer of which was lost.
-                let last = failures + 1 == calls && fault == Fault::After;
-                failures += 1;
+                let last = calls.last() == Some(&call) && world.is_after();
                 match operation {
                     Recovery => {
                         let left = if last { 9 } else { 10 };
-                        assert_eq!(host.left().await, Some(RecoveryCodesLeft::Enough(left)));
-                        assert_eq!(host.recover(first(&codes)).await.unwrap(), !last, "it is good once, seen or not");
-                        assert!(!host.recover(first(&codes)).await.unwrap());
+                        assert_eq!(world.left().await, Some(RecoveryCodesLeft::Enough(left)));
+                        assert_eq!(world.try_recover(&codes[0]).await.unwrap(), !last, "it is valid once, seen or not");
+                        assert!(!world.try_recover(&codes[0]).await.unwrap());
                     }
-                    // Either the old set is in force or the new one, and never none.
+                    // Either the old set is active or the new one, and never none.
                     Renewal => {
-                        assert_eq!(host.left().await, Some(RecoveryCodesLeft::Enough(10)));
-                        assert_eq!(host.recover(first(&codes)).await.unwrap(), !last);
+                        assert_eq!(world.left().await, Some(RecoveryCodesLeft::Enough(10)));
+                        assert_eq!(world.try_recover(&codes[0]).await.unwrap(), !last);
                     }
-                    Replacement => assert_eq!(host.device().await == Some(device), !last),
+                    Replacement => assert_eq!(world.device().await == Some(device), !last),
                     Reset => {
-                        let gone = failures > 2 || failures == 2 && fault == Fault::After;
-                        assert_eq!((host.device().await.is_none(), host.left().await.is_none()), (gone, gone));
-                        // The ticket was not seen, so it is made anew.
-                        let again = host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
-                        let Login::Challenge(asked) = host.begin(&with_ticket()).await.unwrap() else { panic!() };
-                        let login = host.mfa.redeem_ticket(asked.flow(), &again.ticket, &with_ticket()).await.unwrap();
-                        assert!(matches!(login, Login::Enroll(_)));
+                        let gone = call > 1 || call == 1 && world.is_after();
+                        assert_eq!((world.device().await.is_none(), world.left().await.is_none()), (gone, gone));
+                        // The ticket was not seen, so another one is issued.
+                        let again = world.reset().await.unwrap();
+                        assert!(world.redeem(&again).await.unwrap());
                     }
                 }
             }
-            assert_eq!(failures, calls, "{operation:?}, {fault:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_recovery_code_whose_notice_is_not_sent_lets_nobody_in_and_is_spent() {
-    let host = Host::new(Fault::Before);
-    let secret = host.register().await;
-    let codes = host.recovery_codes(&secret).await;
-    host.outbox.set_fault(Some(MailFault::Refused));
-    assert!(matches!(host.recover(first(&codes)).await, Err(Error::Mailer(_))));
-    host.outbox.set_fault(None);
-    assert!(!host.recover(first(&codes)).await.unwrap());
-    assert!(host.recover(codes.iter().nth(1).unwrap()).await.unwrap(), "the next one is good");
+async fn recovery_code_whose_notice_is_not_delivered_completes_no_login_and_is_spent() {
+    let world = World::new(Fault::Before);
+    let secret = world.register().await;
+    let codes = world.recovery_codes(&secret).await;
+    world.outbox.set_fault(Some(MailFault::Refused));
+    assert!(matches!(world.try_recover(&codes[0]).await, Err(Error::Mailer(_))));
+    world.outbox.set_fault(None);
+    assert!(!world.try_recover(&codes[0]).await.unwrap());
+    assert!(world.try_recover(&codes[1]).await.unwrap(), "the next one is valid");
 }
 
 #[tokio::test]
-async fn what_a_reset_took_stays_gone_and_its_ticket_is_given_though_its_notice_is_not_sent() {
-    let host = Host::new(Fault::Before);
-    let secret = host.register().await;
-    host.recovery_codes(&secret).await;
-    host.outbox.set_fault(Some(MailFault::Unknown));
-    let issued = host.mfa.reset_by_admin(&alice(), &admin(), contact()).await.unwrap();
-    assert_eq!(issued.events.last().unwrap().kind, EventKind::MailUndelivered);
-    assert_eq!((host.device().await, host.left().await), (None, None));
-    assert_eq!(host.outbox.sent().last().unwrap().notice, Some(Notice::FactorsReset));
-    host.outbox.set_fault(None);
-    let Login::Challenge(asked) = host.begin(&with_ticket()).await.unwrap() else { panic!() };
+async fn reset_is_made_and_its_ticket_returned_though_its_notice_is_not_delivered() {
+    let world = World::new(Fault::Before);
+    let secret = world.register().await;
+    world.recovery_codes(&secret).await;
+    world.outbox.set_fault(Some(MailFault::Unknown));
+    let ticket = world.reset().await.unwrap();
+    assert_eq!(world.events().last(), Some(&EventKind::MailUndelivered));
+    assert_eq!((world.device().await, world.left().await), (None, None));
+    assert_eq!(world.outbox.sent().last().unwrap().notice, Some(Notice::FactorsReset));
+    world.outbox.set_fault(None);
+    let asked = world.challenge(&with_ticket()).await;
     assert_eq!(asked.next(), [Step::Ticket]);
-    let login = host.mfa.redeem_ticket(asked.flow(), &issued.ticket, &with_ticket()).await.unwrap();
-    assert!(matches!(login, Login::Enroll(_)));
+    assert!(matches!(world.ticket(asked.flow(), &with_ticket(), &ticket).await, Outcome::Enroll(_)));
 }
 
 #[tokio::test]
-async fn without_randomness_there_are_no_recovery_codes_and_no_code_is_spent() {
-    let host = Host::new(Fault::Before);
-    let secret = host.register().await;
-    let before = host.store.inner.record(&alice());
-    host.random.set_broken(true);
-    assert!(matches!(host.new_codes(&secret).await, Err(Error::Randomness(_))));
-    host.random.set_broken(false);
-    assert_eq!(host.store.inner.record(&alice()), before);
-    assert!(host.new_codes(&secret).await.is_ok());
+async fn without_randomness_there_are_no_recovery_codes() {
+    let world = World::new(Fault::Before);
+    let secret = world.register().await;
+    let elevated = world.elevated(&secret).await;
+    let before = world.store.inner.record(&alice());
+    world.random.set_broken(true);
+    assert!(matches!(world.new_codes(&elevated).await, Err(Error::Randomness(_))));
+    world.random.set_broken(false);
+    assert_eq!(world.store.inner.record(&alice()), before);
+    assert!(world.new_codes(&elevated).await.is_ok());
 }
