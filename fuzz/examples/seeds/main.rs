@@ -18,6 +18,7 @@ mod kept;
 mod ledger;
 #[path = "../../fuzz_targets/operations/model.rs"]
 mod model;
+mod parts;
 #[path = "../../fuzz_targets/operations/post.rs"]
 mod post;
 mod scenarios;

@@ -1,32 +1,7 @@
 //! One scenario for each rule.
 
 use crate::act::Act::{self, *};
-
-const RIGHT: u8 = 1;
-const NO_BROWSER: u8 = 0;
-
-/// Registers the first device after an e-mail code.
-const ENROLL: &[Act] = &[
-    ChangePolicy { to: 4 },
-    Begin { browser: NO_BROWSER },
-    EmailCode { which: 1 },
-    ConfirmApp { right: RIGHT },
-    Advance { by: 3 },
-];
-const SIGN_IN: &[Act] = &[
-    ChangePolicy { to: 3 },
-    Begin { browser: NO_BROWSER },
-    AppCode { device: 0, steps_off: 0, right: RIGHT },
-    CheckSession { session: 0xef },
-    Advance { by: 3 },
-];
-const STEP_UP: &[Act] =
-    &[BeginStepUp { session: 0, freshness: 0 }, AppCode { device: 0, steps_off: 0, right: RIGHT }, Advance { by: 3 }];
-const RECOVERY_CODES: &[Act] = &[MakeRecoveryCodes { confirm: 0 }, MakeRecoveryCodes { confirm: 2 }, RaiseSession];
-const RECOVER: &[Act] =
-    &[Begin { browser: NO_BROWSER }, RecoveryCode { code: 0, right: RIGHT }, CheckSession { session: 0 }];
-const IMPORT: &[Act] = &[Import { devices: 1, plain: 2, hashed: 2, last_step_off: 0xfe }];
-const WRONG: &[Act] = &[AppCode { device: 0, steps_off: 0, right: 0 }; 3];
+use crate::parts::*;
 
 pub fn all() -> Vec<(&'static str, Vec<&'static [Act]>)> {
     vec![
@@ -109,6 +84,7 @@ pub fn all() -> Vec<(&'static str, Vec<&'static [Act]>)> {
             "lock",
             vec![
                 ENROLL,
+                APP_ALONE,
                 &[Begin { browser: 0 }],
                 WRONG,
                 WRONG,
@@ -465,6 +441,7 @@ pub fn all() -> Vec<(&'static str, Vec<&'static [Act]>)> {
             "clock-ahead",
             vec![
                 ENROLL,
+                APP_ALONE,
                 &[Advance { by: 10 }, Begin { browser: 0 }],
                 WRONG,
                 WRONG,
@@ -476,7 +453,42 @@ pub fn all() -> Vec<(&'static str, Vec<&'static [Act]>)> {
                 ],
             ],
         ),
-        ("worn-out", vec![ENROLL, &[WearOut { what: 0 }, Begin { browser: 0 }, Reset]]),
+        ("worn-out", vec![ENROLL, APP_ALONE, &[WearOut { what: 0 }, Begin { browser: 0 }, Reset]]),
         ("worn-out-codes", vec![IMPORT, &[WearOut { what: 2 }, Begin { browser: 0 }]]),
+        ("worn-out-factor", vec![&[RegisterExternalByAdmin { factor: 1 }, WearOut { what: 5 }, Begin { browser: 0 }]]),
+        ("worn-out-mails", vec![&[ChangePolicy { to: 1 }, WearOut { what: 3 }, Begin { browser: 0 }]]),
+        ("no-way", vec![&[ChangePolicy { to: 2 }, Begin { browser: 0 }]]),
+        (
+            "last-device",
+            vec![
+                &[Import { devices: 0, plain: 0, hashed: 0, last_step_off: 0xfe }],
+                SIGN_IN,
+                APP_ALONE,
+                STEP_UP,
+                &[RemoveDevice { device: 0 }],
+            ],
+        ),
+        (
+            "last-factor",
+            vec![&[
+                ChangePolicy { to: 7 },
+                RegisterExternalByAdmin { factor: 0 },
+                Begin { browser: 0 },
+                External { factor: 0, secs_ago: 0 },
+                BeginStepUp { session: 0, freshness: 2 },
+                RemoveExternal { factor: 0 },
+            ]],
+        ),
+        (
+            "new-address",
+            vec![&[
+                ChangePolicy { to: 1 },
+                ChangeAddress { to: 1, reported: 0 },
+                Begin { browser: 0 },
+                EmailCode { which: 1 },
+                CheckSession { session: 0 },
+            ]],
+        ),
+        ("ended-trust", vec![ENROLL, SIGN_IN, &[Trust { session: 1 }, EndSessions, Begin { browser: 1 }]]),
     ]
 }
