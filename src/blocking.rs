@@ -75,7 +75,7 @@ impl<M: Mailer> crate::Mailer for Ready<M> {
     }
 }
 
-/// A store or mailer whose futures are ready at the first poll: [`Ready`], and those of [`testing`](crate::testing).
+/// A store or mailer whose futures are ready at the first poll: [`Ready`], and those of the feature `testing`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may have to wait for its database or mail server, so it cannot be used with `Mfa::wait`",
     note = "use `.await` with an asynchronous store or mailer",
@@ -84,10 +84,6 @@ impl<M: Mailer> crate::Mailer for Ready<M> {
 pub trait Immediate {}
 
 impl<T> Immediate for Ready<T> {}
-#[cfg(feature = "testing")]
-impl Immediate for crate::testing::MemoryStore {}
-#[cfg(feature = "testing")]
-impl Immediate for crate::testing::Outbox {}
 
 impl<S: crate::Store, M: crate::Mailer> Mfa<S, M> {
     /// Runs operations of this engine on this thread, if its store and mailer are blocking ones.

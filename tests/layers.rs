@@ -10,8 +10,8 @@ const LAYERS: &[&[&str]] = &[
     &["qr", "otpauth", "store", "mail", "audit", "migrate"],
     &["flow", "account"],
     &["record"],
-    &["error", "mfa"],
-    &["testing", "blocking"],
+    &["error", "mfa", "blocking"],
+    &["testing"],
 ];
 
 /// The files of each folder, lowest first. A file imports those that stand before it. What the module itself defines

@@ -68,7 +68,17 @@ impl Account {
             session: session.map_or(fresh.session, |claims| claims.number),
             token: Digest::of_token(&cx, purpose, rq.token),
         };
-        match self.outlook(cx.now, flow.view(judge.policy)) {
+        let outlook = match self.outlook(cx.now, flow.view(judge.policy)) {
+            // A device is registered on proofs of now, also where the session has proved them long ago.
+            Outlook::Open(remaining) if purpose == Purpose::Completion && remaining.registers() => {
+                let is_fresh = |at: Timestamp| cx.now.saturating_since(at) <= Elevated::LIFETIME;
+                flow.evidence.email_code.take_if(|(_, at)| !is_fresh(*at));
+                flow.evidence.ticket.take_if(|at| !is_fresh(*at));
+                self.outlook(cx.now, flow.view(judge.policy))
+            }
+            outlook => outlook,
+        };
+        match outlook {
             Outlook::Denied(refusal, _) => denied(refusal),
             Outlook::Finished { grace_until } => {
                 let begun = self.begin_grace(&cx, &flow, judge.policy);

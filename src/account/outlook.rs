@@ -37,6 +37,11 @@ impl Remaining {
         next
     }
 
+    /// Whether a device is registered on one of the ways.
+    pub(super) fn registers(&self) -> bool {
+        self.paths.iter().any(|path| path.steps().contains(&Step::EnrollApp))
+    }
+
     pub(super) fn is_next(&self, wanted: impl Fn(Step) -> bool) -> bool {
         self.next().into_iter().any(wanted)
     }

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::blocking::Immediate;
 use crate::mail::{Mail, Mailer, Notice, Undelivered};
 use crate::user::EmailAddress;
 
@@ -91,6 +92,8 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Immediate for Outbox {}
 
 impl Mailer for Outbox {
     type Error = MailFailed;

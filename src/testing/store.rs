@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::blocking::Immediate;
 use crate::store::{Record, Store, Swap, Version};
 use crate::user::UserId;
 
@@ -98,6 +99,8 @@ impl MemoryStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Immediate for MemoryStore {}
 
 impl Store for MemoryStore {
     type Error = StoreFailed;

@@ -48,6 +48,25 @@ async fn enforced_app_is_registered_in_the_session_and_grace_is_respected() {
     assert!(is_ended(&mfa, &claims, &row, &app()).await, "every other session ends with the registration");
 }
 
+/// A session that proved an e-mail code long ago proves it again before it registers a device: a stolen session registers none.
+#[tokio::test]
+async fn old_email_proof_of_a_session_registers_no_device() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let mfa = kit.mfa();
+    let enforced = Policy::any_of([Channel::App], FirstRegistration::AfterEmailCode).unwrap();
+    let claims = sign_in(&kit, &mfa, &row, &email()).await;
+    let owes = owing(&mfa, &claims, &row, &enforced).await;
+    assert!(matches!(mfa.begin_completion(&owes).await.unwrap(), Outcome::Enroll(_)), "it was proved just now");
+
+    kit.advance(Duration::from_secs(301));
+    let owes = owing(&mfa, &claims, &row, &enforced).await;
+    let open = mfa.begin_completion(&owes).await.unwrap();
+    assert!(matches!(open, Outcome::Challenge(_)), "{open:?}");
+    let code = kit.outbox.last_code().unwrap().into();
+    let outcome = mfa.submit(&cookie(&open), &*owes, Action::EmailCode { code }).await.unwrap();
+    assert!(matches!(outcome, Outcome::Enroll(_)), "{outcome:?}");
+}
+
 /// A session that a recovery code has opened owes a device: it can register one and nothing else, whatever the host
 /// remembers.
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Store for Statements {
     async fn load(&self, user: &UserId) -> Result<Option<Record>, Error> {
         let row: Option<(i64, Vec<u8>)> =
             sqlx::query_as(self.select).bind(user.as_str()).fetch_optional(&self.pool).await?;
-        Ok(row.map(|(version, sealed)| Record::new(Version::from(version as i64), sealed)))
+        Ok(row.map(|(version, sealed)| Record::new(version, sealed)))
     }
 
     async fn compare_and_swap(&self, user: &UserId, expected: Option<Version>, next: &Record) -> Result<Swap, Error> {
