@@ -1,6 +1,7 @@
 //! Who has an account.
 
-use factorgate::{AddressPermit, EmailAddress, Evidence};
+use factorgate::EmailAddress;
+use factorgate::session::AddressPermit;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqlitePool};
 
@@ -16,6 +17,8 @@ pub(crate) struct User {
     pub(crate) email_verified: bool,
     pub(crate) name: String,
     pub(crate) is_admin: bool,
+    /// How many passwords the user has had: see [`mfa::row`].
+    pub(crate) password_version: i64,
 }
 
 /// What a new account is made of.
@@ -35,6 +38,7 @@ impl FromRow<'_, SqliteRow> for User {
             email_verified: row.try_get("email_verified")?,
             name: row.try_get("name")?,
             is_admin: row.try_get("is_admin")?,
+            password_version: row.try_get("password_version")?,
         })
     }
 }
@@ -79,9 +83,15 @@ pub(crate) async fn has_admin(db: &SqlitePool) -> Result<bool, Failure> {
     Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE is_admin)").fetch_one(db).await?)
 }
 
-pub(crate) async fn set_password(db: &SqlitePool, id: i64, hash: &str) -> Result<(), Failure> {
-    sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?").bind(hash).bind(id).execute(db).await?;
-    Ok(())
+/// Stores a new password, and returns the row as it is then. `None` if another request has changed the password first.
+pub(crate) async fn set_password(db: &SqlitePool, user: &User, hash: &str) -> Result<Option<User>, Failure> {
+    let changed = sqlx::query_as(
+        "UPDATE users SET password_hash = ?, password_version = password_version + 1
+         WHERE id = ? AND password_version = ? RETURNING *",
+    );
+    // All rows are fetched: a statement that is dropped after its first row hides a commit that failed.
+    let mut rows: Vec<User> = changed.bind(hash).bind(user.id).bind(user.password_version).fetch_all(db).await?;
+    Ok(rows.pop())
 }
 
 /// The user has brought along what was registered with another system.
@@ -102,23 +112,20 @@ pub(crate) async fn is_taken(db: &SqlitePool, email: &EmailAddress, but: i64) ->
     Ok(found.bind(key(email)).bind(but).fetch_one(db).await?)
 }
 
-/// Puts another address on record, which nobody has verified yet. The engine's permit says whose.
-pub(crate) async fn set_email(db: &SqlitePool, permit: AddressPermit, email: &EmailAddress) -> Result<(), Failure> {
-    sqlx::query("UPDATE users SET email = ?, email_key = ?, email_verified = 0 WHERE id = ?")
-        .bind(email.as_str())
-        .bind(key(email))
-        .bind(mfa::row_id(permit.user())?)
-        .execute(db)
-        .await?;
-    Ok(())
+/// Stores another address, and returns the row as it is then. The engine's permit says whose.
+pub(crate) async fn set_email(db: &SqlitePool, permit: &AddressPermit, email: &EmailAddress) -> Result<User, Failure> {
+    let changed =
+        sqlx::query_as("UPDATE users SET email = ?, email_key = ?, email_verified = 0 WHERE id = ? RETURNING *");
+    let mut rows: Vec<User> =
+        changed.bind(email.as_str()).bind(key(email)).bind(mfa::row_id(permit.user())?).fetch_all(db).await?;
+    rows.pop().ok_or(Failure::NotFound)
 }
 
-/// Puts on record that the user reads what is sent to the address, if a code by e-mail has shown it.
-pub(crate) async fn note_address(db: &SqlitePool, id: i64, proved: &Evidence) -> Result<(), Failure> {
-    if proved.email_code.is_none() {
-        return Ok(());
-    }
-    sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ?").bind(id).execute(db).await?;
+/// Marks the address as verified that a code has just verified, if it is still the user's.
+pub(crate) async fn note_address(db: &SqlitePool, id: i64, verified: Option<&EmailAddress>) -> Result<(), Failure> {
+    let Some(email) = verified else { return Ok(()) };
+    let marked = sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ? AND email = ?");
+    marked.bind(id).bind(email.as_str()).execute(db).await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use factorgate::KeyId;
+use factorgate::keys::KeyId;
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::mail::Outbox;
 use crate::mfa::{self, Engine};
+use crate::pages::plans::Plans;
 use crate::password::Passwords;
 use crate::webauthn::{self, RelyingParty};
 use crate::{audit, db, headers, pages, session};
@@ -34,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) mfa: Engine,
     pub(crate) outbox: Outbox,
     pub(crate) passwords: Passwords,
+    pub(crate) plans: Plans,
     pub(crate) webauthn: RelyingParty,
 }
 
@@ -75,7 +77,7 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
     let webauthn = RelyingParty::new(addr.port())?;
-    let app = App(Arc::new(Parts { db: db.clone(), keys, mfa, outbox, passwords, webauthn }));
+    let app = App(Arc::new(Parts { db: db.clone(), keys, mfa, outbox, passwords, plans: Plans::default(), webauthn }));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async {
         // A sender that is gone stops the server too.
@@ -140,7 +142,7 @@ pub enum StartError {
     Internal(String),
     /// The server's key is malformed.
     #[error("the server key cannot be used")]
-    Key(#[from] factorgate::InvalidServerKey),
+    Key(#[from] factorgate::keys::InvalidServerKey),
     /// There is a database, and no key to read its records with.
     #[error("the key of this database is missing: {0} (restore it, or set FACTORGATE_KEY)")]
     KeyLost(PathBuf),
@@ -155,7 +157,7 @@ pub enum StartError {
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// There is no randomness.
     #[error(transparent)]
-    Random(#[from] factorgate::RandomUnavailable),
+    Random(#[from] factorgate::env::RandomUnavailable),
     /// The table of the second factors cannot be made.
     #[error("the table of the second factors cannot be made")]
     Store(#[source] factorgate_sqlx::Error),

@@ -1,6 +1,7 @@
 //! The audit log: what the engine's observer sees, kept in the database.
 
-use factorgate::{Event, EventKind, Factor, TrustEnd};
+use factorgate::audit::{Event, EventKind, Factor, SessionsEnd, TrustEnd};
+use factorgate::policy::DenyReason;
 use sqlx::SqlitePool;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -90,6 +91,8 @@ fn kind(kind: &EventKind) -> &'static str {
         | EventKind::RecoveryCodesDisabled
         | EventKind::StepNotOpen { .. } => "bad",
         EventKind::BrowserNotTrusted
+        | EventKind::NoticeDropped
+        | EventKind::StaleRowRefused
         | EventKind::CodeRefused { .. }
         | EventKind::DeviceRemovalRefused { .. }
         | EventKind::ExemptionGranted { .. }
@@ -106,30 +109,35 @@ fn kind(kind: &EventKind) -> &'static str {
 
 fn in_words(kind: &EventKind) -> String {
     let text = match kind {
-        EventKind::AddressChangePermitted => "The e-mail address may be changed",
+        EventKind::AddressChanged => "Changed the e-mail address",
+        EventKind::AddressChangePermitted => "Began to change the e-mail address",
         EventKind::BrowserAccepted { .. } => "Signed in from a trusted browser, without a code",
-        EventKind::BrowserNotTrusted => "Came from a browser that is not trusted any more",
+        EventKind::BrowserNotTrusted => "Came from a browser that is no longer trusted",
         EventKind::BrowserTrustEnded { cause, .. } => match cause {
-            TrustEnd::Displaced => "A newer browser took the place of the oldest trusted one",
-            TrustEnd::Reused => "A used-up cookie of a trusted browser came back: somebody has a copy. The trust ended",
+            TrustEnd::AccountChanged => "The trust in a browser ended: the password or the address was changed",
+            TrustEnd::Displaced => "A newer browser replaced the oldest trusted one",
+            TrustEnd::Reused => "A used cookie of a trusted browser came back: somebody has a copy. The trust ended",
             TrustEnd::StricterPolicy => "The trust in a browser ended: the settings ask for more now",
-            _ => "The trust in a browser was withdrawn",
+            _ => "The trust in a browser was revoked",
         },
         EventKind::BrowserTrusted { .. } => "Trusted a browser",
-        EventKind::CodeAccepted { factor } => return format!("Proved by {}", factor_in_words(*factor)),
+        EventKind::CodeAccepted { factor } => return format!("Verified {}", factor_in_words(*factor)),
         EventKind::CodeIssued => "A code was sent by e-mail",
         EventKind::CodeRefused { factor, .. } => return format!("Refused: {}", factor_in_words(*factor)),
+        EventKind::CompletionBegun => "Began to complete a sign-in",
+        EventKind::CompletionCompleted => "Completed what the session owed",
         EventKind::DeviceAdded { device } => return format!("Registered device {device}"),
         EventKind::DeviceDisabled { device } => {
-            return format!("Device {device} was disabled after very many wrong codes");
+            return format!("Device {device} was disabled after too many wrong codes");
         }
         EventKind::DeviceRemoved { device } => return format!("Device {device} was removed"),
         EventKind::DeviceRenamed { device } => return format!("Renamed device {device}"),
-        EventKind::DeviceReplaced { device, by } => return format!("Device {by} took the place of device {device}"),
+        EventKind::DeviceReplaced { device, by } => return format!("Device {by} replaced device {device}"),
         EventKind::DeviceRemovalRefused { device } => {
             return format!("Device {device} was not removed: it is still needed");
         }
-        EventKind::EmailDisabled => "Codes by e-mail were stopped after very many wrong ones",
+        EventKind::EmailDisabled => "Codes by e-mail were stopped after too many wrong ones",
+        EventKind::EmailVerified { .. } => "Verified the e-mail address",
         EventKind::EnrollmentBegun => "Began to register a device",
         EventKind::ExemptionGranted { by, .. } => return format!("Exempted for a while by administrator {by}"),
         EventKind::ExemptionWithdrawn { by } => return format!("The exemption was withdrawn by administrator {by}"),
@@ -137,34 +145,47 @@ fn in_words(kind: &EventKind) -> String {
             return format!("A passkey was registered by administrator {by}");
         }
         EventKind::ExternalAdded { .. } => "Registered a passkey",
-        EventKind::ExternalDisabled { .. } => "The passkeys were disabled after very many failed tries",
+        EventKind::ExternalDisabled { .. } => "The passkeys were disabled after too many failed attempts",
         EventKind::ExternalRemovalRefused { .. } => "The last passkey was not removed: it is still needed",
         EventKind::ExternalRemoved { .. } => "The last passkey was removed",
         EventKind::GraceBegun { .. } => "The time to register a smartphone began",
         EventKind::FactorsImported { by, recovery_codes } => {
             return format!(
-                "Moved in from another system, with {recovery_codes} recovery codes, by administrator {by}"
+                "Imported from another system, with {recovery_codes} recovery codes, by administrator {by}"
             );
         }
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",
         EventKind::LoginCompleted => "Completed a sign-in",
-        EventKind::LoginDenied { reason } => return format!("Turned away: {reason}"),
-        EventKind::LoginsRevoked => "All sessions and open sign-ins were ended",
+        EventKind::LoginDenied { reason } => match reason {
+            DenyReason::NoExternalFactor => "Turned away: no passkey is registered",
+            DenyReason::NoFirstEnrollmentProof => "Turned away: a ticket is needed first",
+            DenyReason::NoUsableEmail => "Turned away: there is no address for a code",
+            _ => "Turned away by the settings",
+        },
         EventKind::MailUndelivered => "A mail could not be delivered",
-        EventKind::RecoveryCodeUsed { left } => return format!("Used a recovery code; {left} are left"),
-        EventKind::RecoveryCodesDisabled => "The recovery codes were disabled after very many wrong ones",
-        EventKind::RecoveryCodesRenewed => "New recovery codes are in force",
+        EventKind::NoticeDropped => "A notice could not be delivered for a long time, and was dropped",
+        EventKind::RecoveryCodeUsed { left } => return format!("Used a recovery code; {left} left"),
+        EventKind::RecoveryCodesDisabled => "The recovery codes were disabled after too many wrong ones",
+        EventKind::RecoveryCodesRenewed => "Activated new recovery codes",
         EventKind::RecoveryCodesShown => "New recovery codes were shown",
-        EventKind::RefusedWhileLocked { .. } => "Tried to go on while locked",
-        EventKind::RegistrationBegun => "Was asked for a proof before a registration",
+        EventKind::RefusedWhileLocked { .. } => "Tried to continue while locked",
+        EventKind::RegistrationBegun => "Was asked to confirm before a registration",
         EventKind::RegistrationCompleted => "Completed a registration",
+        EventKind::SessionsEnded { cause } => match cause {
+            SessionsEnd::AccountChanged => "All sessions ended: the account was changed",
+            SessionsEnd::Administrator => "All sessions were ended by an administrator",
+            SessionsEnd::PasswordChanged => "All other sessions ended: the password was changed",
+            _ => "Ended all other sessions",
+        },
+        EventKind::StaleRowRefused => "A sign-in with the old password or address was refused",
         EventKind::StepNotOpen { .. } => "Tried a step that was not open",
-        EventKind::StepUpBegun => "Was asked to prove it anew",
-        EventKind::StepUpCompleted => "Proved it anew",
+        EventKind::StepUpBegun => "Was asked to confirm a dangerous operation",
+        EventKind::StepUpCompleted => "Confirmed a dangerous operation",
         EventKind::TicketIssued { by } => return format!("A ticket was issued by administrator {by}"),
-        other => return format!("{other:?}"),
+        EventKind::UserErased { .. } => "Everything about the user was erased",
+        other => return other.name().replace('_', " "),
     };
     text.to_owned()
 }

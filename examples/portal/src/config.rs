@@ -44,7 +44,7 @@ pub enum InvalidConfig {
     Database,
     /// `PORTAL_ADMIN_EMAIL` is no e-mail address.
     #[error("PORTAL_ADMIN_EMAIL is no e-mail address")]
-    Email(#[source] factorgate::InvalidEmailAddress),
+    Email(#[source] factorgate::login::InvalidEmailAddress),
     /// `PORT` is no port.
     #[error("PORT must be a number up to 65535")]
     Port,

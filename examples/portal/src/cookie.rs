@@ -10,6 +10,8 @@ use crate::error::Failure;
 pub(crate) const SESSION: &str = "__Host-session";
 /// The login that has not been finished.
 pub(crate) const LOGIN: &str = "__Host-login";
+/// The completion of a session that has not been finished.
+pub(crate) const COMPLETION: &str = "__Host-completion";
 /// The registration of a smartphone that has not been finished.
 pub(crate) const REGISTRATION: &str = "__Host-registration";
 /// What is registered in it, where that is no smartphone.

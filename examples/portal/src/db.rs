@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use factorgate::{Clock as _, KeyId, OsRandom, ServerKey, ServerKeys, SystemClock, Timestamp};
+use factorgate::Timestamp;
+use factorgate::env::{Clock as _, OsRandom, SystemClock};
+use factorgate::keys::{KeyId, ServerKey, ServerKeys};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 

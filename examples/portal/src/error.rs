@@ -4,9 +4,12 @@ use std::error::Error;
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use factorgate::Refusal;
+use factorgate::env::RandomUnavailable;
 
 use crate::mfa::EngineError;
+use crate::pages;
 
 /// Why a request has no page of its own. The visitor learns the kind, the log the cause.
 #[derive(Debug)]
@@ -15,6 +18,10 @@ pub(crate) enum Failure {
     Forged,
     /// The request's form cannot be read.
     Malformed,
+    /// The session owes steps. It can only complete them.
+    Owes,
+    /// Nobody is signed in, or not any more.
+    SignedOut,
     /// There is no such page, or not for this visitor.
     NotFound,
     /// The second factor could not be decided: the store, the mail server or another part failed.
@@ -41,8 +48,18 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-impl From<factorgate::RandomUnavailable> for Failure {
-    fn from(cause: factorgate::RandomUnavailable) -> Self {
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::StepsOwed => Self::Owes,
+            Refusal::SessionEnded | Refusal::AccountChanged => Self::SignedOut,
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<RandomUnavailable> for Failure {
+    fn from(cause: RandomUnavailable) -> Self {
         Self::internal(cause)
     }
 }
@@ -63,6 +80,8 @@ struct Page {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, title, text) = match self {
+            Self::Owes => return Redirect::to(pages::COMPLETION).into_response(),
+            Self::SignedOut => return Redirect::to(pages::SIGN_IN).into_response(),
             Self::Forged => (
                 StatusCode::FORBIDDEN,
                 "This form has expired",

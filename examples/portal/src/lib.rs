@@ -32,6 +32,7 @@ mod pages;
 mod passkeys;
 mod password;
 mod policies;
+mod refusals;
 mod session;
 mod settings;
 mod token;

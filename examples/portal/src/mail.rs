@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factorgate::{Mail, Mailer, Undelivered};
+use factorgate::mail::{Mail, Mailer, Undelivered};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, transport::smtp};
 use sqlx::SqlitePool;

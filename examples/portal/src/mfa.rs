@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use factorgate::admin::Administrator;
+use factorgate::audit::{Event, EventKind, TrustEnd};
+use factorgate::device::DeviceInfo;
+use factorgate::keys::ServerKeys;
 use factorgate::otpauth::Issuer;
-use factorgate::{Contact, DeviceInfo, Mfa, MfaError, ServerKeys, UserId, UserStatus};
+use factorgate::session::UserStatus;
+use factorgate::{Contact, Mfa, MfaError, UserId, UserRow};
 use factorgate_sqlx::SqliteStore;
 use sqlx::SqlitePool;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -35,7 +40,7 @@ pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, keys: ServerKeys, lo
         .map_err(|error| StartError::Internal(error.to_string()))
 }
 
-/// Whether a recovery code is the one of a hash that a user has brought along.
+/// Whether a recovery code is the one of a hash that was imported.
 fn is_of_hash(typed: &str, hash: &str) -> bool {
     let check = || bcrypt::verify(typed, hash).unwrap_or(false);
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
@@ -60,16 +65,51 @@ pub(crate) fn row_id(user: &UserId) -> Result<i64, Failure> {
     user.as_str().parse().map_err(Failure::internal)
 }
 
+/// The user's row, as the engine compares it on every request.
+///
+/// The credential is the number of passwords that the user has had, and not the hash: a hash can be computed again with
+/// stronger parameters while the password stays, which must end no session; and the hash need not leave the function that
+/// verifies it.
+pub(crate) fn row(user: &User) -> Result<UserRow, Failure> {
+    Ok(UserRow::new(user_id(user)?, user.password_version.to_be_bytes(), contact(user)))
+}
+
 /// The address on record. It is never one that came with a request.
 pub(crate) fn contact(user: &User) -> Contact {
     let address = user.email.clone();
     if user.email_verified { Contact::verified(address) } else { Contact::unverified(address) }
 }
 
+/// The administrator who is signed in, for the engine's events.
+pub(crate) fn administrator(user: &User) -> Result<Administrator, Failure> {
+    Ok(Administrator::assertion(user_id(user)?))
+}
+
 pub(crate) async fn devices(app: &App, user: &User) -> Result<Vec<DeviceInfo>, Failure> {
-    Ok(app.mfa.devices(&user_id(user)?).await?)
+    Ok(status(app, user).await?.devices)
 }
 
 pub(crate) async fn status(app: &App, user: &User) -> Result<UserStatus, Failure> {
-    Ok(app.mfa.status(&user_id(user)?).await?)
+    status_of(app, &user_id(user)?).await
+}
+
+pub(crate) async fn status_of(app: &App, user: &UserId) -> Result<UserStatus, Failure> {
+    let portal = Administrator::host("portal").map_err(Failure::internal)?;
+    Ok(app.mfa.admin(&portal).status(user).await?)
+}
+
+/// Whether the user was not told of a change yet: the mail is sent again later.
+pub(crate) async fn is_untold(app: &App, user: &User) -> Result<bool, Failure> {
+    Ok(status(app, user).await?.owed_notices > 0)
+}
+
+/// The number of the user's last event.
+pub(crate) fn last_event(status: &UserStatus) -> Option<u64> {
+    status.recent.first().and_then(|event| event.seq)
+}
+
+/// Whether a copy of a trusted browser's cookie was found after the event of this number.
+pub(crate) fn tells_of_a_copy(status: &UserStatus, after: Option<u64>) -> bool {
+    let is_copy = |event: &&Event| matches!(event.kind, EventKind::BrowserTrustEnded { cause: TrustEnd::Reused, .. });
+    status.recent.iter().filter(|event| event.seq > after).any(|event| is_copy(&event))
 }

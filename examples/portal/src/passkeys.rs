@@ -1,6 +1,6 @@
 //! The passkeys that users have registered. Whether one is asked for, the engine says; what checks it is kept here.
 
-use factorgate::DeviceName;
+use factorgate::device::DeviceName;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqlitePool};
 use webauthn_rs::prelude::{AuthenticationResult, Passkey};

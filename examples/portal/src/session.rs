@@ -6,8 +6,11 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Redirect, Response};
-use factorgate::{Authenticated, EpochChange, Evidence, MustRotateSession, SessionClaims};
+use axum::response::{IntoResponse as _, Response};
+use factorgate::login::Evidence;
+use factorgate::policy::Policy;
+use factorgate::session::SessionCheck;
+use factorgate::{Authenticated, Refusal, SessionClaims};
 use sqlx::SqlitePool;
 
 use crate::accounts::{self, User};
@@ -15,26 +18,63 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::token::Token;
-use crate::{cookie, db, mfa};
+use crate::{cookie, db, mfa, policies};
 
 /// A session ends after half an hour without a request, and after twelve hours in any case.
 const IDLE: i64 = 30 * 60;
 const LONGEST: i64 = 12 * 60 * 60;
 
-/// Whoever sends the request: a browser with a token of its own, and perhaps a user who is signed in.
+/// Whoever sends the request: a browser with a token of its own, and perhaps a user with a session.
 ///
 /// `Debug` is not derived: its cookies are among the headers.
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(crate) token: Token,
+    /// The session, valid or owing steps. The engine has checked it for this request.
     pub(crate) session: Option<Session>,
     /// What the last page had to say.
     pub(crate) notice: Option<Notice>,
     /// Whether the user who signs in wishes to trust this browser.
     pub(crate) trusts: bool,
-    /// Whether the registration that is under way is that of a passkey.
-    pub(crate) adds_passkey: bool,
+    /// What the flow in which something is registered is for.
+    pub(crate) wish: Wish,
     headers: Arc<HeaderMap>,
+}
+
+/// What a user has begun to register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Device,
+    Passkey,
+    /// A device in the place of this one.
+    Replacement(u64),
+}
+
+impl Wish {
+    fn word(self) -> String {
+        match self {
+            Self::Device => "device".to_owned(),
+            Self::Passkey => "passkey".to_owned(),
+            Self::Replacement(id) => format!("replace-{id}"),
+        }
+    }
+
+    /// The word came from the browser: what is none of ours is the usual wish.
+    fn parse(word: &str) -> Self {
+        match word.strip_prefix("replace-").map(str::parse) {
+            Some(Ok(id)) => Self::Replacement(id),
+            _ if word == "passkey" => Self::Passkey,
+            _ => Self::Device,
+        }
+    }
+
+    /// Tells the next requests what is registered.
+    pub(crate) fn remember(self, headers: &mut HeaderMap) -> Result<(), Failure> {
+        match self {
+            Self::Device => cookie::clear(headers, cookie::KIND),
+            _ => cookie::set(headers, cookie::KIND, &self.word(), None),
+        }
+    }
 }
 
 impl Visitor {
@@ -47,17 +87,27 @@ impl Visitor {
     pub(crate) fn user_agent(&self) -> &str {
         self.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
+
+    /// What the engine says of the session.
+    pub(crate) fn check(&self) -> &SessionCheck {
+        self.session.as_ref().map_or(&SessionCheck::Ended, |session| &session.check)
+    }
+
+    /// Whether the session may see pages other than those that complete it.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        matches!(self.check(), SessionCheck::Valid(_))
+    }
 }
 
-/// A session: it exists only after every step of a sign-in, and for as long as the engine finds that its claims hold.
+/// A session that the engine has checked, against the user's row and the policy of now.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) user: User,
     /// What was proved, and when.
     pub(crate) claims: SessionClaims,
-    /// The engine's word that the claims held when the request came.
-    pub(crate) valid: Arc<factorgate::SignedIn>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) created_at: i64,
+    check: Arc<SessionCheck>,
 }
 
 impl Session {
@@ -67,11 +117,18 @@ impl Session {
     }
 }
 
-/// A visitor who is signed in. Whoever is not is sent to the sign-in page.
+/// A visitor whose session is valid. Others are sent to complete it, or to the sign-in page.
 #[derive(Clone)]
 pub(crate) struct SignedIn {
     pub(crate) visitor: Visitor,
     pub(crate) session: Session,
+}
+
+impl SignedIn {
+    /// The session, as the engine takes it.
+    pub(crate) fn engine(&self) -> Result<&factorgate::Session, Failure> {
+        Ok(self.session.check.session()?)
+    }
 }
 
 /// A visitor who is signed in as an administrator. For others the page does not exist.
@@ -97,20 +154,27 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
 
 /// Opens a session under a new id, which the browser gets with `headers`. The old one, if any, ends.
 ///
-/// This is the one place where a session is opened, and it takes what the engine gives for a whole sign-in only.
+/// This is the one place where a session is opened, and it takes what the engine gives for a whole sign-in only. The row is
+/// read here, after the sign-in: if the password or the address has changed meanwhile, no session is opened.
 pub(crate) async fn open(
     app: &App,
     visitor: &Visitor,
-    passed: &Authenticated,
+    passed: Authenticated,
     headers: &mut HeaderMap,
-) -> Result<(), Failure> {
+) -> Result<Result<Session, Refusal>, Failure> {
+    let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
+    let row = mfa::row(&user)?;
+    let claims = match passed.into_session(&row) {
+        Ok(claims) => claims,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     end(&app.db, &visitor.token).await?;
     let token = Token::mint()?;
     let now = db::now()?;
     sqlx::query("INSERT INTO sessions (digest, user_id, claims, created_at, seen_at) VALUES (?, ?, ?, ?, ?)")
         .bind(&token.digest()[..])
-        .bind(mfa::row_id(passed.user())?)
-        .bind(passed.session().rotated().to_text())
+        .bind(user.id)
+        .bind(claims.to_text())
         .bind(now)
         .bind(now)
         .execute(&app.db)
@@ -120,7 +184,8 @@ pub(crate) async fn open(
         .bind(now - IDLE)
         .execute(&app.db)
         .await?;
-    hand_out(headers, &token)
+    hand_out(headers, &token)?;
+    Ok(checked(app, user, claims, now).await?.ok_or(Refusal::SessionEnded))
 }
 
 /// Ends the session, and gives the browser a token that was never a session's.
@@ -129,36 +194,14 @@ pub(crate) async fn close(app: &App, visitor: &Visitor, headers: &mut HeaderMap)
     hand_out(headers, &Token::mint()?)
 }
 
-/// Goes on with a session that has just proved something anew, under a new id as if it had been opened.
-pub(crate) async fn raise(
+/// Continues a session with the claims that the engine gives, under a new id: somebody may have a copy of the old one.
+pub(crate) async fn move_on(
     app: &App,
-    signed_in: &SignedIn,
-    raised: MustRotateSession,
-    headers: &mut HeaderMap,
-) -> Result<SignedIn, Failure> {
-    move_on(app, signed_in, raised.rotated(), headers).await
-}
-
-/// Goes on with a session in which the password was changed, under a new id: a copy of its cookie may be the reason.
-pub(crate) async fn go_on_alone(
-    app: &App,
-    signed_in: &SignedIn,
-    change: &EpochChange,
-    headers: &mut HeaderMap,
-) -> Result<(), Failure> {
-    let claims = signed_in.session.claims.clone().after(change);
-    let SignedIn { visitor, session } = move_on(app, signed_in, claims, headers).await?;
-    close_others(&app.db, session.user.id, Some(&visitor.token)).await
-}
-
-/// Gives a session new claims and a new id, which the browser gets with `headers`.
-async fn move_on(
-    app: &App,
-    signed_in: &SignedIn,
+    visitor: &Visitor,
+    session: &Session,
     claims: SessionClaims,
     headers: &mut HeaderMap,
 ) -> Result<SignedIn, Failure> {
-    let SignedIn { visitor, session } = signed_in;
     let token = Token::mint()?;
     let moved = sqlx::query("UPDATE sessions SET digest = ?, claims = ? WHERE digest = ?")
         .bind(&token.digest()[..])
@@ -167,22 +210,56 @@ async fn move_on(
         .execute(&app.db)
         .await?;
     if moved.rows_affected() != 1 {
-        return Err(Failure::Forged);
+        return Err(Failure::SignedOut);
     }
     hand_out(headers, &token)?;
     let session = Session { claims, ..session.clone() };
     Ok(SignedIn { visitor: Visitor { token, session: Some(session.clone()), ..visitor.clone() }, session })
 }
 
-/// Goes on with a session after a change that it has made itself, and that ended every other one.
-pub(crate) async fn go_on(db: &SqlitePool, signed_in: &SignedIn, change: &EpochChange) -> Result<(), Failure> {
-    let SignedIn { visitor, session } = signed_in;
+/// Continues a session after a change that it has made itself, and that ended every other one. The row is read here, after
+/// the change.
+pub(crate) async fn go_on(app: &App, visitor: &Visitor, passed: Authenticated) -> Result<(), Failure> {
+    let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
+    let claims = passed.into_session(&mfa::row(&user)?)?;
     sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?")
-        .bind(session.claims.clone().after(change).to_text())
+        .bind(claims.to_text())
         .bind(&visitor.token.digest()[..])
-        .execute(db)
+        .execute(&app.db)
         .await?;
-    close_others(db, session.user.id, Some(&visitor.token)).await
+    close_others(&app.db, user.id, Some(&visitor.token)).await
+}
+
+/// As [`go_on`], under a new id: a copy of the session's cookie may be the reason of the change.
+pub(crate) async fn go_on_alone(
+    app: &App,
+    signed_in: &SignedIn,
+    passed: Authenticated,
+    headers: &mut HeaderMap,
+) -> Result<(), Failure> {
+    let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
+    let claims = passed.into_session(&mfa::row(&user)?)?;
+    let SignedIn { visitor, .. } = move_on(app, &signed_in.visitor, &signed_in.session, claims, headers).await?;
+    close_others(&app.db, user.id, Some(&visitor.token)).await
+}
+
+/// Continues a session that has completed what it owed, under a new id.
+pub(crate) async fn complete(
+    app: &App,
+    visitor: &Visitor,
+    session: &Session,
+    passed: Authenticated,
+    headers: &mut HeaderMap,
+) -> Result<(), Failure> {
+    let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
+    let registered = passed.evidence().registered != session.claims.evidence().registered;
+    let claims = passed.into_session(&mfa::row(&user)?)?;
+    let SignedIn { visitor, .. } = move_on(app, visitor, session, claims, headers).await?;
+    match registered {
+        // What was opened without the smartphone was opened by less than is asked for now.
+        true => close_others(&app.db, user.id, Some(&visitor.token)).await,
+        false => Ok(()),
+    }
 }
 
 /// Ends every session of a user but one: the factors have changed, and others may have been in.
@@ -200,7 +277,7 @@ fn in_words(evidence: &Evidence) -> String {
         (!evidence.external.is_empty(), "a passkey"),
         (evidence.recovery_code.is_some(), "a recovery code"),
         (evidence.trusted_browser.is_some(), "a browser that you trust"),
-        (evidence.enrolled.is_some(), "the new smartphone"),
+        (evidence.registered.is_some(), "the new smartphone"),
     ];
     let proofs = proofs.into_iter().filter_map(|(proved, words)| proved.then_some(words));
     std::iter::once("Password").chain(proofs).collect::<Vec<_>>().join(" + ")
@@ -228,21 +305,21 @@ async fn visitor(app: &App, headers: &HeaderMap) -> Result<(Visitor, bool), Fail
     let notice = cookie::read(headers, cookie::NOTICE).and_then(Notice::parse);
     let known = cookie::read(headers, cookie::SESSION).and_then(Token::parse);
     let trusts = cookie::read(headers, cookie::TRUST).is_some();
-    let adds_passkey = cookie::read(headers, cookie::KIND).is_some();
+    let wish = cookie::read(headers, cookie::KIND).map_or(Wish::Device, Wish::parse);
     let headers = Arc::new(headers.clone());
     let (session, token, fresh) = match known {
         Some(token) => (find(app, &token).await?, token, false),
         None => (None, Token::mint()?, true),
     };
-    Ok((Visitor { token, session, notice, trusts, adds_passkey, headers }, fresh))
+    Ok((Visitor { token, session, notice, trusts, wish, headers }, fresh))
 }
 
-/// The session of a token. The engine is asked on each request: a factor that was reset or removed ends it.
+/// The session of a token.
 async fn find(app: &App, token: &Token) -> Result<Option<Session>, Failure> {
     let now = db::now()?;
-    let row: Option<(i64, String, i64)> = sqlx::query_as(
-        "UPDATE sessions SET seen_at = ?1 WHERE digest = ?2 AND seen_at >= ?1 - ?3 AND created_at >= ?1 - ?4
-         RETURNING user_id, claims, created_at",
+    let found: Option<(i64, String, i64)> = sqlx::query_as(
+        "SELECT user_id, claims, created_at FROM sessions
+         WHERE digest = ?2 AND seen_at >= ?1 - ?3 AND created_at >= ?1 - ?4",
     )
     .bind(now)
     .bind(&token.digest()[..])
@@ -250,18 +327,29 @@ async fn find(app: &App, token: &Token) -> Result<Option<Session>, Failure> {
     .bind(LONGEST)
     .fetch_optional(&app.db)
     .await?;
-    let Some((user, claims, created_at)) = row else { return Ok(None) };
-    let checked = match SessionClaims::from_text(&claims) {
-        Ok(claims) => Some((app.mfa.check_session(&claims).await?, claims)),
-        // Of another version of the portal: as if it had ended.
-        Err(_) => None,
-    };
-    let Some((factorgate::Session::Valid(valid), claims)) = checked else {
-        end(&app.db, token).await?;
-        return Ok(None);
-    };
+    let Some((user, claims, created_at)) = found else { return Ok(None) };
     let user = accounts::by_id(&app.db, user).await?;
-    Ok(user.map(|user| Session { user, claims, valid: Arc::new(valid), created_at }))
+    // Claims that cannot be read are of another version of the portal: the session has ended.
+    let session = match user.zip(SessionClaims::from_text(&claims).ok()) {
+        Some((user, claims)) => checked(app, user, claims, created_at).await?,
+        None => None,
+    };
+    // A session that has ended is left in the table: a request beside this one may be about to give it new claims.
+    if session.is_some() {
+        let seen = sqlx::query("UPDATE sessions SET seen_at = ? WHERE digest = ?");
+        seen.bind(now).bind(&token.digest()[..]).execute(&app.db).await?;
+    }
+    Ok(session)
+}
+
+/// Asks the engine for the session, on each request, by the row and the policy as they are now. `None`: it has ended.
+async fn checked(app: &App, user: User, claims: SessionClaims, created_at: i64) -> Result<Option<Session>, Failure> {
+    let policy = policies::of(&app.db, user.id).await?;
+    let check = app.mfa.check_session(&claims, &mfa::row(&user)?, &policy).await?;
+    if matches!(check, SessionCheck::Ended) {
+        return Ok(None);
+    }
+    Ok(Some(Session { user, claims, policy: Arc::new(policy), created_at, check: Arc::new(check) }))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor {
@@ -273,22 +361,36 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
-    type Rejection = Response;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let visitor = Visitor::from_request_parts(parts, state).await.map_err(|failure| failure.into_response())?;
-        match visitor.session.clone() {
-            Some(session) => Ok(Self { visitor, session }),
-            None => Err(Redirect::to("/sign-in").into_response()),
-        }
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        visitor.check().session()?;
+        let session = visitor.session.clone().ok_or(Failure::SignedOut)?;
+        Ok(Self { visitor, session })
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Admin {
-    type Rejection = Response;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let signed_in = SignedIn::from_request_parts(parts, state).await?;
-        if signed_in.session.user.is_admin { Ok(Self(signed_in)) } else { Err(Failure::NotFound.into_response()) }
+        if signed_in.session.user.is_admin { Ok(Self(signed_in)) } else { Err(Failure::NotFound) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wish_is_read_back_and_nothing_else_is() {
+        for wish in [Wish::Device, Wish::Passkey, Wish::Replacement(7)] {
+            assert_eq!(Wish::parse(&wish.word()), wish);
+        }
+        for word in ["", "replace-", "replace-x", "replace--1", "passkeys"] {
+            assert_eq!(Wish::parse(word), Wish::Device, "{word}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Random ids: of a session, and of a browser that is not signed in yet.
 
-use factorgate::{OsRandom, RandomUnavailable, SecureRandom as _};
+use factorgate::env::{OsRandom, RandomUnavailable, SecureRandom as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 

@@ -183,7 +183,7 @@ mod tests {
 
     fn user() -> User {
         let email = EmailAddress::new("ada@larkfield.example").unwrap();
-        User { id: 7, email, email_verified: true, name: "Ada".to_owned(), is_admin: false }
+        User { id: 7, email, email_verified: true, name: "Ada".to_owned(), is_admin: false, password_version: 1 }
     }
 
     #[test]

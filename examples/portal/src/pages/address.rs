@@ -4,16 +4,16 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::{AddressChange, EmailAddress};
+use factorgate::EmailAddress;
 use serde::Deserialize;
 
 use super::step_up::{self, Intent, Proof};
-use super::{Page, Shell, go_and_say, show, show_again};
-use crate::accounts;
+use super::{Page, SIGN_IN, Shell, go_and_say, show, show_again};
 use crate::app::App;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::session::{self, SignedIn};
+use crate::{accounts, mfa};
 
 pub(super) const PATH: &str = "/profile/address";
 
@@ -61,12 +61,17 @@ async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Poste
     if accounts::is_taken(&app.db, &email, user.id).await? {
         return show_again(&drawn(&app, &signed_in, form.email, Some("This address cannot be used.")));
     }
-    let AddressChange::Permitted { permit, change, events } = app.mfa.permit_address_change(&elevated).await? else {
+    let Ok(permit) = app.mfa.elevated(&elevated).permit_address_change().await? else {
         return go_and_say("/profile", Notice::ProofOver);
     };
-    accounts::set_email(&app.db, permit, &email).await?;
-    session::go_on(&app.db, &signed_in, &change).await?;
-    go_and_say("/profile", Notice::AddressChanged.of(&events))
+    let changed = accounts::set_email(&app.db, &permit, &email).await?;
+    match app.mfa.elevated(&elevated).finish_address_change(permit, &mfa::row(&changed)?).await? {
+        Ok(passed) => session::go_on(&app, &signed_in.visitor, passed).await?,
+        // The session was ended meanwhile; the address is changed.
+        Err(_) => return go_and_say(SIGN_IN, Notice::SessionOver),
+    }
+    let untold = mfa::is_untold(&app, &changed).await?;
+    go_and_say("/profile", if untold { Notice::Untold } else { Notice::AddressChanged })
 }
 
 fn drawn(app: &App, signed_in: &SignedIn, email: String, error: Option<&'static str>) -> AddressPage {

@@ -3,15 +3,15 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use factorgate::{BrowserId, BrowserName};
+use factorgate::Refusal;
+use factorgate::browser::{BrowserId, BrowserName};
 
 use super::{Page, go_and_say};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::{Empty, Posted};
-use crate::mfa;
 use crate::notice::Notice;
-use crate::session::SignedIn;
+use crate::session::{self, SignedIn};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -21,24 +21,21 @@ pub(super) fn router() -> Router<App> {
 
 async fn revoke(
     State(app): State<App>,
-    SignedIn { session, .. }: SignedIn,
+    signed_in: SignedIn,
     Path(id): Path<u64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let (user, browser) = (mfa::user_id(&session.user)?, BrowserId::new(id));
-    if !app.mfa.browsers(&user).await?.iter().any(|trusted| trusted.id == browser) {
-        return Err(Failure::NotFound);
+    match app.mfa.profile(signed_in.engine()?).revoke_browser(BrowserId::new(id)).await? {
+        Ok(()) => go_and_say("/profile", Notice::BrowserRevoked),
+        Err(Refusal::Unknown) => Err(Failure::NotFound),
+        Err(refusal) => Err(refusal.into()),
     }
-    app.mfa.revoke_browser(&user, browser).await?;
-    go_and_say("/profile", Notice::BrowserRevoked)
 }
 
-async fn revoke_all(
-    State(app): State<App>,
-    SignedIn { session, .. }: SignedIn,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    app.mfa.revoke_browsers(&mfa::user_id(&session.user)?).await?;
+/// With the trust in every browser every other session ends: some of them may rest on it.
+async fn revoke_all(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
+    let passed = app.mfa.profile(signed_in.engine()?).sign_out_elsewhere().await??;
+    session::go_on(&app, &signed_in.visitor, passed).await?;
     go_and_say("/profile", Notice::BrowsersRevoked)
 }
 

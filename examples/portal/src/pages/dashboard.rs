@@ -4,8 +4,8 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use factorgate::RecoveryCodesLeft;
 use factorgate::policy::Channel;
+use factorgate::recovery::RecoveryCodesLeft;
 
 use super::{Page, Shell, date_time, moment, show};
 use crate::app::App;
@@ -39,10 +39,11 @@ struct DashboardPage {
     beside: String,
 }
 
-async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
+async fn dashboard(State(app): State<App>, signed_in: SignedIn) -> Page {
+    let status = app.mfa.profile(signed_in.engine()?).status().await?;
+    let SignedIn { visitor, session } = signed_in;
     let settings = policies::settings(&app.db, Scope::Company).await?;
-    let status = mfa::status(&app, &session.user).await?;
-    let policy = policies::of(&app.db, session.user.id).await?;
+    let policy = &session.policy;
     let standing = status.standing(&mfa::contact(&session.user));
     let owed = policy.evaluate(&standing).reminds_enrollment();
     show(&DashboardPage {
@@ -66,9 +67,9 @@ async fn dashboard(State(app): State<App>, SignedIn { visitor, session }: Signed
 fn reminder(left: RecoveryCodesLeft) -> Option<String> {
     match left {
         RecoveryCodesLeft::Enough(_) => None,
-        RecoveryCodesLeft::Few(1) => Some("One recovery code is left.".to_owned()),
-        RecoveryCodesLeft::Few(left) => Some(format!("Only {left} recovery codes are left.")),
-        RecoveryCodesLeft::None => Some("No recovery code is left.".to_owned()),
+        RecoveryCodesLeft::Few(1) => Some("1 recovery code left.".to_owned()),
+        RecoveryCodesLeft::Few(left) => Some(format!("Only {left} recovery codes left.")),
+        RecoveryCodesLeft::None => Some("You have no recovery codes left.".to_owned()),
     }
 }
 

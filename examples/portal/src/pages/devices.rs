@@ -1,24 +1,24 @@
-//! A smartphone that is registered: another name, on a code of it; its removal, on a fresh proof.
+//! A smartphone that is registered: its name and its removal, both after a step-up.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use factorgate::policy::RemovalRefused;
-use factorgate::{
-    Alternative, Change, ChangeRefused, Code, DeviceId, DeviceInfo, DeviceName, Elevated, Removable, Removal,
-    RemovalReason,
-};
+use factorgate::device::{DeviceId, DeviceInfo, DeviceName};
+use factorgate::{Elevated, Refusal};
 use serde::Deserialize;
 
+use super::plans::Plan;
 use super::step_up::{self, Intent};
-use super::{Page, Shell, go_and_say, moment, sentence, show, show_again};
+use super::steps::name_refused;
+use super::{Page, Shell, go_and_say, show, show_again};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
+use crate::refusals::{self, Kind};
 use crate::session::{self, SignedIn};
-use crate::{mfa, policies};
+use crate::{db, mfa};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -35,12 +35,11 @@ struct RemovePage {
     kept: Option<Kept>,
 }
 
-/// Why the device stays, and what its user can do instead.
+/// Why the device stays.
 struct Kept {
     why: String,
-    register: bool,
+    /// The user can replace it, or register another one.
     replace: bool,
-    also: Vec<String>,
 }
 
 async fn ask_to_remove(State(app): State<App>, signed_in: SignedIn, Path(id): Path<u64>) -> Page {
@@ -66,50 +65,26 @@ async fn begin_to_remove(
 /// Removes the device, the proof being fresh.
 pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: u64, elevated: &Elevated) -> Page {
     let device = find(app, signed_in, id).await?;
-    let policy = policies::of(&app.db, signed_in.session.user.id).await?;
-    let contact = mfa::contact(&signed_in.session.user);
-    match app.mfa.remove_device_with(elevated, device.id, contact, &policy).await? {
-        Removal::Removed { change, events } => {
-            session::go_on(&app.db, signed_in, &change).await?;
-            go_and_say("/profile", Notice::DeviceRemoved.of(&events))
+    match app.mfa.elevated(elevated).remove_device(device.id).await? {
+        Ok(passed) => {
+            session::go_on(app, &signed_in.visitor, passed).await?;
+            let untold = mfa::is_untold(app, &signed_in.session.user).await?;
+            go_and_say("/profile", if untold { Notice::Untold } else { Notice::DeviceRemoved })
         }
-        Removal::Refused { reason, .. } => {
-            let kept = Kept { why: why(reason), register: false, replace: false, also: Vec::new() };
-            show_again(&remove_page(app, signed_in, &device, Some(kept)))
-        }
+        Err(Refusal::StepUpExpired) => go_and_say("/profile", Notice::ProofOver),
+        Err(refusal) => show_again(&remove_page(app, signed_in, &device, Some(Kept::by(refusal)?))),
     }
 }
 
 async fn kept(app: &App, signed_in: &SignedIn, device: DeviceId) -> Result<Option<Kept>, Failure> {
-    let user = &signed_in.session.user;
-    let policy = policies::of(&app.db, user.id).await?;
-    let removable = app.mfa.can_remove(&mfa::user_id(user)?, device, &mfa::contact(user), &policy).await?;
-    let Removable::No { reason, instead } = removable else { return Ok(None) };
-    let also = instead.iter().filter_map(|other| match other {
-        Alternative::AskAdministrator => Some("Ask your administrator to reset your sign-in.".to_owned()),
-        Alternative::RecoveryCode => Some("Use a recovery code when you add another device.".to_owned()),
-        Alternative::RemoveDisabled => Some("Remove the devices that are disabled first.".to_owned()),
-        Alternative::Wait { until } => Some(format!("Wait until {}.", moment(*until))),
-        _ => None,
-    });
-    Ok(Some(Kept {
-        why: why(reason),
-        register: instead.contains(&Alternative::RegisterAnother),
-        replace: instead.contains(&Alternative::Replace),
-        also: also.collect(),
-    }))
+    let removable = app.mfa.profile(signed_in.engine()?).can_remove(device).await?;
+    removable.err().map(Kept::by).transpose()
 }
 
-/// Why the device stays, told to its user.
-fn why(reason: RemovalReason) -> String {
-    match reason {
-        RemovalReason::Policy(RemovalRefused::MustRegister) => {
-            "Your company asks for a smartphone, and this is your only one. Register another device first.".to_owned()
-        }
-        RemovalReason::Policy(_) => {
-            "Without this device you could not sign in again. Register another device first.".to_owned()
-        }
-        other => sentence(&other),
+impl Kept {
+    fn by(refusal: Refusal) -> Result<Self, Failure> {
+        let why = refusals::told(refusal, Kind::Other, db::time()?).sentence();
+        Ok(Self { why, replace: refusal == Refusal::LastFactor })
     }
 }
 
@@ -130,21 +105,20 @@ struct RenamePage {
     old: String,
     name: String,
     name_error: Option<String>,
-    error: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct NewName {
     name: String,
-    code: String,
 }
 
 async fn ask_for_name(State(app): State<App>, signed_in: SignedIn, Path(id): Path<u64>) -> Page {
     let device = find(&app, &signed_in, id).await?;
     let name = device.name.as_str().to_owned();
-    show(&rename_page(&app, &signed_in, &device, name, None, None))
+    show(&rename_page(&app, &signed_in, &device, name, None))
 }
 
+/// A familiar name could make the user remove the wrong device: a fresh proof is asked for.
 async fn rename(
     State(app): State<App>,
     signed_in: SignedIn,
@@ -152,23 +126,24 @@ async fn rename(
     Posted(form): Posted<NewName>,
 ) -> Page {
     let device = find(&app, &signed_in, id).await?;
-    let again = |typed: String, name_error, error| {
-        show_again(&rename_page(&app, &signed_in, &device, typed, name_error, error))
+    let Ok(name) = DeviceName::new(&form.name) else {
+        return show_again(&rename_page(&app, &signed_in, &device, form.name, Some(name_refused())));
     };
-    let (name, code) = match (DeviceName::new(&form.name), Code::parse(&form.code)) {
-        (Ok(name), Ok(code)) => (name, code),
-        (name, code) => {
-            return again(
-                form.name,
-                name.err().map(|invalid| sentence(&invalid)),
-                code.err().map(|invalid| sentence(&invalid)),
-            );
-        }
-    };
-    match app.mfa.rename_device(&signed_in.session.valid, device.id, &name, &code).await? {
-        Change::Made { .. } => go_and_say("/profile", Notice::DeviceRenamed),
-        Change::Refused { reason: ChangeRefused::SessionEnded, .. } => go_and_say("/sign-in", Notice::SessionOver),
-        Change::Refused { reason, .. } => again(form.name, None, Some(sentence(&reason))),
+    step_up::carry_out(&app, &signed_in, Plan::Rename(id, name)).await
+}
+
+/// Renames the device, the proof being fresh.
+pub(super) async fn rename_to(
+    app: &App,
+    signed_in: &SignedIn,
+    id: u64,
+    name: &DeviceName,
+    elevated: &Elevated,
+) -> Page {
+    let device = find(app, signed_in, id).await?;
+    match app.mfa.elevated(elevated).rename_device(device.id, name).await? {
+        Ok(()) => go_and_say("/profile", Notice::DeviceRenamed),
+        Err(_) => go_and_say("/profile", Notice::ProofOver),
     }
 }
 
@@ -178,7 +153,6 @@ fn rename_page(
     device: &DeviceInfo,
     name: String,
     name_error: Option<String>,
-    error: Option<String>,
 ) -> RenamePage {
     RenamePage {
         shell: Shell::new(app, &signed_in.visitor, "Rename a device", "profile"),
@@ -186,7 +160,6 @@ fn rename_page(
         old: device.name.as_str().to_owned(),
         name,
         name_error,
-        error,
     }
 }
 

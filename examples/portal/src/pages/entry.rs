@@ -15,7 +15,7 @@ use crate::forms::{Empty, Posted};
 use crate::mail::Letter;
 use crate::notice::Notice;
 use crate::password;
-use crate::session::{self, SignedIn, Visitor};
+use crate::session::{self, Visitor};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -67,9 +67,9 @@ async fn check_password(State(app): State<App>, visitor: Visitor, Posted(form): 
     }
 }
 
-async fn sign_out(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
+async fn sign_out(State(app): State<App>, visitor: Visitor, Posted(Empty {}): Posted<Empty>) -> Page {
     let mut response = go_and_say("/sign-in", Notice::SignedOut)?;
-    session::close(&app, &signed_in.visitor, response.headers_mut()).await?;
+    session::close(&app, &visitor, response.headers_mut()).await?;
     Ok(response)
 }
 

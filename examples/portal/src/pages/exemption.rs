@@ -7,15 +7,15 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use factorgate::policy::Exemption;
-use factorgate::{Administrator, Change};
 use serde::Deserialize;
 
 use super::step_up::{self, Intent, Proof};
-use super::{Page, Shell, go_and_say, sentence, show, show_again};
+use super::{Page, Shell, go_and_say, show, show_again};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
+use crate::refusals::{self, Kind};
 use crate::session::{self, Admin, SignedIn};
 use crate::{db, mfa};
 
@@ -80,16 +80,20 @@ async fn grant(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>,
         (Ok(exemption), Some(_)) => exemption,
         (exemption, days) => {
             let days_error = days.is_none().then(|| format!("Enter a number of days, from 1 to {LONGEST}."));
-            let reason_error = exemption.err().map(|invalid| sentence(&invalid));
+            let reason_error = exemption.is_err().then(|| "Enter a reason, in up to 100 characters.".to_owned());
             return show_again(&drawn(&app, &admin, user, form, reason_error, days_error));
         }
     };
     if let Proof::Asked(response) = step_up::prove(&app, &admin, Intent::Exempt(id)).await? {
         return Ok(response);
     }
-    match app.mfa.grant_exemption(&mfa::user_id(&user)?, &exemption, &Administrator::assertion(by)).await? {
-        Change::Made { .. } => go_and_say("/admin/users", Notice::Exempted),
-        Change::Refused { reason, .. } => show_again(&drawn(&app, &admin, user, form, None, Some(sentence(&reason)))),
+    let by = mfa::administrator(&admin.session.user)?;
+    match app.mfa.admin(&by).exempt(&mfa::user_id(&user)?, Some(&exemption)).await? {
+        Ok(()) => go_and_say("/admin/users", Notice::Exempted),
+        Err(refusal) => {
+            let told = refusals::told(refusal, Kind::Other, now).sentence();
+            show_again(&drawn(&app, &admin, user, form, None, Some(told)))
+        }
     }
 }
 
@@ -101,9 +105,9 @@ async fn withdraw(
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
     let user = mfa::user_id(&accounts::find(&app.db, id).await?)?;
-    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
-    app.mfa.withdraw_exemption(&user, &by).await?;
-    app.mfa.revoke_logins(&user).await?;
+    let by = mfa::administrator(&admin.session.user)?;
+    app.mfa.admin(&by).exempt(&user, None).await??;
+    app.mfa.admin(&by).end_sessions(&user).await?;
     session::close_others(&app.db, id, None).await?;
     go_and_say("/admin/users", Notice::ExemptionOver)
 }

@@ -1,7 +1,8 @@
-//! What sign-in and the registration of a smartphone share: a flow of the engine, and a page for each of its steps.
+//! What sign-in, its completion, the registration of a smartphone and the step-up share: a flow of the engine, and a page
+//! for each of its steps.
 //!
-//! A page is shown for a look at the flow, which spends nothing. A form is one operation of the engine; its outcome
-//! says which page comes next.
+//! A page is shown for a look at the flow, which spends nothing. A form is one action in the flow; its outcome says which
+//! page comes next.
 
 mod forms;
 pub(super) mod passkey;
@@ -11,29 +12,30 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use factorgate::device::DeviceId;
 use factorgate::otpauth::KeyUri;
 use factorgate::policy::{Policy, Step};
-use factorgate::{
-    Challenge, DeniedReason, Enroll, Error, EventKind, Flow, Refusal, SecretText, TrustEnd, Undelivered, UserId,
-};
+use factorgate::{Action, Challenge, Error, Flow, FlowRef, Outcome, Refusal};
 
 use super::steps::{self, Attempt};
-use super::{Page, go, go_and_say};
+use super::{Page, SIGN_IN, go, go_and_say};
+use crate::accounts::{self, User};
 use crate::app::App;
 use crate::cookie;
 use crate::error::{Failure, chain};
 use crate::mfa::EngineError;
 use crate::notice::Notice;
-use crate::session::Visitor;
-use crate::{mfa, policies};
+use crate::policies;
+use crate::refusals::Kind;
+use crate::session::{Visitor, Wish};
 
-/// In what sign-in, the registration from the profile and the step-up of a session differ.
-pub(super) trait Journey: Flow + 'static {
+/// In what the four flows differ.
+pub(super) trait Journey: Flow {
     /// Where the browser keeps the reference. It is no session, and opens none.
     const COOKIE: &'static str;
     /// The path that its pages are under.
     const AT: &'static str;
-    /// Where it begins, and where one who breaks it off is led.
+    /// Where it begins, and where a user who cancels is led.
     const START: &'static str;
     const TITLE: &'static str;
     /// The entry of the navigation.
@@ -47,14 +49,9 @@ pub(super) trait Journey: Flow + 'static {
     const TRUSTS: bool = false;
     /// A passkey can be registered in it, in place of a smartphone.
     const ADDS_PASSKEYS: bool = false;
+    /// A device can be replaced in it.
+    const REPLACES: bool = false;
 
-    /// What the engine gives when everything is proved.
-    type Done: Send;
-
-    fn read(cookie: &str) -> Option<Self>;
-    fn text(&self) -> SecretText;
-    /// Whose flow it is, as the reference says.
-    fn owner(&self) -> &UserId;
     /// The page from which this visitor began, where the flow is begun on several.
     fn start(_: &Visitor) -> &'static str {
         Self::START
@@ -63,40 +60,13 @@ pub(super) trait Journey: Flow + 'static {
     fn reason(_: &Visitor) -> &'static str {
         ""
     }
-    /// Whether this visitor may go on with the flow: the user who is signed in, for another one may have used this
-    /// browser before.
-    fn is_of(&self, visitor: &Visitor) -> bool {
-        visitor.session.as_ref().is_some_and(|session| session.claims.user() == self.owner())
+    /// Whether this visitor may continue the flow: the user of the session, for another one may have used this browser
+    /// before.
+    fn is_of(flow: &FlowRef<Self>, visitor: &Visitor) -> bool {
+        visitor.session.as_ref().is_some_and(|session| session.claims.user() == flow.user())
     }
-    fn stage(outcome: Self::Outcome) -> Stage<Self>;
     /// Everything is proved.
     fn finish(app: &App, visitor: &Visitor, done: Self::Done) -> impl Future<Output = Page> + Send;
-}
-
-/// What the references of all flows have, and no trait says.
-macro_rules! reference {
-    () => {
-        fn read(cookie: &str) -> Option<Self> {
-            Self::from_cookie(cookie).ok()
-        }
-
-        fn text(&self) -> SecretText {
-            self.to_cookie()
-        }
-
-        fn owner(&self) -> &UserId {
-            self.user()
-        }
-    };
-}
-pub(super) use reference;
-
-/// Where a flow stands.
-pub(super) enum Stage<R: Journey> {
-    Challenge(Challenge<R>),
-    Denied(DeniedReason),
-    Done(R::Done),
-    Enroll(Enroll<R>),
 }
 
 /// A page of a flow.
@@ -126,6 +96,19 @@ impl Place {
         };
         format!("{}/{page}", R::AT)
     }
+
+    /// What is entered there.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::App => Kind::App,
+            Self::Choose => Kind::Other,
+            Self::Email => Kind::Email,
+            Self::NewPasskey | Self::Passkey => Kind::Passkey,
+            Self::Recovery => Kind::Recovery,
+            Self::Register => Kind::Register,
+            Self::Ticket => Kind::Ticket,
+        }
+    }
 }
 
 /// A flow that is open.
@@ -137,20 +120,31 @@ pub(super) struct Opened<'a, R: Journey> {
     registers: Place,
 }
 
-impl<R: Journey> Opened<'_, R> {
+impl<'a, R: Journey> Opened<'a, R> {
+    fn of(outcome: &'a Outcome<R>, visitor: &Visitor) -> Option<Self> {
+        let (challenge, key_uri) = match outcome {
+            Outcome::Challenge(challenge) => (challenge, None),
+            Outcome::Enroll(enroll) => (enroll.challenge(), Some(enroll.key_uri())),
+            Outcome::Denied(_) | Outcome::Done(_) => return None,
+        };
+        let passkey = R::ADDS_PASSKEYS && visitor.wish == Wish::Passkey;
+        let registers = if passkey { Place::NewPasskey } else { Place::Register };
+        Some(Self { challenge, key_uri, registers })
+    }
+
     /// The steps that may be taken now, as pages.
     pub(super) fn places(&self) -> Vec<Place> {
-        let place = |step| match step {
+        let place = |step: &Step| match step {
             Step::AppCode => Some(Place::App),
             Step::EmailCode | Step::VerifyEmail => Some(Place::Email),
             Step::EnrollApp => Some(self.registers),
-            // The portal checks one factor of its own.
+            // The portal verifies one factor of its own.
             Step::External(_) => Some(Place::Passkey),
             Step::RecoveryCode => Some(Place::Recovery),
             Step::Ticket => Some(Place::Ticket),
             _ => None,
         };
-        let mut places: Vec<Place> = self.challenge.next().into_iter().filter_map(place).collect();
+        let mut places: Vec<Place> = self.challenge.next().iter().filter_map(place).collect();
         places.dedup();
         places
     }
@@ -162,11 +156,11 @@ impl<R: Journey> Opened<'_, R> {
         if everyday.is_empty() { places } else { everyday }
     }
 
-    /// Where one who asks for no page in particular is led.
+    /// Where a user who asks for no page in particular is led.
     fn home(&self) -> Place {
         match (self.key_uri, self.everyday()[..].as_ref()) {
             (Some(_), _) => self.registers,
-            // The secret is made when the user asks for it.
+            // The secret is generated when the user asks for it.
             (None, [Place::Register]) => Place::Choose,
             (None, [place]) => *place,
             (None, _) => Place::Choose,
@@ -183,52 +177,53 @@ impl<R: Journey> Opened<'_, R> {
     }
 }
 
-impl<R: Journey> Stage<R> {
-    fn opened(&self, visitor: &Visitor) -> Option<Opened<'_, R>> {
-        let (challenge, key_uri) = match self {
-            Self::Challenge(challenge) => (challenge, None),
-            Self::Enroll(enroll) => (enroll.challenge(), Some(enroll.key_uri())),
-            Self::Denied(_) | Self::Done(_) => return None,
-        };
-        let passkey = R::ADDS_PASSKEYS && visitor.adds_passkey;
-        let registers = if passkey { Place::NewPasskey } else { Place::Register };
-        Some(Opened { challenge, key_uri, registers })
-    }
-
-    fn flow(&self) -> Option<&R> {
-        match self {
-            Self::Challenge(challenge) => Some(challenge.flow()),
-            Self::Enroll(enroll) => Some(enroll.flow()),
-            Self::Denied(_) | Self::Done(_) => None,
-        }
-    }
-
-    /// Whether the browser came with a token that was used up before: somebody has a copy of its cookie.
-    fn tells_of_a_copy(&self) -> bool {
-        let is_copy = |kind: &EventKind| matches!(kind, EventKind::BrowserTrustEnded { cause: TrustEnd::Reused, .. });
-        let challenge = match self {
-            Self::Challenge(challenge) => challenge,
-            Self::Enroll(enroll) => enroll.challenge(),
-            Self::Denied(_) | Self::Done(_) => return false,
-        };
-        challenge.events().iter().any(|event| is_copy(&event.kind))
-    }
-}
-
-/// A visitor who is on the way.
+/// A visitor in an open flow.
 pub(super) struct Underway<R> {
     pub(super) visitor: Visitor,
-    pub(super) flow: R,
+    pub(super) flow: FlowRef<R>,
+    /// The user whom the reference names.
+    pub(super) user: User,
+    policy: Policy,
 }
 
-impl<S: Send + Sync, R: Journey> FromRequestParts<S> for Underway<R> {
+impl<R: Journey> Underway<R> {
+    /// What the flow is judged by.
+    pub(super) fn by(&self) -> Result<&R::By, Failure> {
+        Ok(R::by(&self.policy, self.visitor.check())?)
+    }
+
+    pub(super) fn allows_trusted_browsers(&self) -> bool {
+        self.policy.allows_trusted_browsers()
+    }
+}
+
+impl<R: Journey> FromRequestParts<App> for Underway<R> {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let visitor = Visitor::from_request_parts(parts, state).await.map_err(|failure| failure.into_response())?;
-        match cookie::read(&parts.headers, R::COOKIE).and_then(R::read).filter(|flow| flow.is_of(&visitor)) {
-            Some(flow) => Ok(Self { visitor, flow }),
-            None => Err(go(if visitor.session.is_some() { R::START } else { "/sign-in" })),
+    /// A reference that is missing, forged, cut or another user's leads to where the flow begins.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let failed = |failure: Failure| failure.into_response();
+        let visitor = Visitor::from_request_parts(parts, app).await.map_err(failed)?;
+        // Nobody's flow is looked at for a session that may not continue it.
+        if let Err(refusal) = R::by(&Policy::off(factorgate::policy::FirstRegistration::WithTicket), visitor.check()) {
+            return Err(match refusal {
+                Refusal::NotOpen => go("/dashboard"),
+                refusal => failed(refusal.into()),
+            });
+        }
+        let flow = visitor.cookie(R::COOKIE).and_then(|text| FlowRef::<R>::from_cookie(text).ok());
+        let flow = flow.filter(|flow| R::is_of(flow, &visitor));
+        let id = flow.as_ref().and_then(|flow| flow.user().as_str().parse().ok());
+        let user = match id {
+            Some(id) => accounts::by_id(&app.db, id).await.map_err(failed)?,
+            None => None,
+        };
+        match flow.zip(user) {
+            Some((flow, user)) => {
+                let policy = policies::of(&app.db, user.id).await.map_err(failed)?;
+                Ok(Self { visitor, flow, user, policy })
+            }
+            None => Err(go(R::start(&visitor))),
         }
     }
 }
@@ -241,10 +236,10 @@ pub(super) fn router<R: Journey>() -> Router<App> {
         .route(&Place::Email.path::<R>(), page::<R>(Place::Email).post(forms::verify_email_code::<R>))
         .route(&Place::Passkey.path::<R>(), page::<R>(Place::Passkey).post(forms::verify_passkey::<R>))
         .route(&Place::Recovery.path::<R>(), page::<R>(Place::Recovery).post(forms::verify_recovery_code::<R>))
-        .route(&Place::Register.path::<R>(), page::<R>(Place::Register).post(forms::confirm_enrollment::<R>))
+        .route(&Place::Register.path::<R>(), page::<R>(Place::Register).post(forms::confirm_app::<R>))
         .route(&Place::Ticket.path::<R>(), page::<R>(Place::Ticket).post(forms::redeem_ticket::<R>))
         .route(&format!("{}/email/send", R::AT), post(forms::send_email_code::<R>))
-        .route(&format!("{}/register/begin", R::AT), post(forms::begin_enrollment::<R>))
+        .route(&format!("{}/register/begin", R::AT), post(forms::register_app::<R>))
         .route(&format!("{}/cancel", R::AT), post(forms::cancel::<R>))
 }
 
@@ -253,41 +248,100 @@ pub(super) fn page<R: Journey>(place: Place) -> MethodRouter<App> {
     get(move |State(app): State<App>, underway: Underway<R>| look(app, underway, place))
 }
 
-/// The policy that a flow is judged by: that of its user.
-pub(super) async fn policy_of<R: Journey>(app: &App, flow: &R) -> Result<Policy, Failure> {
-    policies::of(&app.db, mfa::row_id(flow.owner())?).await
-}
-
 /// Hands out the reference of a flow that has just begun, and leads to its first page.
-pub(super) async fn begun<R: Journey>(app: &App, visitor: &Visitor, outcome: Result<R::Outcome, EngineError>) -> Page {
-    let stage = match outcome {
-        Ok(outcome) => R::stage(outcome),
-        // There is no reference to go on with.
+pub(super) async fn begun<R: Journey>(
+    app: &App,
+    visitor: &Visitor,
+    by: &R::By,
+    outcome: Result<Outcome<R>, EngineError>,
+) -> Page {
+    let outcome = match outcome {
+        Ok(outcome) => with_wish(app, visitor, by, outcome).await?,
+        // There is no reference to continue with.
         Err(Error::Mailer(undelivered)) => {
             eprintln!("portal: {}", chain(&undelivered));
-            return go_and_say(R::START, Notice::MailFailedAtOnce);
+            return go_and_say(R::START, Notice::Unfinished);
         }
         Err(error) => return Err(error.into()),
     };
-    let reference = stage.flow().map(Journey::text);
-    let copied = stage.tells_of_a_copy();
-    let mut response = settle(app, visitor, stage, None).await?;
-    if copied {
-        cookie::set(response.headers_mut(), cookie::NOTICE, Notice::BrowserCopied.word(), Some(60))?;
-    }
+    let reference = outcome.flow().map(FlowRef::to_cookie);
+    let opened = Opened::of(&outcome, visitor);
+    let to = opened.as_ref().map(|opened| (opened.challenge.refusal(), opened.home().path::<R>()));
+    let mut response = match to {
+        // The user has asked for no mail: only a failure is worth a word.
+        Some((Some(Refusal::MailRefused), to)) => go_and_say(&to, Notice::MailFailed)?,
+        Some((Some(Refusal::TooSoon { .. }), to)) => go_and_say(&to, Notice::TooSoon)?,
+        _ => settle(app, visitor, outcome, None).await?,
+    };
     if let Some(text) = reference {
-        cookie::set(response.headers_mut(), R::COOKIE, text.expose_secret(), None)?;
+        cookie::set(response.headers_mut(), R::COOKIE, &text, None)?;
     }
     Ok(response)
 }
 
+/// If a device is to be replaced, says so to the engine as soon as a device can be registered.
+async fn with_wish<R: Journey>(
+    app: &App,
+    visitor: &Visitor,
+    by: &R::By,
+    outcome: Outcome<R>,
+) -> Result<Outcome<R>, EngineError> {
+    let Wish::Replacement(id) = visitor.wish else { return Ok(outcome) };
+    let flow = match &outcome {
+        Outcome::Challenge(challenge) if challenge.next() == [Step::EnrollApp] => challenge.flow(),
+        Outcome::Enroll(enroll) => enroll.challenge().flow(),
+        _ => return Ok(outcome),
+    };
+    if !R::REPLACES {
+        return Ok(outcome);
+    }
+    app.mfa.submit(flow, by, Action::RegisterApp { replace: Some(DeviceId::new(id)) }).await
+}
+
 /// Shows a page, if it is one of those that are open; otherwise the one that is.
-async fn look<R: Journey>(app: App, Underway { visitor, flow }: Underway<R>, place: Place) -> Page {
-    let policy = policy_of(&app, &flow).await?;
-    let stage = R::stage(app.mfa.resume(&flow, &policy).await?);
-    match stage.opened(&visitor) {
-        Some(opened) if opened.has(place) => steps::draw(&app, &visitor, &opened, place, Attempt::default()).await,
-        _ => settle(&app, &visitor, stage, None).await,
+async fn look<R: Journey>(app: App, underway: Underway<R>, place: Place) -> Page {
+    shown(&app, underway, place, Attempt::default()).await
+}
+
+/// Shows the page at `place` with what was typed there, or the page that is open.
+pub(super) async fn shown<R: Journey>(app: &App, underway: Underway<R>, place: Place, attempt: Attempt) -> Page {
+    let outcome = app.mfa.resume(&underway.flow, underway.by()?).await?;
+    match Opened::of(&outcome, &underway.visitor) {
+        Some(opened) if opened.has(place) => steps::draw(app, &underway, &opened, place, attempt).await,
+        _ => settle(app, &underway.visitor, outcome, None).await,
+    }
+}
+
+/// Submits an action in the flow, and leads on.
+async fn submit<R: Journey>(app: &App, underway: Underway<R>, action: Action, place: Place, typed: Attempt) -> Page {
+    let outcome = app.mfa.submit(&underway.flow, underway.by()?, action).await;
+    judged(app, underway, outcome, place, typed).await
+}
+
+/// Leads on from the outcome of an action.
+async fn judged<R: Journey>(
+    app: &App,
+    underway: Underway<R>,
+    outcome: Result<Outcome<R>, EngineError>,
+    place: Place,
+    typed: Attempt,
+) -> Page {
+    match outcome {
+        Ok(outcome) => {
+            let outcome = with_wish(app, &underway.visitor, underway.by()?, outcome).await?;
+            settle(app, &underway.visitor, outcome, Some((&underway, place, typed))).await
+        }
+        // Everything was right. The sign-in completes after its owner was told, and is repeated.
+        Err(Error::Mailer(undelivered)) => {
+            eprintln!("portal: {}", chain(&undelivered));
+            let notice = match place {
+                Place::Recovery => Notice::RecoveryUntold,
+                Place::Register => Notice::RegisteredUntold,
+                _ => Notice::Unfinished,
+            };
+            ended::<R>(R::START, notice)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -295,27 +349,29 @@ async fn look<R: Journey>(app: App, Underway { visitor, flow }: Underway<R>, pla
 pub(super) async fn settle<R: Journey>(
     app: &App,
     visitor: &Visitor,
-    stage: Stage<R>,
-    from: Option<(Place, Attempt)>,
+    outcome: Outcome<R>,
+    from: Option<(&Underway<R>, Place, Attempt)>,
 ) -> Page {
-    if let Some(opened) = stage.opened(visitor) {
-        return lead_on(app, visitor, &opened, from).await;
+    if let Some(opened) = Opened::of(&outcome, visitor) {
+        return lead_on(app, &opened, from).await;
     }
-    match stage {
-        Stage::Done(done) => {
+    match outcome {
+        Outcome::Done(done) => {
             let mut response = R::finish(app, visitor, done).await?;
             cookie::clear(response.headers_mut(), R::COOKIE)?;
             Ok(response)
         }
-        Stage::Denied(DeniedReason::FlowEnded) => ended::<R>(R::start(visitor), R::OVER),
-        Stage::Denied(DeniedReason::SessionEnded) => ended::<R>("/sign-in", Notice::SessionOver),
-        Stage::Denied(reason) => steps::denied::<R>(app, visitor, reason),
+        Outcome::Denied(denied) => match denied.refusal() {
+            Refusal::FlowEnded | Refusal::StepUpExpired => ended::<R>(R::start(visitor), R::OVER),
+            Refusal::SessionEnded | Refusal::AccountChanged => ended::<R>(SIGN_IN, Notice::SessionOver),
+            refusal => steps::denied::<R>(app, visitor, refusal),
+        },
         // What is open was led on above.
-        Stage::Challenge(_) | Stage::Enroll(_) => Ok(go(R::START)),
+        Outcome::Challenge(_) | Outcome::Enroll(_) => Ok(go(R::START)),
     }
 }
 
-/// The flow has ended before it was finished: the browser has nothing to go on with.
+/// The flow has ended before it was finished: the browser has nothing to continue with.
 fn ended<R: Journey>(to: &str, notice: Notice) -> Page {
     let mut response = go_and_say(to, notice)?;
     cookie::clear(response.headers_mut(), R::COOKIE)?;
@@ -323,46 +379,16 @@ fn ended<R: Journey>(to: &str, notice: Notice) -> Page {
 }
 
 /// To the next page of a flow that is open, or back to the one that the form was on.
-async fn lead_on<R: Journey>(
-    app: &App,
-    visitor: &Visitor,
-    opened: &Opened<'_, R>,
-    from: Option<(Place, Attempt)>,
-) -> Page {
+async fn lead_on<R: Journey>(app: &App, opened: &Opened<'_, R>, from: Option<(&Underway<R>, Place, Attempt)>) -> Page {
     let home = opened.home().path::<R>();
     match (opened.challenge.refusal(), from) {
         (Some(Refusal::DeviceLimit), _) => go_and_say(R::START, Notice::DeviceLimit),
-        (Some(refusal), Some((place, typed))) if refusal != Refusal::NotOpen && opened.has(place) => {
-            let attempt = Attempt { error: Some(steps::refused(refusal, place, opened.challenge)), ..typed };
-            steps::draw(app, visitor, opened, place, attempt).await
+        (Some(Refusal::MailRefused), _) => go_and_say(&home, Notice::MailFailed),
+        (Some(refusal), Some((underway, place, typed))) if refusal != Refusal::NotOpen && opened.has(place) => {
+            let attempt = typed.refused(refusal, place, opened.challenge)?;
+            steps::draw(app, underway, opened, place, attempt).await
         }
-        (Some(Refusal::WrongCode), Some((Place::Register, _))) => go_and_say(&home, Notice::SecretDiscarded),
+        (Some(Refusal::WrongCode), Some((_, Place::Register, _))) => go_and_say(&home, Notice::SecretDiscarded),
         _ => Ok(go(&home)),
     }
-}
-
-/// What was sent is no answer at all: the engine is not asked, and nothing is spent.
-pub(super) async fn refused<R: Journey>(
-    app: &App,
-    Underway { visitor, flow }: Underway<R>,
-    policy: &Policy,
-    place: Place,
-    attempt: Attempt,
-) -> Page {
-    let stage = R::stage(app.mfa.resume(&flow, policy).await?);
-    match stage.opened(&visitor) {
-        Some(opened) if opened.has(place) => steps::draw(app, &visitor, &opened, place, attempt).await,
-        _ => settle(app, &visitor, stage, None).await,
-    }
-}
-
-/// A mail was not sent, and the flow is open: the user can ask for another one.
-fn undelivered(error: EngineError, to: &str) -> Page {
-    let Error::Mailer(undelivered) = error else { return Err(error.into()) };
-    eprintln!("portal: {}", chain(&undelivered));
-    let notice = match undelivered {
-        Undelivered::Refused(_) => Notice::MailFailed,
-        Undelivered::Unknown(_) => Notice::MailUnsure,
-    };
-    go_and_say(to, notice)
 }

@@ -1,4 +1,4 @@
-//! The keys of the server: which of them are needed still, and sealing anew what an old one has sealed.
+//! The keys of the server: which of them are still needed, and re-encryption under the current one.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::KeyId;
+use factorgate::keys::KeyId;
 use serde::Deserialize;
 
 use super::{Page, Shell, show};
@@ -24,7 +24,7 @@ const PATH: &str = "/admin/keys";
 const BATCH: usize = 20;
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route(PATH, get(page)).route("/admin/keys/reseal", post(reseal))
+    Router::new().route(PATH, get(page)).route("/admin/keys/reencrypt", post(reencrypt))
 }
 
 #[derive(Template)]
@@ -46,7 +46,7 @@ struct Key {
     can_go: bool,
 }
 
-/// What one request has sealed anew.
+/// What one request has re-encrypted.
 struct Step {
     changed: u64,
     failed: u64,
@@ -66,8 +66,8 @@ async fn page(State(app): State<App>, Admin(admin): Admin) -> Page {
     drawn(&app, &admin, None).await
 }
 
-/// Seals the records of some users anew, and says where to go on. It can be stopped after any of them, and done again.
-async fn reseal(State(app): State<App>, Admin(admin): Admin, Posted(form): Posted<Resumed>) -> Page {
+/// Re-encrypts the records of some users, and says where to continue. It can be stopped after any of them, and repeated.
+async fn reencrypt(State(app): State<App>, Admin(admin): Admin, Posted(form): Posted<Resumed>) -> Page {
     let mut ids: Vec<i64> = accounts::all(&app.db).await?.into_iter().map(|user| user.id).collect();
     ids.sort_unstable();
     let users = ids.len();
@@ -76,16 +76,16 @@ async fn reseal(State(app): State<App>, Admin(admin): Admin, Posted(form): Poste
     let looked_at = begin + batch.len();
     let last = batch.last().copied().filter(|_| looked_at < users);
     let named = batch.into_iter().map(mfa::id_of_row).collect::<Result<Vec<_>, _>>()?;
-    let walk = app.mfa.reseal_all(named, |user, result| {
+    let maintenance = app.mfa.maintenance();
+    let walk = maintenance.reencrypt_all(named, |user, result| {
         if let Err(error) = result {
-            eprintln!("portal: the record of user {user} is not sealed anew: {}", chain(error));
+            eprintln!("portal: the record of user {user} is not re-encrypted: {}", chain(error));
         }
         ControlFlow::Continue(())
     });
     let walk = walk.await;
     if walk.total.changed > 0 {
-        let words =
-            format!("Sealed anew under the server key {}: {} of the records", app.keys.current, walk.total.changed);
+        let words = format!("Re-encrypted {} records under the server key {}", walk.total.changed, app.keys.current);
         audit::note(&app.db, admin.session.user.id, "", &words).await?;
     }
     let step = Step { changed: walk.total.changed, failed: walk.failed, looked_at, users, after: last };
@@ -96,7 +96,7 @@ async fn drawn(app: &App, admin: &SignedIn, step: Option<Step>) -> Page {
     let (mut sealed, mut needed) = (BTreeMap::<KeyId, u64>::new(), BTreeMap::<KeyId, u64>::new());
     let mut unopened = 0;
     for user in accounts::all(&app.db).await? {
-        match app.mfa.key_usage(&mfa::user_id(&user)?).await {
+        match app.mfa.maintenance().key_usage(&mfa::user_id(&user)?).await {
             Ok(usage) => {
                 if let Some(key) = usage.sealed_under {
                     *sealed.entry(key).or_default() += 1;

@@ -3,6 +3,7 @@
 mod address;
 mod audit;
 mod browsers;
+mod completion;
 mod dashboard;
 mod devices;
 mod entry;
@@ -15,9 +16,9 @@ mod moving;
 mod odds;
 mod passkeys;
 mod password;
+pub(crate) mod plans;
 mod preview;
 mod profile;
-mod recovered;
 mod recovery_codes;
 mod registration;
 mod replacement;
@@ -27,8 +28,6 @@ mod sign_in;
 mod step_up;
 mod steps;
 mod users;
-
-use std::fmt::Display;
 
 use askama::Template;
 use axum::Router;
@@ -43,12 +42,16 @@ use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::Visitor;
 
+/// Where a session is completed that owes steps.
+pub(crate) const COMPLETION: &str = "/completion";
+pub(crate) const SIGN_IN: &str = "/sign-in";
+
 /// Every page.
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .merge(entry::router())
         .merge(sign_in::router())
-        .merge(recovered::router())
+        .merge(completion::router())
         .merge(registration::router())
         .merge(step_up::router())
         .merge(dashboard::router())
@@ -99,6 +102,8 @@ pub(crate) struct Shell {
 
 struct Viewer {
     is_admin: bool,
+    /// The session is valid; one that owes steps has no pages to go to.
+    signed_in: bool,
 }
 
 impl Shell {
@@ -106,7 +111,10 @@ impl Shell {
         Self {
             title,
             at,
-            viewer: visitor.session.as_ref().map(|session| Viewer { is_admin: session.user.is_admin }),
+            viewer: visitor
+                .session
+                .as_ref()
+                .map(|session| Viewer { is_admin: session.user.is_admin, signed_in: visitor.is_signed_in() }),
             csrf: visitor.token.csrf(),
             notice: visitor.notice,
             mailbox: app.outbox.is_kept(),
@@ -136,13 +144,6 @@ fn go_and_say(to: &str, notice: Notice) -> Page {
     Ok(response)
 }
 
-/// What the library says, as a sentence.
-fn sentence(text: &impl Display) -> String {
-    let text = text.to_string();
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).chain(['.']).collect()
-}
-
 fn moment(at: Timestamp) -> String {
     date_time(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
 }
@@ -165,11 +166,6 @@ fn date_time(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn a_text_of_the_library_is_a_sentence() {
-        assert_eq!(super::sentence(&factorgate::InvalidCode::TooFewDigits), "The code has too few digits.");
-    }
-
     #[test]
     fn dates_are_those_of_the_calendar() {
         for (seconds, text) in [

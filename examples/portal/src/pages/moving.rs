@@ -4,18 +4,20 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
-use factorgate::moving::{Import, ImportedDevice};
-use factorgate::otp::{TimeStep, Totp};
-use factorgate::{Administrator, EmailAddress, Imported, Secret};
+use factorgate::EmailAddress;
+use factorgate::admin::Administrator;
+use factorgate::migrate::{Import, ImportedDevice};
+use factorgate::otp::{Secret, TimeStep, Totp};
 use serde::Deserialize;
 
 use super::step_up::{self, Intent, Proof};
-use super::{Page, Shell, sentence, show, show_again};
+use super::{Page, Shell, show, show_again};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::{Empty, Posted};
+use crate::refusals::{self, Kind};
 use crate::session::{Admin, SignedIn};
-use crate::{accounts, mfa};
+use crate::{accounts, db, mfa};
 
 pub(super) const PATH: &str = "/admin/moving";
 
@@ -60,7 +62,8 @@ struct Row {
 
 impl Row {
     fn to_import(&self) -> Result<Import, String> {
-        let secret = Secret::from_legacy_base32(&self.otp_secret).map_err(|invalid| sentence(&invalid))?;
+        let secret =
+            Secret::from_legacy_base32(&self.otp_secret).map_err(|_| "The secret is not valid base32.".to_owned())?;
         let mut device = ImportedDevice::new(secret, Totp::default());
         if let Some(step) = self.consumed_timestep {
             // By the drift that the other system allows, the code may have been that of the step after.
@@ -69,7 +72,7 @@ impl Row {
         let mut codes = self.otp_backup_codes.iter();
         codes
             .try_fold(Import::new(device), |import, hash| import.with_hashed_recovery_code(hash))
-            .map_err(|invalid| sentence(&invalid))
+            .map_err(|_| "There are too many recovery codes, or one is not a hash.".to_owned())
     }
 }
 
@@ -87,7 +90,7 @@ async fn move_in(State(app): State<App>, Admin(admin): Admin, Posted(form): Post
     if let Proof::Asked(response) = step_up::prove(&app, &admin, Intent::MoveIn).await? {
         return Ok(response);
     }
-    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
+    let by = mfa::administrator(&admin.session.user)?;
     let mut results = Vec::new();
     for (at, line) in form.rows.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let (who, came) = match serde_json::from_str::<Row>(line) {
@@ -114,12 +117,12 @@ async fn one(app: &App, row: &Row, by: &Administrator) -> Result<Result<String, 
         Ok(import) => import,
         Err(why) => return Ok(Err(why)),
     };
-    Ok(match app.mfa.import(&mfa::user_id(&user)?, &import, by).await? {
-        Imported::Made { .. } => {
+    Ok(match app.mfa.admin(by).import(&mfa::user_id(&user)?, &import).await? {
+        Ok(()) => {
             accounts::note_moved_in(&app.db, user.id).await?;
-            Ok(format!("Moved in: a smartphone, and {} recovery codes.", row.otp_backup_codes.len()))
+            Ok(format!("Imported: a smartphone, and {} recovery codes.", row.otp_backup_codes.len()))
         }
-        Imported::Unchanged { reason } => Err(sentence(&reason)),
+        Err(refusal) => Err(refusals::told(refusal, Kind::Other, db::time()?).sentence()),
     })
 }
 

@@ -4,11 +4,10 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use factorgate::policy::RemovalRefused;
-use factorgate::{Elevated, Removal, RemovalReason};
+use factorgate::{Elevated, Refusal};
 
 use super::step_up::{self, Intent};
-use super::{Page, Shell, go_and_say, sentence, show, show_again};
+use super::{Page, Shell, go_and_say, show, show_again};
 use crate::accounts::User;
 use crate::app::App;
 use crate::error::{Failure, chain};
@@ -16,8 +15,9 @@ use crate::forms::{Empty, Posted};
 use crate::mail::Letter;
 use crate::notice::Notice;
 use crate::passkeys::{self, Held};
+use crate::refusals::{self, Kind};
 use crate::session::{self, SignedIn};
-use crate::{audit, mfa, policies, webauthn};
+use crate::{audit, db, mfa, webauthn};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile/passkeys/{id}/remove", get(ask_to_remove).post(begin_to_remove))
@@ -61,19 +61,20 @@ pub(super) async fn remove(app: &App, signed_in: &SignedIn, id: i64, elevated: &
     if !last {
         passkeys::remove(&app.db, user.id, id).await?;
         // What was opened, or trusted, on the word of this passkey ends, as with any other factor.
-        let revocation = app.mfa.revoke_logins(&mfa::user_id(user)?).await?;
-        session::go_on(&app.db, signed_in, &revocation.change).await?;
+        let passed = app.mfa.profile(elevated.session()).sign_out_elsewhere().await??;
+        session::go_on(app, &signed_in.visitor, passed).await?;
         audit::note(&app.db, user.id, "", "Removed a passkey, and has another one").await?;
         return go_and_say("/profile", tell(app, user).await);
     }
-    let policy = policies::of(&app.db, user.id).await?;
-    match app.mfa.remove_external(elevated, webauthn::factor()?, mfa::contact(user), &policy).await? {
-        Removal::Removed { change, events } => {
+    match app.mfa.elevated(elevated).remove_external(webauthn::factor()?).await? {
+        Ok(passed) => {
             passkeys::remove_all(&app.db, user.id).await?;
-            session::go_on(&app.db, signed_in, &change).await?;
-            go_and_say("/profile", Notice::PasskeyRemoved.of(&events))
+            session::go_on(app, &signed_in.visitor, passed).await?;
+            let untold = mfa::is_untold(app, user).await?;
+            go_and_say("/profile", if untold { Notice::Untold } else { Notice::PasskeyRemoved })
         }
-        Removal::Refused { reason, .. } => show_again(&remove_page(app, signed_in, passkey, Some(why(reason)))),
+        Err(Refusal::StepUpExpired) => go_and_say("/profile", Notice::ProofOver),
+        Err(refusal) => show_again(&remove_page(app, signed_in, passkey, Some(why(refusal)?))),
     }
 }
 
@@ -102,23 +103,14 @@ async fn kept(app: &App, signed_in: &SignedIn, last: bool) -> Result<Option<Stri
         return Ok(None);
     }
     let user = &signed_in.session.user;
-    let policy = policies::of(&app.db, user.id).await?;
     let standing = mfa::status(app, user).await?.standing(&mfa::contact(user));
-    let allowed = policy.allows_removal_of_external(&standing, webauthn::factor()?);
-    Ok(allowed.err().map(|refused| why(RemovalReason::Policy(refused))))
+    let allowed = signed_in.session.policy.allows_removal_of_external(&standing, webauthn::factor()?);
+    allowed.err().map(|_| why(Refusal::LastFactor)).transpose()
 }
 
 /// Why the passkey stays, told to its user.
-fn why(reason: RemovalReason) -> String {
-    match reason {
-        RemovalReason::Policy(RemovalRefused::MustRegister) => {
-            "Your company asks for a second factor, and this is your only one. Register a smartphone first.".to_owned()
-        }
-        RemovalReason::Policy(_) => {
-            "Without a passkey you could not sign in again. Register another one first.".to_owned()
-        }
-        other => sentence(&other),
-    }
+fn why(refusal: Refusal) -> Result<String, Failure> {
+    Ok(refusals::told(refusal, Kind::Other, db::time()?).sentence())
 }
 
 fn remove_page(app: &App, signed_in: &SignedIn, passkey: Held, kept: Option<String>) -> RemovePage {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::{Page, Shell, go_and_say, show, show_again};
+use super::{Page, SIGN_IN, Shell, go_and_say, show, show_again};
 use crate::app::App;
 use crate::forms::Posted;
 use crate::notice::Notice;
@@ -48,10 +48,14 @@ async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Poste
         return show_again(&drawn(&app, signed_in, Some("That is not your password."), None));
     }
     let hash = app.passwords.hash(form.new).await?;
-    accounts::set_password(&app.db, user.id, &hash).await?;
-    let revocation = app.mfa.revoke_logins(&mfa::user_id(user)?).await?;
+    let Some(changed) = accounts::set_password(&app.db, user, &hash).await? else {
+        return show_again(&drawn(&app, signed_in, Some("Your password was changed by another session."), None));
+    };
+    let Ok(passed) = app.mfa.profile(signed_in.engine()?).password_changed(&mfa::row(&changed)?).await? else {
+        return go_and_say(SIGN_IN, Notice::SessionOver);
+    };
     let mut response = go_and_say("/profile", Notice::PasswordChanged)?;
-    session::go_on_alone(&app, &signed_in, &revocation.change, response.headers_mut()).await?;
+    session::go_on_alone(&app, &signed_in, passed, response.headers_mut()).await?;
     Ok(response)
 }
 

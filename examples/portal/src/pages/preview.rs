@@ -6,7 +6,6 @@ use factorgate::policy::{
     Summary,
 };
 
-use super::sentence;
 use crate::webauthn;
 
 /// What is asked for after the password.
@@ -110,7 +109,7 @@ fn remedy_in_words(remedy: Remedy) -> String {
             "Let each of them register a passkey from the profile first, while they can sign in.".to_owned()
         }
         Remedy::FixEmailAddress => "Put an address on record that is known to be the user’s.".to_owned(),
-        other => sentence(&other),
+        _ => "Help each of them to sign in.".to_owned(),
     }
 }
 
@@ -150,7 +149,7 @@ pub(super) fn asked(plan: &Plan) -> Asked {
             DenyReason::NoFirstEnrollmentProof => "Cannot sign in before you issue a ticket".to_owned(),
             DenyReason::NoExternalFactor => "Cannot sign in: there is no passkey".to_owned(),
             DenyReason::NoUsableEmail => "Cannot sign in: there is no address to send a code to".to_owned(),
-            _ => denial.to_string(),
+            _ => "Cannot sign in".to_owned(),
         },
         Plan::Paths { paths, .. } => capital(&paths.iter().map(path_in_words).collect::<Vec<_>>().join("; or ")),
         _ => plan.to_string(),

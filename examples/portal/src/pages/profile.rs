@@ -4,13 +4,14 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use factorgate::{BrowserId, BrowserInfo, DeviceInfo, RecoveryCodesLeft};
+use factorgate::browser::{BrowserId, BrowserInfo};
+use factorgate::device::DeviceInfo;
+use factorgate::recovery::RecoveryCodesLeft;
 
 use super::{Page, Shell, date_time, moment, show};
 use crate::app::App;
 use crate::passkeys::{self, Held};
 use crate::session::SignedIn;
-use crate::{mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/profile", get(profile))
@@ -59,8 +60,9 @@ struct Browser {
     here: bool,
 }
 
-async fn profile(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
-    let status = mfa::status(&app, &session.user).await?;
+async fn profile(State(app): State<App>, signed_in: SignedIn) -> Page {
+    let status = app.mfa.profile(signed_in.engine()?).status().await?;
+    let SignedIn { visitor, session } = signed_in;
     // What the engine does not know of is none: a removal was cut off.
     let held = if status.external.is_empty() { Vec::new() } else { passkeys::of(&app.db, session.user.id).await? };
     let here = session.claims.evidence().trusted_browser.map(|(browser, _)| browser);
@@ -71,7 +73,7 @@ async fn profile(State(app): State<App>, SignedIn { visitor, session }: SignedIn
         passkeys_disabled: status.external.iter().any(|held| held.disabled),
         codes: status.recovery_codes,
         browsers: status.browsers.into_iter().map(|browser| Browser::new(browser, here)).collect(),
-        trust: policies::of(&app.db, session.user.id).await?.allows_trusted_browsers(),
+        trust: session.policy.allows_trusted_browsers(),
         name: session.user.name,
         email: session.user.email.as_str().to_owned(),
         email_verified: session.user.email_verified,

@@ -4,16 +4,19 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use factorgate::{Change, ChangeRefused, Elevated, RecoveryCode, RecoveryCodesLeft};
+use factorgate::login::Typed as Code;
+use factorgate::recovery::RecoveryCodesLeft;
+use factorgate::{Elevated, Refusal};
 use serde::Deserialize;
 
 use super::step_up::{self, Intent};
-use super::{Page, Shell, go_and_say, moment, sentence, show, show_again};
+use super::{Page, SIGN_IN, Shell, go_and_say, moment, show, show_again};
 use crate::app::App;
 use crate::forms::{Empty, Posted};
-use crate::mfa;
 use crate::notice::Notice;
+use crate::refusals::{self, Kind};
 use crate::session::SignedIn;
+use crate::{db, mfa};
 
 const PATH: &str = "/profile/recovery-codes";
 
@@ -45,10 +48,10 @@ struct Typed {
     code: String,
 }
 
-async fn page(State(app): State<App>, SignedIn { visitor, session }: SignedIn) -> Page {
-    let status = mfa::status(&app, &session.user).await?;
+async fn page(State(app): State<App>, signed_in: SignedIn) -> Page {
+    let status = app.mfa.profile(signed_in.engine()?).status().await?;
     show(&CodesPage {
-        shell: Shell::new(&app, &visitor, "Recovery codes", "profile"),
+        shell: Shell::new(&app, &signed_in.visitor, "Recovery codes", "profile"),
         has_device: !status.devices.is_empty(),
         left: status.recovery_codes,
     })
@@ -60,30 +63,32 @@ async fn begin(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Po
 
 /// The answer is the page itself: the codes are kept nowhere, and a redirect could not carry them.
 pub(super) async fn make(app: &App, signed_in: &SignedIn, elevated: &Elevated) -> Page {
-    match app.mfa.begin_recovery_codes_with(elevated).await? {
-        Change::Made { value: new, .. } => {
-            let codes = new.codes.iter().map(|code| code.expose_secret().expose_secret().to_owned()).collect();
+    match app.mfa.elevated(elevated).new_recovery_codes().await? {
+        Ok(new) => {
+            let codes = new.expose_secrets().iter().map(|code| code.expose_secret().to_owned()).collect();
             show(&drawn(app, signed_in, codes, moment(new.expires_at), None))
         }
         // There is no device any more, or the proof is too old: the page says which.
-        Change::Refused { .. } => go_and_say(PATH, Notice::ProofOver),
+        Err(_) => go_and_say(PATH, Notice::ProofOver),
     }
 }
 
 async fn confirm(State(app): State<App>, signed_in: SignedIn, Posted(Typed { code }): Posted<Typed>) -> Page {
-    let session = &signed_in.session;
-    let again = |error: String| show_again(&drawn(&app, &signed_in, Vec::new(), String::new(), Some(error)));
-    let code = match RecoveryCode::parse(&code) {
-        Ok(code) => code,
-        Err(invalid) => return again(sentence(&invalid)),
-    };
-    match app.mfa.confirm_recovery_codes(&session.valid, &code, mfa::contact(&session.user)).await? {
-        Change::Made { events, .. } => go_and_say("/profile", Notice::CodesInForce.of(&events)),
-        Change::Refused { reason: ChangeRefused::WrongCode, .. } => {
-            again("That is none of your new codes. Look at what you have kept.".to_owned())
+    match app.mfa.profile(signed_in.engine()?).confirm_recovery_codes(&Code::from(code)).await? {
+        Ok(()) => {
+            let untold = mfa::is_untold(&app, &signed_in.session.user).await?;
+            go_and_say("/profile", if untold { Notice::Untold } else { Notice::CodesInForce })
         }
-        Change::Refused { reason: ChangeRefused::NothingToConfirm, .. } => go_and_say(PATH, Notice::CodesOver),
-        Change::Refused { reason, .. } => again(sentence(&reason)),
+        Err(Refusal::SessionEnded) => go_and_say(SIGN_IN, Notice::SessionOver),
+        Err(Refusal::NothingToConfirm) => go_and_say(PATH, Notice::CodesOver),
+        Err(refusal) => {
+            let told = refusals::told(refusal, Kind::Recovery, db::time()?);
+            let error = match refusal {
+                Refusal::WrongCode => "That isn't one of your new codes. Check what you have saved.".to_owned(),
+                _ => told.sentence(),
+            };
+            show_again(&drawn(&app, &signed_in, Vec::new(), String::new(), Some(error)))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use factorgate::{Administrator, Elevated};
+use factorgate::Elevated;
 
 use super::step_up::{self, Intent};
 use super::users::{self, Ticket};
@@ -59,9 +59,10 @@ async fn begin(
 /// Takes all factors away, the proof being fresh. The answer is the page itself, as it is for a ticket.
 pub(super) async fn reset(app: &App, admin: &SignedIn, id: i64, _: &Elevated) -> Page {
     let user = accounts::find(&app.db, id).await?;
-    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
-    let issued = app.mfa.reset_by_admin(&mfa::user_id(&user)?, &by, mfa::contact(&user)).await?;
+    let by = mfa::administrator(&admin.session.user)?;
+    let ticket = app.mfa.admin(&by).reset(&mfa::user_id(&user)?, &mfa::contact(&user)).await?;
     session::close_others(&app.db, id, None).await?;
     passkeys::remove_all(&app.db, id).await?;
-    users::drawn(app, admin, Some(Ticket::new(user.name, &issued, true))).await
+    let shown = Ticket::new(app, user, &ticket, true).await?;
+    users::drawn(app, admin, Some(shown)).await
 }

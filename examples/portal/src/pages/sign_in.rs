@@ -5,110 +5,105 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::get;
-use factorgate::{Authenticated, BrowserToken, Login, LoginRef, PrimaryVerified, SecretText, Trust, UserId};
+use factorgate::browser::BrowserToken;
+use factorgate::login::Assurance;
+use factorgate::{Authenticated, FlowRef, Login, PrimaryVerified, Timestamp};
 
-use super::journey::{self, Journey, Stage};
-use super::{Page, Shell, browsers, go, recovered, registration, show};
+use super::journey::{self, Journey};
+use super::{COMPLETION, Page, SIGN_IN, Shell, browsers, go, go_and_say, show};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
-use crate::session::{self, SignedIn, Visitor};
-use crate::{cookie, mfa, policies};
+use crate::session::{self, Session, SignedIn, Visitor};
+use crate::{cookie, db, mfa, policies};
 
 pub(super) fn router() -> Router<App> {
-    journey::router::<LoginRef>().route("/sign-in/all-set", get(all_set))
+    journey::router::<Login>().route("/sign-in/all-set", get(all_set))
 }
 
-/// The password of `user` was right.
+/// The password was verified against this row of the user.
 pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
     let policy = policies::of(&app.db, user.id).await?;
-    let id = mfa::user_id(user)?;
+    let row = mfa::row(user)?;
     // Another user of this browser may have trusted it: that says nothing of this one.
-    let token = visitor.cookie(cookie::BROWSER).and_then(|text| BrowserToken::from_cookie(text).ok());
-    let token = token.filter(|token| *token.user() == id);
-    let primary = PrimaryVerified::assertion(id);
-    let outcome = app.mfa.begin_login_from(primary, mfa::contact(user), &policy, token.as_ref()).await;
-    journey::begun::<LoginRef>(app, visitor, outcome).await
+    let cookie = visitor.cookie(cookie::BROWSER);
+    let cookie = cookie.filter(|text| BrowserToken::from_cookie(text).is_ok_and(|token| token.user() == row.user()));
+    let before = match cookie {
+        Some(_) => mfa::last_event(&mfa::status(app, user).await?),
+        None => None,
+    };
+    let primary = PrimaryVerified::assertion(row).from_browser(cookie);
+    let outcome = app.mfa.begin_login(primary, &policy).await;
+    let mut response = journey::begun::<Login>(app, visitor, &policy, outcome).await?;
+    if cookie.is_some() && mfa::tells_of_a_copy(&mfa::status(app, user).await?, before) {
+        cookie::set(response.headers_mut(), cookie::NOTICE, Notice::BrowserCopied.word(), Some(60))?;
+    }
+    Ok(response)
 }
 
-impl Journey for LoginRef {
+impl Journey for Login {
     const COOKIE: &'static str = cookie::LOGIN;
     const AT: &'static str = "/sign-in";
-    const START: &'static str = "/sign-in";
+    const START: &'static str = SIGN_IN;
     const TITLE: &'static str = "Sign in";
     const ENTRY: &'static str = "";
     const CANCEL: &'static str = "Cancel sign-in";
-    const QUESTION: &'static str = "How do you want to prove that it is you?";
+    const QUESTION: &'static str = "How do you want to confirm that it's you?";
     const OVER: Notice = Notice::LoginOver;
     const TRUSTS: bool = true;
 
-    type Done = Authenticated;
-
-    journey::reference!();
-
     /// Whoever has the reference: there is no session yet.
-    fn is_of(&self, _: &Visitor) -> bool {
+    fn is_of(_: &FlowRef<Self>, _: &Visitor) -> bool {
         true
-    }
-
-    fn stage(outcome: Login) -> Stage<Self> {
-        match outcome {
-            Login::Authenticated(passed) => Stage::Done(passed),
-            Login::Challenge(challenge) => Stage::Challenge(challenge),
-            Login::Denied(denied) => Stage::Denied(denied.reason),
-            Login::Enroll(enroll) => Stage::Enroll(enroll),
-        }
     }
 
     async fn finish(app: &App, visitor: &Visitor, passed: Authenticated) -> Page {
         let user = mfa::row_id(passed.user())?;
-        accounts::note_address(&app.db, user, passed.evidence()).await?;
-        let mut response = go("/dashboard");
-        if passed.evidence().enrolled.is_some() {
+        accounts::note_address(&app.db, user, passed.verified_address()).await?;
+        let (registered, assurance) = (passed.evidence().registered.is_some(), passed.evidence().assurance());
+        let token = passed.browser().map(|token| (token.to_cookie(), token.expires_at()));
+        let mut response = match assurance {
+            // What such a session may do is the engine's to say: it completes the sign-in, and nothing else.
+            Assurance::Recovered => go(COMPLETION),
+            _ if registered => go("/sign-in/all-set"),
+            _ => go("/dashboard"),
+        };
+        if registered {
             // What was opened without the smartphone was opened by less than is asked for now.
             session::close_others(&app.db, user, None).await?;
-            response = go("/sign-in/all-set");
         }
-        if let Some(recovery) = passed.recovery() {
-            response = go(recovered::PATH);
-            registration::remember_kind(response.headers_mut(), false)?;
-            let registration = recovery.registration().to_cookie();
-            cookie::set(response.headers_mut(), cookie::REGISTRATION, registration.expose_secret(), None)?;
+        let session = match session::open(app, visitor, passed, response.headers_mut()).await? {
+            Ok(session) => session,
+            // The password or the address was changed meanwhile.
+            Err(_) => return go_and_say(SIGN_IN, Notice::SessionOver),
+        };
+        if let Some((text, expires_at)) = token {
+            remember_browser(response.headers_mut(), &text, expires_at)?;
         }
-        browser_cookie(app, visitor, &passed, response.headers_mut()).await?;
-        session::open(app, visitor, &passed, response.headers_mut()).await?;
+        if visitor.trusts {
+            trust(app, visitor, session, response.headers_mut()).await?;
+        }
         Ok(response)
     }
 }
 
-/// The next token of a browser that is trusted, or the first one of a browser that shall be.
-async fn browser_cookie(
-    app: &App,
-    visitor: &Visitor,
-    passed: &Authenticated,
-    headers: &mut HeaderMap,
-) -> Result<(), Failure> {
-    if let (Some(token), Some((id, _))) = (passed.browser_token(), passed.evidence().trusted_browser) {
-        let trusted = app.mfa.browsers(passed.user()).await?;
-        if let Some(browser) = trusted.into_iter().find(|browser| browser.id == id) {
-            let left = browser.until.saturating_since(passed.at()).as_secs();
-            cookie::set(headers, cookie::BROWSER, token.to_cookie().expose_secret(), Some(left))?;
-        }
+/// Makes the browser of a session that was just opened a trusted one.
+async fn trust(app: &App, visitor: &Visitor, session: Session, headers: &mut HeaderMap) -> Result<(), Failure> {
+    cookie::clear(headers, cookie::TRUST)?;
+    let signed_in = SignedIn { visitor: visitor.clone(), session };
+    let Ok(session) = signed_in.engine() else { return Ok(()) };
+    match app.mfa.profile(session).trust_browser(&browsers::name(visitor.user_agent())?).await? {
+        Ok(token) => remember_browser(headers, &token.to_cookie(), token.expires_at()),
+        Err(_) => cookie::set(headers, cookie::NOTICE, Notice::NotTrusted.word(), Some(60)),
     }
-    if visitor.trusts {
-        cookie::clear(headers, cookie::TRUST)?;
-        let policy = policies::of(&app.db, mfa::row_id(passed.user())?).await?;
-        let name = browsers::name(visitor.user_agent())?;
-        match app.mfa.trust_browser(passed, &name, &policy).await? {
-            Trust::Trusted { token, browser, .. } => {
-                let left = browser.until.saturating_since(browser.since).as_secs();
-                cookie::set(headers, cookie::BROWSER, token.to_cookie().expose_secret(), Some(left))?;
-            }
-            Trust::Refused { .. } => cookie::set(headers, cookie::NOTICE, Notice::NotTrusted.word(), Some(60))?,
-        }
-    }
-    Ok(())
+}
+
+/// Keeps the token of a trusted browser for as long as it is valid.
+fn remember_browser(headers: &mut HeaderMap, token: &str, expires_at: Option<Timestamp>) -> Result<(), Failure> {
+    let now = db::time()?;
+    let left = expires_at.map(|at| at.saturating_since(now).as_secs());
+    cookie::set(headers, cookie::BROWSER, token, left)
 }
 
 /// The smartphone is registered.

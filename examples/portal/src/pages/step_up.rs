@@ -1,20 +1,22 @@
-//! What matters takes a fresh proof: the strongest factor is asked for again, unless it was proved just now.
+//! Dangerous operations need a step-up: the strongest factor is asked for again, unless it was verified just now.
 
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use factorgate::{Elevated, SecretText, StepUp, StepUpRef, UserId};
+use factorgate::session::StepUp;
+use factorgate::{Elevated, Outcome};
 
-use super::journey::{self, Journey, Stage};
-use super::{Page, address, devices, exemption, go, moving, passkeys, recovery_codes, reset, users};
+use super::journey::{self, Journey};
+use super::plans::Plan;
+use super::{Page, address, devices, exemption, go, go_and_say, moving, passkeys, recovery_codes, reset, users};
 use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, SignedIn, Visitor};
-use crate::{accounts, cookie, mfa, policies};
+use crate::{accounts, cookie};
 
 pub(super) fn router() -> Router<App> {
-    journey::router::<StepUpRef>()
+    journey::router::<StepUp>()
 }
 
 /// What the user was about to do. A browser holds a word of ours.
@@ -26,6 +28,7 @@ pub(super) enum Intent {
     MakeRecoveryCodes,
     MoveIn,
     RemoveDevice(u64),
+    Planned,
     RemovePasskey(i64),
     Reset(i64),
 }
@@ -38,6 +41,7 @@ impl Intent {
             Self::IssueTicket(user) => format!("ticket-{user}"),
             Self::MakeRecoveryCodes => "codes".to_owned(),
             Self::MoveIn => "move-in".to_owned(),
+            Self::Planned => "planned".to_owned(),
             Self::RemoveDevice(id) => format!("remove-{id}"),
             Self::RemovePasskey(id) => format!("remove-passkey-{id}"),
             Self::Reset(user) => format!("reset-{user}"),
@@ -49,6 +53,7 @@ impl Intent {
             "address" => return Some(Self::ChangeAddress),
             "codes" => return Some(Self::MakeRecoveryCodes),
             "move-in" => return Some(Self::MoveIn),
+            "planned" => return Some(Self::Planned),
             _ => {}
         }
         let (kind, id) = word.rsplit_once('-')?;
@@ -83,6 +88,11 @@ impl Intent {
             Self::IssueTicket(user) => users::issue_ticket(app, signed_in, user, elevated).await,
             Self::MakeRecoveryCodes => recovery_codes::make(app, signed_in, elevated).await,
             Self::MoveIn => Ok(go(moving::PATH)),
+            Self::Planned => match app.plans.take(elevated.session().claims().number()) {
+                Some(plan) if plan.is_administrators() && !signed_in.session.user.is_admin => Err(Failure::NotFound),
+                Some(plan) => plan.act(app, signed_in, elevated).await,
+                None => go_and_say("/dashboard", Notice::ProofOver),
+            },
             Self::RemoveDevice(id) => devices::remove(app, signed_in, id, elevated).await,
             Self::RemovePasskey(id) => passkeys::remove(app, signed_in, id, elevated).await,
             Self::Reset(user) => reset::reset(app, signed_in, user, elevated).await,
@@ -99,16 +109,25 @@ pub(super) enum Proof {
 
 /// Asks for a fresh proof before `intent`.
 pub(super) async fn prove(app: &App, signed_in: &SignedIn, intent: Intent) -> Result<Proof, Failure> {
-    let SignedIn { visitor, session } = signed_in;
-    let policy = policies::of(&app.db, session.user.id).await?;
-    let contact = mfa::contact(&session.user);
-    let outcome = app.mfa.begin_step_up(&session.claims, contact, &policy, Elevated::LIFETIME).await;
-    if let Ok(StepUp::Fresh(elevated)) = outcome {
-        return Ok(Proof::Fresh(elevated));
-    }
-    let mut response = journey::begun::<StepUpRef>(app, visitor, outcome).await?;
+    let session = signed_in.engine()?;
+    let outcome = match app.mfa.profile(session).begin_step_up(Elevated::LIFETIME).await {
+        Ok(Outcome::Done(elevated)) => return Ok(Proof::Fresh(elevated)),
+        outcome => outcome,
+    };
+    let mut response = journey::begun::<StepUp>(app, &signed_in.visitor, session, outcome).await?;
     cookie::set(response.headers_mut(), cookie::INTENT, &intent.word(), None)?;
     Ok(Proof::Asked(response))
+}
+
+/// Makes a change, now or after the proof. What was typed is kept until then.
+pub(super) async fn carry_out(app: &App, signed_in: &SignedIn, plan: Plan) -> Page {
+    match prove(app, signed_in, Intent::Planned).await? {
+        Proof::Asked(response) => {
+            app.plans.keep(signed_in.session.claims.number(), plan);
+            Ok(response)
+        }
+        Proof::Fresh(elevated) => plan.act(app, signed_in, &elevated).await,
+    }
 }
 
 /// Does what is intended, now or after the proof.
@@ -119,19 +138,15 @@ pub(super) async fn go_on(app: &App, signed_in: &SignedIn, intent: Intent) -> Pa
     }
 }
 
-impl Journey for StepUpRef {
+impl Journey for StepUp {
     const COOKIE: &'static str = cookie::STEP_UP;
     const AT: &'static str = "/profile/prove";
     const START: &'static str = "/profile";
-    const TITLE: &'static str = "Prove that it is you";
+    const TITLE: &'static str = "Confirm that it's you";
     const ENTRY: &'static str = "profile";
-    const CANCEL: &'static str = "Leave it as it is";
-    const QUESTION: &'static str = "How do you want to prove that it is you?";
+    const CANCEL: &'static str = "Cancel";
+    const QUESTION: &'static str = "How do you want to confirm that it's you?";
     const OVER: Notice = Notice::ProofOver;
-
-    type Done = Elevated;
-
-    journey::reference!();
 
     fn start(visitor: &Visitor) -> &'static str {
         visitor.cookie(cookie::INTENT).and_then(Intent::parse).map_or(Self::START, Intent::before)
@@ -139,35 +154,28 @@ impl Journey for StepUpRef {
 
     fn reason(visitor: &Visitor) -> &'static str {
         match visitor.cookie(cookie::INTENT).and_then(Intent::parse) {
-            Some(Intent::ChangeAddress) => "Before your address is changed, a fresh proof is asked for.",
-            Some(Intent::Exempt(_)) => "Before a user is exempt, a fresh proof is asked for.",
-            Some(Intent::IssueTicket(_)) => "Before a ticket is issued, a fresh proof is asked for.",
-            Some(Intent::MakeRecoveryCodes) => "Before recovery codes are made, a fresh proof is asked for.",
-            Some(Intent::MoveIn) => "Before users are moved in, a fresh proof is asked for.",
-            Some(Intent::RemoveDevice(_)) => "Before the device is removed, a fresh proof is asked for.",
-            Some(Intent::RemovePasskey(_)) => "Before the passkey is removed, a fresh proof is asked for.",
-            Some(Intent::Reset(_)) => "Before a sign-in is reset, a fresh proof is asked for.",
+            Some(Intent::ChangeAddress) => "Confirm that it's you before you change your address.",
+            Some(Intent::Exempt(_)) => "Confirm that it's you before you exempt a user.",
+            Some(Intent::IssueTicket(_)) => "Confirm that it's you before you issue a ticket.",
+            Some(Intent::MakeRecoveryCodes) => "Confirm that it's you before you create recovery codes.",
+            Some(Intent::MoveIn) => "Confirm that it's you before you import users.",
+            Some(Intent::RemoveDevice(_)) => "Confirm that it's you before you remove the device.",
+            Some(Intent::RemovePasskey(_)) => "Confirm that it's you before you remove the passkey.",
+            Some(Intent::Planned) => "Confirm that it's you before the change is made.",
+            Some(Intent::Reset(_)) => "Confirm that it's you before you reset a sign-in.",
             None => "",
         }
     }
 
-    fn stage(outcome: StepUp) -> Stage<Self> {
-        match outcome {
-            StepUp::Challenge(challenge) => Stage::Challenge(challenge),
-            StepUp::Denied(denied) => Stage::Denied(denied.reason),
-            StepUp::Fresh(elevated) => Stage::Done(elevated),
-        }
-    }
-
     async fn finish(app: &App, visitor: &Visitor, elevated: Elevated) -> Page {
-        let session = visitor.session.clone().ok_or(Failure::NotFound)?;
-        accounts::note_address(&app.db, session.user.id, elevated.evidence()).await?;
+        let session = visitor.session.as_ref().ok_or(Failure::SignedOut)?;
+        let claims = elevated.session().claims().clone();
+        // A code that the step-up has verified went to the address of the session's row.
+        let verified = claims.evidence().email_code.as_ref().map(|(address, _)| address);
+        accounts::note_address(&app.db, session.user.id, verified).await?;
         let intent = visitor.cookie(cookie::INTENT).and_then(Intent::parse);
-        let raised =
-            session.claims.raised_by(&elevated).ok_or_else(|| Failure::internal("the step-up is another's"))?;
-        let signed_in = SignedIn { visitor: visitor.clone(), session };
         let mut headers = HeaderMap::new();
-        let signed_in = session::raise(app, &signed_in, raised, &mut headers).await?;
+        let signed_in = session::move_on(app, visitor, session, claims, &mut headers).await?;
         let mut response = match intent {
             // Whatever comes of it, the session has its new id.
             Some(intent) => intent.act(app, &signed_in, &elevated).await.unwrap_or_else(IntoResponse::into_response),
@@ -193,6 +201,7 @@ mod tests {
             Intent::MoveIn,
             Intent::RemoveDevice(7),
             Intent::RemovePasskey(7),
+            Intent::Planned,
             Intent::Reset(7),
         ] {
             assert_eq!(Intent::parse(&intent.word()), Some(intent));

@@ -3,14 +3,16 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
+use factorgate::device::DeviceInfo;
+use factorgate::login::EmailStatus;
 use factorgate::otpauth::KeyUri;
-use factorgate::policy::{Denial, DenyReason};
-use factorgate::{Challenge, DeniedReason, DeviceInfo, EmailStatus, Refusal, Timestamp};
+use factorgate::{Challenge, Refusal};
 
-use super::journey::{self, Journey, Opened, Place, passkey};
-use super::{Page, Shell, sentence};
+use super::journey::{Journey, Opened, Place, Underway, passkey};
+use super::{Page, Shell};
 use crate::app::App;
 use crate::error::Failure;
+use crate::refusals::{self, Kind, wait};
 use crate::session::Visitor;
 use crate::{accounts, db, mfa};
 
@@ -27,30 +29,49 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// The text is no code.
-    pub(super) fn malformed(invalid: impl std::fmt::Display) -> Self {
-        Self { error: Some(sentence(&invalid)), ..Self::default() }
+    fn told(text: &str) -> Self {
+        Self { error: Some(text.to_owned()), ..Self::default() }
     }
 
     /// There is no challenge that the passkey could have answered.
     pub(super) fn unasked() -> Self {
-        Self {
-            error: Some("This page was open for too long, or was used before. Try it again.".to_owned()),
-            ..Self::default()
-        }
+        Self::told("This page was open for too long, or was used before. Try again.")
     }
 
     /// The browser has sent nothing of a passkey.
     pub(super) fn unanswered() -> Self {
-        Self {
-            error: Some("No passkey has answered. Your browser has to run scripts for it.".to_owned()),
-            ..Self::default()
-        }
+        Self::told("No passkey has answered. Allow scripts on this page, then try again.")
     }
 
     /// What the browser has made is no passkey that could be registered.
     pub(super) fn unfit() -> Self {
-        Self { error: Some("That passkey cannot be registered here. Try it again.".to_owned()), ..Self::default() }
+        Self::told("That passkey can't be registered here. Try again.")
+    }
+
+    /// The name can't be one of a device.
+    pub(super) fn misnamed() -> Self {
+        Self { name_error: Some(name_refused()), ..Self::default() }
+    }
+
+    /// What the engine has refused.
+    pub(super) fn refused<R: Journey>(
+        self,
+        refusal: Refusal,
+        place: Place,
+        challenge: &Challenge<R>,
+    ) -> Result<Self, Failure> {
+        if refusal == Refusal::InvalidName {
+            return Ok(Self { name_error: Some(name_refused()), ..self });
+        }
+        let text = refusals::told(refusal, place.kind(), db::time()?).sentence();
+        // A registration is not guessed at: its secret is on the screen.
+        let left = match (refusal, place, challenge.attempts_left()) {
+            (_, Place::Register, _) => "",
+            (Refusal::WrongCode, _, 1) => " 1 attempt left before a short lockout.",
+            (Refusal::WrongCode, _, 2) => " 2 attempts left before a short lockout.",
+            _ => "",
+        };
+        Ok(Self { error: Some(format!("{text}{left}")), ..self })
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -59,27 +80,9 @@ impl Attempt {
     }
 }
 
-/// Why the code was not accepted.
-pub(super) fn refused<R>(refusal: Refusal, place: Place, challenge: &Challenge<R>) -> String {
-    let text = match (refusal, place) {
-        (Refusal::WrongCode, Place::Email) => "That code is not right, or no longer. Enter the newest one.",
-        (Refusal::WrongCode, Place::Passkey) => "That passkey was not accepted.",
-        (Refusal::WrongCode, Place::Recovery) => "That recovery code is not right, or was used before.",
-        (Refusal::WrongCode, Place::Ticket) => "That ticket is not right.",
-        (Refusal::WrongCode, _) => "That code is not right, or was used before. Enter the one that the app shows now.",
-        (Refusal::DeviceDisabled | Refusal::UnknownDevice, _) => "That device takes no codes. Choose another one.",
-        (Refusal::Malformed, Place::Email) => "A code from the mail has 8 digits.",
-        (Refusal::Malformed, _) => "A code from the app has 6 digits.",
-        (other, _) => return sentence(&other),
-    };
-    // A registration is not guessed at: its secret is on the screen.
-    let left = match (refusal, place, challenge.attempts_left()) {
-        (_, Place::Register, _) => "",
-        (Refusal::WrongCode, _, 1) => " One try is left before a pause.",
-        (Refusal::WrongCode, _, 2) => " Two tries are left before a pause.",
-        _ => "",
-    };
-    format!("{text}{left}")
+/// What to tell of a name that no device can have.
+pub(super) fn name_refused() -> String {
+    "Enter a name of 1 to 64 characters.".to_owned()
 }
 
 /// What every page of a flow has.
@@ -174,20 +177,20 @@ struct RegisterPage {
 struct DeniedPage {
     shell: Shell,
     text: String,
-    remedy: &'static str,
+    remedy: String,
     start: &'static str,
 }
 
 /// The page at `place`, which is open.
 pub(super) async fn draw<R: Journey>(
     app: &App,
-    visitor: &Visitor,
+    underway: &Underway<R>,
     opened: &Opened<'_, R>,
     place: Place,
     attempt: Attempt,
 ) -> Page {
+    let visitor = &underway.visitor;
     let shell = Shell::new(app, visitor, R::TITLE, R::ENTRY);
-    let challenge = opened.challenge;
     let status = attempt.status();
     let frame = Frame {
         at: R::AT,
@@ -198,21 +201,18 @@ pub(super) async fn draw<R: Journey>(
     let page = match place {
         Place::Choose => choose(shell, frame, opened).render(),
         Place::NewPasskey | Place::Passkey => {
-            return passkey::draw(app, visitor, challenge.flow(), shell, frame, place, attempt).await;
+            return passkey::draw(app, underway, shell, frame, place, attempt).await;
         }
         Place::Register => register(shell, frame, opened.key_uri.ok_or(Failure::NotFound)?, attempt)?.render(),
         place => {
             let chosen = attempt.device;
-            let page = code(shell, frame, place, challenge, attempt)?;
-            let offered = R::TRUSTS
-                && place == Place::App
-                && journey::policy_of(app, challenge.flow()).await?.allows_trusted_browsers();
+            let page = code(shell, frame, place, opened.challenge, attempt)?;
+            let offered = R::TRUSTS && place == Place::App && underway.allows_trusted_browsers();
             let devices = match place {
-                Place::App => app.mfa.devices(challenge.flow().owner()).await?,
+                Place::App => mfa::devices(app, &underway.user).await?,
                 _ => Vec::new(),
             };
-            let moved_in = place == Place::Recovery
-                && accounts::has_moved_in(&app.db, mfa::row_id(challenge.flow().owner())?).await?;
+            let moved_in = place == Place::Recovery && accounts::has_moved_in(&app.db, underway.user.id).await?;
             let option = |held: DeviceInfo| DeviceOption {
                 id: held.id.get(),
                 chosen: chosen == Some(held.id.get()),
@@ -221,7 +221,7 @@ pub(super) async fn draw<R: Journey>(
             CodePage {
                 trust: offered.then_some(visitor.trusts),
                 hint: match moved_in {
-                    true => "One of ours, or one that you brought along, spelled as it is written.".to_owned(),
+                    true => "One of ours, or one from your previous system, exactly as it is written.".to_owned(),
                     false => page.hint,
                 },
                 reason: R::reason(visitor),
@@ -253,7 +253,7 @@ fn way<R: Journey>(place: Place, email: Option<&EmailStatus>) -> Option<Way> {
         }),
         Place::Email => {
             let email = email?;
-            let sent = email.sent.is_some();
+            let sent = email.sent_at.is_some();
             let detail = match sent {
                 true => format!("Enter the code that we sent to {}.", email.masked_address),
                 false => format!("We send a code to {}.", email.masked_address),
@@ -298,7 +298,7 @@ fn code<R: Journey>(
         shell,
         frame,
         heading: "Enter your ticket",
-        lead: "Your administrator gave it to you. It is good once, and lets you register your smartphone.".to_owned(),
+        lead: "Your administrator gave it to you. It works once and lets you register your smartphone.".to_owned(),
         label: "Ticket",
         hint: "26 letters and digits. Spaces and hyphens make no difference.".to_owned(),
         error: attempt.error,
@@ -313,15 +313,15 @@ fn code<R: Journey>(
     Ok(match (place, challenge.email()) {
         (Place::App, _) => CodePage {
             heading: "Enter the code from your app",
-            lead: "Open the authenticator app on your smartphone, and look for Larkfield.".to_owned(),
+            lead: "Open the authenticator app on your smartphone and look for Larkfield.".to_owned(),
             label: "6-digit code",
-            hint: "It changes every 30 seconds, and is good once.".to_owned(),
+            hint: "It changes every 30 seconds and can be used once.".to_owned(),
             numeric: true,
             ..page
         },
         (Place::Recovery, _) => CodePage {
             heading: "Use a recovery code",
-            lead: "Take one of the codes that you printed or wrote down. It stands in for your smartphone, once."
+            lead: "Enter one of the codes that you printed or wrote down. Each replaces your smartphone once."
                 .to_owned(),
             label: "Recovery code",
             hint: "16 letters and digits. Spaces, hyphens and case make no difference.".to_owned(),
@@ -331,18 +331,18 @@ fn code<R: Journey>(
             let now = db::time()?;
             CodePage {
                 heading: "Check your mail",
-                lead: match email.sent {
+                lead: match email.sent_at {
                     Some(_) => format!("We sent a code to {}.", email.masked_address),
                     None => format!("We can send a code to {}.", email.masked_address),
                 },
                 label: "8-digit code",
-                hint: match email.sent {
-                    Some(sent) => format!("It is good for {}, and once.", minutes(sent.expires_at, now)),
-                    None => "A code from an earlier mail is not good any more.".to_owned(),
+                hint: match email.expires_at {
+                    Some(at) => format!("It expires in {} and can be used once.", wait(at, now)),
+                    None => "Codes from earlier mails don't work here.".to_owned(),
                 },
                 numeric: true,
                 resend: Some(Resend {
-                    sent: email.sent.is_some(),
+                    sent: email.sent_at.is_some(),
                     wait: email.resend_at.map(|at| at.saturating_since(now).as_secs()).filter(|seconds| *seconds > 0),
                 }),
                 ..page
@@ -368,61 +368,13 @@ fn register(shell: Shell, frame: Frame, key_uri: &KeyUri, attempt: Attempt) -> R
 }
 
 /// There is no way on, at least not now.
-pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, reason: DeniedReason) -> Page {
-    let (text, remedy) = match reason {
-        DeniedReason::Locked { until } => (
-            format!("Too many wrong codes. You can go on in {}.", minutes(until, db::time()?)),
-            "Until then a right code is not taken either. If it was not you who entered them, change your password: somebody knows it.",
-        ),
-        DeniedReason::DevicesDisabled => (
-            "What you sign in with was disabled after very many wrong tries.".to_owned(),
-            "Ask your administrator to reset your sign-in. You will be given a ticket.",
-        ),
-        DeniedReason::Policy(Denial { reason: DenyReason::NoExternalFactor, .. }) => (
-            "Your company asks for a passkey, and you have registered none.".to_owned(),
-            "Ask your administrator for help: it takes a session to register one from the profile.",
-        ),
-        DeniedReason::Policy(Denial { reason: DenyReason::NoFirstEnrollmentProof, .. }) => (
-            "A smartphone must be registered first, and for that you need a ticket.".to_owned(),
-            "Ask your administrator for a ticket, then come back.",
-        ),
-        DeniedReason::Policy(Denial { reason: DenyReason::NoUsableEmail, .. }) => (
-            "A code must be sent to you by e-mail, and there is no address that we can use.".to_owned(),
-            "Ask your administrator for help.",
-        ),
-        other => (sentence(&other), "Ask your administrator for help."),
+pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, refusal: Refusal) -> Page {
+    let told = refusals::told(refusal, Kind::Other, db::time()?);
+    let page = DeniedPage {
+        shell: Shell::new(app, visitor, R::TITLE, R::ENTRY),
+        text: told.what,
+        remedy: told.next,
+        start: R::start(visitor),
     };
-    let page =
-        DeniedPage { shell: Shell::new(app, visitor, R::TITLE, R::ENTRY), text, remedy, start: R::start(visitor) };
     Ok((StatusCode::FORBIDDEN, Html(page.render()?)).into_response())
-}
-
-/// How long it is until then, rounded up.
-fn minutes(until: Timestamp, now: Timestamp) -> String {
-    match until.saturating_since(now).as_secs() {
-        0..60 => "less than a minute".to_owned(),
-        seconds => match seconds.div_ceil(60) {
-            1 => "a minute".to_owned(),
-            minutes => format!("{minutes} minutes"),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_never_told_too_short() {
-        let now = Timestamp::from_secs(1_000_000);
-        for (seconds, text) in [
-            (0, "less than a minute"),
-            (59, "less than a minute"),
-            (60, "a minute"),
-            (61, "2 minutes"),
-            (600, "10 minutes"),
-        ] {
-            assert_eq!(minutes(Timestamp::from_secs(1_000_000 + seconds), now), text);
-        }
-    }
 }

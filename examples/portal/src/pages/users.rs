@@ -7,14 +7,18 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
+use factorgate::Elevated;
+use factorgate::admin::Ticket as Issued;
+use factorgate::maintenance::{Coverage, Covered};
 use factorgate::policy::Policy;
-use factorgate::{Administrator, Coverage, Covered, Elevated, EventKind, IssuedTicket, RecoveryCodesLeft};
+use factorgate::recovery::RecoveryCodesLeft;
 
 use super::preview::{Asked, asked};
 use super::step_up::{self, Intent};
 use super::{Page, Shell, moment, show};
 use crate::accounts::{self, User};
 use crate::app::App;
+use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::mfa;
 use crate::policies::{self, Policies, Scope};
@@ -78,14 +82,15 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(name: String, issued: &IssuedTicket, reset: bool) -> Self {
-        Self {
-            name,
-            text: issued.ticket.expose_secret().expose_secret().to_owned(),
-            until: moment(issued.expires_at),
+    pub(super) async fn new(app: &App, user: User, issued: &Issued, reset: bool) -> Result<Self, Failure> {
+        let status = mfa::status(app, &user).await?;
+        Ok(Self {
+            name: user.name,
+            text: issued.expose_secret().expose_secret().to_owned(),
+            until: status.ticket_until.map(moment).unwrap_or_default(),
             reset,
-            untold: issued.events.iter().any(|event| matches!(event.kind, EventKind::MailUndelivered)),
-        }
+            untold: reset && status.owed_notices > 0,
+        })
     }
 }
 
@@ -107,9 +112,10 @@ async fn begin_ticket(
 /// could not carry it.
 pub(super) async fn issue_ticket(app: &App, admin: &SignedIn, id: i64, _: &Elevated) -> Page {
     let user = accounts::find(&app.db, id).await?;
-    let by = Administrator::assertion(mfa::user_id(&admin.session.user)?);
-    let issued = app.mfa.issue_ticket(&mfa::user_id(&user)?, &by).await?;
-    drawn(app, admin, Some(Ticket::new(user.name, &issued, false))).await
+    let by = mfa::administrator(&admin.session.user)?;
+    let issued = app.mfa.admin(&by).issue_ticket(&mfa::user_id(&user)?).await?;
+    let shown = Ticket::new(app, user, &issued, false).await?;
+    drawn(app, admin, Some(shown)).await
 }
 
 pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -> Page {
@@ -127,7 +133,8 @@ pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -
         let (policy, asked_for) = (policies.of(user.id), [(mfa::user_id(&user)?, mfa::contact(&user))]);
         let applied: Vec<String> = policies.beside_company(user.id).into_iter().map(in_words).collect();
         let mut seen = None;
-        let walk = app.mfa.coverage(asked_for, &policy, |covered| {
+        let maintenance = app.mfa.maintenance();
+        let walk = maintenance.coverage(asked_for, &policy, |covered| {
             seen = Some(person(&user, covered, &policy, &applied));
             ControlFlow::Continue(())
         });
@@ -155,7 +162,7 @@ fn person(user: &User, covered: &Covered, policy: &Policy, applied: &[String]) -
         id: user.id,
         email: user.email.as_str().to_owned(),
         is_admin: user.is_admin,
-        devices: match (status.devices.len(), status.ever_held_factor) {
+        devices: match (status.devices.len(), status.ever_had_factor) {
             (0, false) => "No smartphone".to_owned(),
             (0, true) => "No smartphone now, but had one".to_owned(),
             (1, _) => "1 smartphone".to_owned(),
@@ -165,7 +172,7 @@ fn person(user: &User, covered: &Covered, policy: &Policy, applied: &[String]) -
             let (by, reason, until) = (exemption.granted_by(), exemption.reason(), moment(exemption.until()));
             format!("until {until}, by {by}: {reason}")
         }),
-        can_exempt: policy.is_enforced() && !status.ever_held_factor && status.exemption.is_none(),
+        can_exempt: policy.is_enforced() && !status.ever_had_factor && status.exemption.is_none(),
         codes: match status.recovery_codes.map(RecoveryCodesLeft::get) {
             None => "no recovery codes".to_owned(),
             Some(1) => "1 recovery code".to_owned(),

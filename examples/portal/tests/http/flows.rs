@@ -11,15 +11,21 @@ use crate::wire::{Answer, Folder, PASSWORD, Visit, credentials, get, post, start
 const EMAIL_CODES: &str = "enforce=yes&email=on&first=after_password";
 
 #[tokio::test]
-async fn a_mail_that_is_not_sent_is_told_and_lets_nobody_in() {
+async fn mail_that_is_refused_is_told_and_signs_nobody_in() {
     let (_bound, url) = nowhere();
     let portal = start_with(Database::Memory, Some(url)).await.unwrap();
     decide(&portal, EMAIL_CODES).await;
-    let (_, answer) = password(&portal).await;
-    assert_eq!((answer.status, answer.header("location")), (303, Some("/sign-in")));
-    let notice = answer.cookie_of("__Host-notice").unwrap();
-    assert!(get(&portal, "/sign-in", &notice).await.body.contains("The mail with the code could not be sent"));
-    assert!(!answer.sets("__Host-session") && !answer.sets("__Host-login"));
+    let (visit, answer) = password(&portal).await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/sign-in/email")));
+    assert!(!answer.sets("__Host-session"));
+    let (login, notice) = (answer.cookie_of("__Host-login").unwrap(), answer.cookie_of("__Host-notice").unwrap());
+    let page = get(&portal, "/sign-in/email", &format!("{}; {login}; {notice}", visit.cookie)).await;
+    assert!(page.body.contains("couldn&#39;t send the mail") && !page.body.contains("We sent a code"), "{}", page.body);
+    // The user can ask again at once.
+    let again =
+        post(&portal, "/sign-in/email/send", &format!("{}; {login}", visit.cookie), &format!("csrf={}", visit.csrf))
+            .await;
+    assert_eq!(again.cookie_of("__Host-notice").as_deref(), Some("__Host-notice=mail"), "not too soon, and not sent");
     assert_eq!(get(&portal, "/mailbox", "").await.status, 404, "there is no such page where mail is sent");
     portal.stop().await;
 }
@@ -58,26 +64,29 @@ async fn a_store_that_fails_is_no_wrong_code_and_lets_nobody_in() {
 #[tokio::test]
 async fn a_new_password_ends_every_other_session_and_every_sign_in_that_is_under_way() {
     let portal = start(Database::Memory).await.unwrap();
-    let here = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
-    let elsewhere = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
-    decide(&portal, EMAIL_CODES).await;
+    let user = User::register(&portal, people::admin(&portal).await).await;
+    let (elsewhere, answer) = password(&portal).await;
+    let cookies = format!("{}; {}", elsewhere.cookie, answer.cookie_of("__Host-login").unwrap());
+    let code = format!("csrf={}&code={}", elsewhere.csrf, user.code(0));
+    let elsewhere = elsewhere.entered(&portal, post(&portal, "/sign-in/app", &cookies, &code).await).await;
     let (thief, answer) = password(&portal).await;
-    assert_eq!(answer.header("location"), Some("/sign-in/email"));
+    assert_eq!(answer.header("location"), Some("/sign-in/app"));
     let cookies = format!("{}; {}", thief.cookie, answer.cookie_of("__Host-login").unwrap());
-    assert_eq!(get(&portal, "/sign-in/email", &cookies).await.status, 200, "the sign-in is under way");
+    assert_eq!(get(&portal, "/sign-in/app", &cookies).await.status, 200, "the sign-in is under way");
+    assert_eq!(get(&portal, "/dashboard", &elsewhere.cookie).await.status, 200);
 
-    let form = |current: &str| format!("csrf={}&current={current}&new=a+new+one+of+words", here.csrf);
-    let wrong = post(&portal, "/profile/password", &here.cookie, &form("wrong")).await;
+    let form = |current: &str| format!("current={current}&new=a+new+one+of+words");
+    let wrong = user.post(&portal, "/profile/password", &form("wrong")).await;
     assert!(wrong.status == 422 && wrong.body.contains("not your password"), "{}", wrong.body);
-    let changed = post(&portal, "/profile/password", &here.cookie, &form("the+administrator%27s+own")).await;
+    let changed = user.post(&portal, "/profile/password", &form("the+administrator%27s+own")).await;
     assert_eq!((changed.status, changed.header("location")), (303, Some("/profile")));
 
-    assert_eq!(get(&portal, "/dashboard", &here.cookie).await.status, 303, "a copy of the cookie is good for nothing");
+    let old = &user.visit.cookie;
+    assert_eq!(get(&portal, "/dashboard", old).await.status, 303, "a copy of the cookie is good for nothing");
     let anew = changed.cookie_of("__Host-session").unwrap();
     assert_eq!(get(&portal, "/dashboard", &anew).await.status, 200, "who has changed it stays signed in");
     assert_eq!(get(&portal, "/dashboard", &elsewhere.cookie).await.status, 303);
-    let code = mailed_code(&portal).await;
-    let late = post(&portal, "/sign-in/email", &cookies, &format!("csrf={}&code={code}", thief.csrf)).await;
+    let late = post(&portal, "/sign-in/app", &cookies, &format!("csrf={}&code={}", thief.csrf, user.code(1))).await;
     assert_eq!((late.status, late.header("location")), (303, Some("/sign-in")), "the right code comes too late");
     assert!(!late.sets("__Host-session"));
     let (_, old) = password(&portal).await;
@@ -134,11 +143,4 @@ async fn password(portal: &Running) -> (Visit, Answer) {
     let body = format!("{}&csrf={}", credentials(PASSWORD), visit.csrf);
     let answer = post(portal, "/sign-in", &visit.cookie, &body).await;
     (visit, answer)
-}
-
-/// The code in the first mail.
-async fn mailed_code(portal: &Running) -> String {
-    let mail = get(portal, "/mailbox/1", "").await.body;
-    let (_, text) = mail.split_once("id=\"mail-text\">").unwrap();
-    text.chars().take_while(char::is_ascii_digit).collect()
 }

@@ -1,6 +1,7 @@
 //! A new key of the server, and what becomes of the one before.
 
-use factorgate::{OsRandom, ServerKey};
+use factorgate::env::OsRandom;
+use factorgate::keys::ServerKey;
 use portal::{Config, Database, Running};
 
 use crate::people::{User, admin};
@@ -30,7 +31,7 @@ async fn sign_in(portal: &Running) -> Answer {
 }
 
 #[tokio::test]
-async fn a_retired_key_is_needed_until_every_record_is_sealed_anew() {
+async fn a_retired_key_is_needed_until_every_record_is_re_encrypted() {
     let folder = Folder::new();
     let database = Database::File(folder.0.join("portal.db"));
     let [old, new] = [(); 2].map(|()| ServerKey::generate(&OsRandom).unwrap().to_hex().expose_secret().to_owned());
@@ -55,15 +56,15 @@ async fn a_retired_key_is_needed_until_every_record_is_sealed_anew() {
 
     let portal = start(&database, &new, &[&old]).await;
     assert!(row(&portal, &user.visit, &old).await.contains("Needed"));
-    let page = user.post(&portal, "/admin/keys/reseal", "").await.body;
+    let page = user.post(&portal, "/admin/keys/reencrypt", "").await.body;
     assert!(page.contains("20 of 31 users") && page.contains("1 record was"), "{page}");
     let (_, after) = page.split_once("name=\"after\" value=\"").unwrap();
     let after = after.split('"').next().unwrap();
-    let page = user.post(&portal, "/admin/keys/reseal", &format!("after={after}")).await.body;
+    let page = user.post(&portal, "/admin/keys/reencrypt", &format!("after={after}")).await.body;
     assert!(page.contains("31 of 31 users") && page.contains("0 records were") && !page.contains("id=\"go-on\""));
     assert!(row(&portal, &user.visit, &old).await.contains("Can be dropped"));
     let recorded = get(&portal, "/admin/audit", &user.visit.cookie).await.body;
-    assert!(recorded.contains("Sealed anew under the server key") && recorded.contains(": 1 of the records"));
+    assert!(recorded.contains("Re-encrypted 1 records under the server key"));
     portal.stop().await;
 
     // Without the old key the smartphone is still known; with the old key alone it is not.

@@ -7,5 +7,6 @@ mod keys;
 mod passkeys;
 mod people;
 mod protection;
+mod sessions;
 mod settings;
 mod wire;

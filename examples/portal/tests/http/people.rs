@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use factorgate::otp::Totp;
-use factorgate::{Secret, Timestamp};
+use factorgate::Timestamp;
+use factorgate::otp::{Secret, Totp};
 use portal::Running;
 
 use crate::wire::{Answer, PASSWORD, Visit, get, post};
@@ -20,12 +20,9 @@ impl User {
     /// Registers a smartphone from the profile, on the code before the one of now: two more are good at once.
     pub(crate) async fn register(portal: &Running, visit: Visit) -> Self {
         let begun = post(portal, "/profile/devices", &visit.cookie, &format!("csrf={}", visit.csrf)).await;
-        let cookies = format!("{}; {}", visit.cookie, begun.cookie_of("__Host-registration").unwrap());
-        let page = get(portal, "/profile/devices/register", &cookies).await.body;
-        let (_, shown) = page.split_once("id=\"secret\"").unwrap();
-        let (shown, _) = shown.split_once("</p>").unwrap();
-        let groups = shown.split("<span>").skip(1).map(|group| group.split("</span>").next().unwrap());
-        let user = Self { visit, secret: Secret::from_base32(&groups.collect::<String>()).unwrap() };
+        let flow = begun.cookie_of("__Host-registration").unwrap();
+        let user = Self::shown(portal, visit, "/profile/devices/register", &flow).await;
+        let cookies = format!("{}; {flow}", user.visit.cookie);
         // The code before the one of now expires with the step: a slow machine needs time to send it.
         while seconds() % 30 >= 20 {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -34,6 +31,36 @@ impl User {
         let done = post(portal, "/profile/devices/register", &cookies, &body).await;
         assert_eq!(done.header("location"), Some("/profile/devices/all-set"), "{}", done.body);
         user
+    }
+
+    /// A user to whom the page of a flow shows a secret.
+    pub(crate) async fn shown(portal: &Running, visit: Visit, page: &str, flow: &str) -> Self {
+        let page = get(portal, page, &format!("{}; {flow}", visit.cookie)).await.body;
+        let (_, shown) = page.split_once("id=\"secret\"").unwrap();
+        let (shown, _) = shown.split_once("</p>").unwrap();
+        let groups = shown.split("<span>").skip(1).map(|group| group.split("</span>").next().unwrap());
+        Self { visit, secret: Secret::from_base32(&groups.collect::<String>()).unwrap() }
+    }
+
+    /// Creates recovery codes and activates them, on the registration of a moment ago.
+    pub(crate) async fn recovery_codes(&self, portal: &Running) -> Vec<String> {
+        let shown = self.post(portal, "/profile/recovery-codes", "").await;
+        let (_, body) = match shown.body.split_once("id=\"recovery-codes-list\"") {
+            Some(parts) => parts,
+            None => panic!("{} {:?}", shown.body, shown.header("location")),
+        };
+        let codes: Vec<String> =
+            body.split("<code>").skip(1).map(|rest| rest.split("</code>").next().unwrap().to_owned()).collect();
+        assert_eq!(codes.len(), 10);
+        let confirmed = self.post(portal, "/profile/recovery-codes/confirm", &format!("code={}", codes[0])).await;
+        assert_eq!(confirmed.header("location"), Some("/profile"), "{}", confirmed.body);
+        codes
+    }
+
+    /// As an administrator, decides what the company asks for.
+    pub(crate) async fn decide(&self, portal: &Running, settings: &str) {
+        let saved = self.post(portal, "/admin/security", settings).await;
+        assert_eq!(saved.header("location"), Some("/admin/security"), "{}", saved.body);
     }
 
     /// The code of a step before or after the one of now.

@@ -115,6 +115,16 @@ async fn request(portal: &Running, head: &str, body: &str) -> Answer {
     Answer { status, headers: headers.collect(), body: body.to_owned() }
 }
 
+/// The code in the newest mail with one.
+pub(crate) async fn mailed_code(portal: &Running) -> String {
+    let list = get(portal, "/mailbox", "").await.body;
+    let (before, _) = list.split_once("<strong>Your Larkfield code</strong>").unwrap();
+    let (_, id) = before.rsplit_once("href=\"/mailbox/").unwrap();
+    let mail = get(portal, &format!("/mailbox/{}", id.split('"').next().unwrap()), "").await.body;
+    let (_, text) = mail.split_once("Your Larkfield code is ").unwrap();
+    text.chars().take_while(char::is_ascii_digit).collect()
+}
+
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {

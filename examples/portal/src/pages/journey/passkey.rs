@@ -4,18 +4,19 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse as _};
-use factorgate::{DeviceName, Registration, RegistrationRef};
+use factorgate::Outcome;
+use factorgate::device::DeviceName;
+use factorgate::login::Registration;
 use serde::Deserialize;
 
-use super::{Journey, Place, Underway, policy_of, refused, settle};
+use super::{Journey, Opened, Place, Underway, judged, settle, shown};
 use crate::app::App;
 use crate::forms::Posted;
 use crate::headers::WITH_SCRIPT;
 use crate::pages::steps::{Attempt, Frame};
-use crate::pages::{Page, Shell, sentence};
-use crate::session::Visitor;
+use crate::pages::{Page, Shell};
 use crate::webauthn::{self, Answered};
-use crate::{accounts, mfa, passkeys};
+use crate::{mfa, passkeys};
 
 #[derive(Template)]
 #[template(path = "passkey.html")]
@@ -37,23 +38,20 @@ struct PasskeyPage {
 
 pub(in crate::pages) async fn draw<R: Journey>(
     app: &App,
-    visitor: &Visitor,
-    flow: &R,
+    underway: &Underway<R>,
     mut shell: Shell,
     frame: Frame,
     place: Place,
     attempt: Attempt,
 ) -> Page {
     let status = attempt.status();
-    let user = mfa::row_id(flow.owner())?;
-    let held = passkeys::credentials(&app.db, user).await?;
-    let reference = flow.text();
-    let reference = reference.expose_secret();
+    let user = &underway.user;
+    let held = passkeys::credentials(&app.db, user.id).await?;
+    let reference = &underway.flow.to_cookie();
     let (options, name) = if place == Place::NewPasskey {
-        let user = accounts::find(&app.db, user).await?;
         shell.title = "New passkey";
         let name = attempt.name.unwrap_or_else(|| "My passkey".to_owned());
-        (app.webauthn.offer(reference, &user, &held)?, Some(name))
+        (app.webauthn.offer(reference, user, &held)?, Some(name))
     } else {
         (app.webauthn.ask(reference, &held)?, None)
     };
@@ -61,7 +59,7 @@ pub(in crate::pages) async fn draw<R: Journey>(
         shell,
         frame,
         action: place.path::<R>(),
-        reason: R::reason(visitor),
+        reason: R::reason(&underway.visitor),
         options,
         origin: app.webauthn.origin().to_owned(),
         error: attempt.error,
@@ -80,32 +78,28 @@ pub(in crate::pages) struct NewPasskey {
 /// Registers the passkey that a browser has made. The engine comes first: no passkey is good before it has agreed.
 pub(in crate::pages) async fn register(
     State(app): State<App>,
-    underway: Underway<RegistrationRef>,
+    underway: Underway<Registration>,
     Posted(form): Posted<NewPasskey>,
 ) -> Page {
     const AT: Place = Place::NewPasskey;
-    let policy = policy_of(&app, &underway.flow).await?;
     let named = |attempt: Attempt| Attempt { name: Some(form.name.clone()), ..attempt };
-    let name = match DeviceName::new(&form.name) {
-        Ok(name) => name,
-        Err(invalid) => {
-            let attempt = Attempt { name_error: Some(sentence(&invalid)), ..Attempt::default() };
-            return refused(&app, underway, &policy, AT, named(attempt)).await;
-        }
+    let Ok(name) = DeviceName::new(&form.name) else {
+        return shown(&app, underway, AT, named(Attempt::misnamed())).await;
     };
-    let passkey = match app.webauthn.accept(underway.flow.text().expose_secret(), &form.credential) {
-        Answered::Right(passkey) if !passkeys::is_taken(&app.db, &passkey).await? => passkey,
-        Answered::Right(_) | Answered::Wrong => {
-            return refused(&app, underway, &policy, AT, named(Attempt::unfit())).await;
-        }
-        Answered::Unasked => return refused(&app, underway, &policy, AT, named(Attempt::unasked())).await,
-        Answered::Unreadable => return refused(&app, underway, &policy, AT, named(Attempt::unanswered())).await,
-    };
-    let user = accounts::find(&app.db, mfa::row_id(underway.flow.user())?).await?;
-    let first = mfa::status(&app, &user).await?.external.is_empty();
-    let outcome = app.mfa.register_external(&underway.flow, &webauthn::evidence()?, &policy).await?;
-    if matches!(outcome, Registration::Registered(_)) {
-        passkeys::add(&app.db, user.id, &passkey, &name, first).await?;
+    let outcome = app.mfa.resume(&underway.flow, underway.by()?).await?;
+    if !Opened::of(&outcome, &underway.visitor).is_some_and(|opened| opened.has(AT)) {
+        return settle(&app, &underway.visitor, outcome, None).await;
     }
-    settle(&app, &underway.visitor, RegistrationRef::stage(outcome), None).await
+    let passkey = match app.webauthn.accept(&underway.flow.to_cookie(), &form.credential) {
+        Answered::Right(passkey) if !passkeys::is_taken(&app.db, &passkey).await? => passkey,
+        Answered::Right(_) | Answered::Wrong => return shown(&app, underway, AT, named(Attempt::unfit())).await,
+        Answered::Unasked => return shown(&app, underway, AT, named(Attempt::unasked())).await,
+        Answered::Unreadable => return shown(&app, underway, AT, named(Attempt::unanswered())).await,
+    };
+    let first = mfa::status(&app, &underway.user).await?.external.is_empty();
+    let outcome = app.mfa.assert_external(&underway.flow, underway.by()?, Ok(webauthn::evidence()?)).await;
+    if matches!(outcome, Ok(Outcome::Done(_))) {
+        passkeys::add(&app.db, underway.user.id, &passkey, &name, first).await?;
+    }
+    judged(&app, underway, outcome, AT, named(Attempt::default())).await
 }
