@@ -31,8 +31,9 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut found = headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        // A cookie of another application may hold any byte: it hides none of ours.
+        .filter_map(|pair| std::str::from_utf8(pair).ok())
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(key, _)| *key == name)
         .map(|(_, value)| value);
@@ -71,6 +72,16 @@ mod tests {
         let headers = sent(&["a=1; __Host-session=xyz", "b=2"]);
         assert_eq!(read(&headers, SESSION), Some("xyz"));
         assert_eq!(read(&headers, "session"), None);
+    }
+
+    #[test]
+    fn foreign_cookie_of_any_bytes_hides_none_of_ours() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_bytes(b"a=\xff; __Host-session=xyz; b=\xc3\xa9").unwrap());
+        assert_eq!(
+            (read(&headers, SESSION), read(&headers, "a"), read(&headers, "b")),
+            (Some("xyz"), None, Some("\u{e9}"))
+        );
     }
 
     #[test]

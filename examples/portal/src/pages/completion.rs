@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use factorgate::audit::EventKind;
 use factorgate::login::{Assurance, Completion};
 use factorgate::policy::{Plan, Step};
 use factorgate::recovery::RecoveryCodesLeft;
@@ -14,7 +15,7 @@ use factorgate::{Action, Authenticated, Outcome, Refusal};
 use serde::Deserialize;
 
 use super::journey::{self, Journey};
-use super::{COMPLETION, Page, Shell, go, show, steps};
+use super::{COMPLETION, Page, Shell, go, go_and_say, show, steps};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::Posted;
@@ -126,7 +127,15 @@ impl Journey for Completion {
         accounts::note_address(&app.db, session.user.id, passed.verified_address()).await?;
         let before = session.claims.evidence().registered;
         let registered = passed.evidence().registered.filter(|_| passed.evidence().registered != before).is_some();
-        let mut response = go(if registered { "/completion/all-set" } else { "/dashboard" });
+        let replaced = registered && {
+            let recent = mfa::status(app, &session.user).await?.recent;
+            recent.iter().take(4).any(|event| matches!(event.kind, EventKind::DeviceReplaced { .. }))
+        };
+        let mut response = match (registered, replaced) {
+            (true, true) => go_and_say("/completion/all-set", Notice::DeviceReplaced)?,
+            (true, false) => go("/completion/all-set"),
+            (false, _) => go("/dashboard"),
+        };
         session::complete(app, visitor, session, passed, response.headers_mut()).await?;
         Wish::Device.remember(response.headers_mut())?;
         Ok(response)

@@ -6,7 +6,7 @@ use crate::support::{ADMIN, ADMIN_PASSWORD, Company, World};
 const APP_ONLY: Company = Company { enforce: true, app: true, email: false, both: false, first: "after_password" };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retired_key_goes_when_everything_is_sealed_anew() {
+async fn a_retired_key_goes_when_everything_is_re_encrypted() {
     let mut world = World::on_disk("keys").await;
     world.browser.company(APP_ONLY).await;
     world.browser.sign_in(ADMIN, ADMIN_PASSWORD).await;
@@ -22,11 +22,11 @@ async fn a_retired_key_goes_when_everything_is_sealed_anew() {
     browser.arrives_at("/admin/keys").await;
     let keys = browser.text("#keys").await;
     assert!(keys.contains(&format!("{new} In use")) && keys.contains(&format!("{old} Needed")), "{keys}");
-    browser.click("#reseal").await;
-    assert!(browser.text("#step").await.contains("1 record was sealed anew"));
+    browser.click("#reencrypt").await;
+    assert!(browser.text("#step").await.contains("1 record was re-encrypted"));
     let keys = browser.text("#keys").await;
     assert!(keys.contains(&format!("{old} Can be dropped")), "{keys}");
-    browser.picture("resealed").await;
+    browser.picture("reencrypted").await;
     browser.as_phone().await;
     browser.fits_its_width().await;
     browser.as_ever().await;

@@ -37,10 +37,10 @@ async fn recovery_codes_of_another_system_open_once_beside_ours() {
     browser.as_phone().await;
     browser.fits_its_width().await;
     browser.as_ever().await;
-    assert!(import(&row.to_string()).await.contains("holds a factor already"), "it can be done again");
+    assert!(import(&row.to_string()).await.contains("already has, or had, a second factor"), "it can be done again");
     assert!(import("{}").await.contains("no user of the other system"));
     browser.open("/admin/audit").await;
-    assert!(browser.text("#events").await.contains("Moved in from another system, with 3 recovery codes"));
+    assert!(browser.text("#events").await.contains("Imported from another system, with 3 recovery codes"));
     browser.sign_out().await;
 
     // One of the codes opens, once.
@@ -48,21 +48,21 @@ async fn recovery_codes_of_another_system_open_once_beside_ours() {
         browser.sign_in(ADA, PASSWORD).await;
         browser.arrives_at("/sign-in/app").await;
         browser.click("#recovery").await;
-        assert!(browser.text("#code-hint").await.contains("brought along"));
+        assert!(browser.text("#code-hint").await.contains("previous system"));
         browser.enter_code(code).await;
-        browser.path().await == "/sign-in/recovered"
+        browser.path().await == "/completion"
     };
     assert!(recovered(CODES[1]).await);
-    assert!(browser.text("#codes-left").await.contains("2 recovery codes are left"));
+    assert!(browser.text("#codes-left").await.contains("2 recovery codes left"));
     assert!(browser.newest_mail(ADA).await.contains("recovery code"));
     browser.sign_out().await;
     assert!(!recovered(CODES[1]).await);
-    assert!(browser.text("#code-error").await.contains("used before"));
+    assert!(browser.text("#code-error").await.contains("didn't work"));
     browser.picture("refused").await;
     browser.enter_code(&CODES[0].to_uppercase()).await;
-    assert!(browser.text("#code-error").await.contains("not right"), "it is spelled as it was there");
+    assert!(browser.text("#code-error").await.contains("didn't work"), "it is spelled as it was there");
     browser.enter_code(CODES[0]).await;
-    browser.arrives_at("/sign-in/recovered").await;
+    browser.arrives_at("/completion").await;
     browser.sign_out().await;
 
     // The smartphone works as before. Codes of ours take the place of the ones that are left, in the same field.
@@ -74,6 +74,6 @@ async fn recovery_codes_of_another_system_open_once_beside_ours() {
     browser.sign_out().await;
     assert!(!recovered(CODES[2]).await);
     browser.enter_code(&ours[4]).await;
-    browser.arrives_at("/sign-in/recovered").await;
+    browser.arrives_at("/completion").await;
     world.end().await;
 }

@@ -71,9 +71,9 @@ async fn a_passkey_is_registered_signs_in_and_is_removed_on_a_fresh_proof() {
     let log = browser.text("#events").await;
     for words in [
         "Registered a passkey",
-        "Proved by a passkey",
+        "Verified a passkey",
         "Removed a passkey",
-        "All sessions and open sign-ins were ended",
+        "Ended all other sessions",
         "The last passkey was removed",
     ] {
         assert!(log.contains(words), "{words}: {log}");
@@ -101,7 +101,7 @@ async fn an_answer_is_good_for_its_own_sign_in_once_and_a_copied_key_is_told_by_
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/sign-in/passkey").await;
     send_answer(browser, &answer).await;
-    assert!(browser.text("#code-error").await.contains("not accepted"));
+    assert!(browser.text("#code-error").await.contains("didn't work"));
     assert_eq!(browser.path().await, "/sign-in/passkey");
     browser.picture("refused").await;
 
@@ -109,7 +109,7 @@ async fn an_answer_is_good_for_its_own_sign_in_once_and_a_copied_key_is_told_by_
     let genuine = key.copy().await;
     key.restore(&stolen).await;
     browser.click("#submit").await;
-    assert!(browser.text("#code-error").await.contains("not accepted"));
+    assert!(browser.text("#code-error").await.contains("didn't work"));
     key.restore(&genuine).await;
 
     // Somebody else's finger: nothing was answered, and nothing is counted.
@@ -183,7 +183,7 @@ async fn what_is_asked_beside_a_smartphone_is_what_the_policy_says() {
     browser.arrives_at("/dashboard").await;
     browser.sign_out().await;
     browser.sign_in("bo@larkfield.example", PASSWORD).await;
-    assert!(browser.text("#denied").await.contains("asks for a passkey"));
+    assert!(browser.text("#denied").await.contains("requires a passkey"));
     admins.client.clone().close().await.unwrap();
     world.end().await;
 }

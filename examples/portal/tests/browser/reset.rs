@@ -89,7 +89,7 @@ async fn an_old_session_of_an_administrator_proves_itself_before_it_weakens_an_a
     browser.click("#reset-3").await;
     browser.click("#submit").await;
     browser.arrives_at("/profile/prove/app").await;
-    assert!(browser.page_text().await.contains("Before a sign-in is reset"));
+    assert!(browser.page_text().await.contains("before you reset a sign-in"));
     browser.picture("asked").await;
     browser.click("#cancel").await;
     browser.arrives_at("/admin/users").await;

@@ -28,7 +28,7 @@ async fn s5_email_code_at_login() {
     assert!(browser.text("#code-error").await.contains("8 digits"));
     let wrong = if code == "00000000" { "00000001" } else { "00000000" };
     browser.enter_code(wrong).await;
-    assert!(browser.text("#code-error").await.contains("not right"));
+    assert!(browser.text("#code-error").await.contains("didn't work"));
     browser.enter_code(&code).await;
     browser.arrives_at("/dashboard").await;
     assert!(browser.text("#proved").await.contains("e-mail code"));
@@ -40,7 +40,7 @@ async fn s5_email_code_at_login() {
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/sign-in/email").await;
     browser.enter_code(&code).await;
-    assert!(browser.text("#code-error").await.contains("not right"));
+    assert!(browser.text("#code-error").await.contains("didn't work"));
     browser.open("/dashboard").await;
     browser.arrives_at("/sign-in").await;
     world.end().await;

@@ -69,7 +69,7 @@ async fn s6_the_last_device_stays_where_the_company_asks_for_it() {
     browser.open("/profile").await;
     browser.click(".device a.danger").await;
     assert!(browser.has("#replace").await && browser.has("#register-another").await, "there are ways on");
-    assert!(browser.text("#refused").await.contains("Register another device first"));
+    assert!(browser.text("#refused").await.contains("register another device first"));
     browser.picture("refused").await;
 
     // A second device, on a code of the first; then the first can go.

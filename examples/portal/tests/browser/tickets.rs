@@ -54,7 +54,7 @@ async fn a_ticket_stands_before_the_first_registration() {
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/sign-in/ticket").await;
     browser.enter_code("ABCD EFGH").await;
-    assert!(browser.text("#code-error").await.contains("mistyped"));
+    assert!(browser.text("#code-error").await.contains("26 letters and digits"));
     browser.enter_code(&ticket.to_lowercase()).await;
     browser.arrives_at("/sign-in/register").await;
     let mut adas = Authenticator::typed(&browser.text("#secret").await);

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use factorgate::{EmailAddress, OsRandom, ServerKey};
+use factorgate::EmailAddress;
+use factorgate::env::OsRandom;
+use factorgate::keys::ServerKey;
 use portal::{Config, Database, Running};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -98,12 +100,13 @@ impl Drop for World {
 fn older(claims: &str, seconds: u64) -> String {
     let earlier = |time: &str| (time.parse::<u64>().unwrap() - seconds).to_string();
     let field = |field: &str| match field.split_once('=') {
-        Some((key @ ("epoch" | "user"), value)) => format!("{key}={value}"),
-        Some((key, value)) => match value.split_once('@') {
-            Some((id, time)) => format!("{key}={id}@{}", earlier(time)),
-            None => format!("{key}={}", earlier(value)),
-        },
-        None => field.to_owned(),
+        Some(("at", time)) => format!("at={}", earlier(time)),
+        Some((key @ ("app" | "browser" | "email" | "external" | "registered"), value)) => {
+            let (what, time) = value.rsplit_once('@').unwrap();
+            format!("{key}={what}@{}", earlier(time))
+        }
+        Some((key @ ("recovery" | "ticket"), time)) => format!("{key}={}", earlier(time)),
+        _ => field.to_owned(),
     };
     claims.split(';').map(field).collect::<Vec<_>>().join(";")
 }

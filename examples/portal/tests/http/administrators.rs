@@ -1,9 +1,9 @@
 //! What an administrator does to an account takes a fresh proof, and an administrator.
 
-use portal::{Database, Running};
+use portal::Running;
 
 use crate::people::{User, ada, admin};
-use crate::wire::{Answer, Visit, get, post, start};
+use crate::wire::{Answer, OnDisk, Visit, get, post};
 
 /// The forms that weaken an account, or open it: of Ada, who has a smartphone, and of Bo, who has none.
 const WEAKENING: [(&str, &str); 4] = [
@@ -34,12 +34,13 @@ fn step_up(visit: &Visit, asked: &Answer) -> String {
 
 #[tokio::test]
 async fn without_a_fresh_proof_nothing_is_done_to_an_account() {
-    let portal = start(Database::Memory).await.unwrap();
+    let portal = OnDisk::start().await;
     let admin = User::register(&portal, admin(&portal).await).await;
     let ada = User::register(&portal, ada(&portal).await).await;
     let nobody = Visit::begin(&portal).await;
     let bo = format!("name=Bo&email=bo%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
     assert_eq!(post(&portal, "/sign-up", &nobody.cookie, &bo).await.status, 303);
+    portal.age_proofs().await;
     let before = users(&portal, &admin.visit).await;
     let csrf = format!("csrf={}", admin.visit.csrf);
     for (path, fields) in WEAKENING {
@@ -75,9 +76,10 @@ async fn without_a_fresh_proof_nothing_is_done_to_an_account() {
 #[tokio::test]
 async fn the_word_for_an_administrators_act_does_nothing_for_a_user() {
     for intent in ["exempt-1", "move-in", "reset-1", "ticket-1"] {
-        let portal = start(Database::Memory).await.unwrap();
+        let portal = OnDisk::start().await;
         let admin = User::register(&portal, admin(&portal).await).await;
         let ada = User::register(&portal, ada(&portal).await).await;
+        portal.age_proofs().await;
         let before = users(&portal, &admin.visit).await;
         let asked = ada.post(&portal, "/profile/recovery-codes", "").await;
         let cookies = step_up(&ada.visit, &asked).replace("__Host-intent=codes", &format!("__Host-intent={intent}"));

@@ -3,12 +3,13 @@
 use portal::Database;
 
 use crate::people::{OFF, User, ada, admin};
-use crate::wire::{Answer, PASSWORD, Visit, credentials, get, post, start};
+use crate::wire::{Answer, OnDisk, PASSWORD, Visit, credentials, get, post, start};
 
 #[tokio::test]
 async fn no_form_does_anything_without_the_token_of_its_browser() {
-    let portal = start(Database::Memory).await.unwrap();
+    let portal = OnDisk::start().await;
     let admin = User::register(&portal, admin(&portal).await).await;
+    portal.age_proofs().await;
     let made = admin.post(&portal, "/admin/groups", "name=Accounting").await;
     assert_eq!(made.header("location"), Some("/admin/groups/1"), "{}", made.body);
     let other = Visit::begin(&portal).await;
@@ -58,8 +59,9 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
 
 #[tokio::test]
 async fn what_belongs_to_another_user_is_not_there() {
-    let portal = start(Database::Memory).await.unwrap();
+    let portal = OnDisk::start().await;
     let admin = User::register(&portal, admin(&portal).await).await;
+    portal.age_proofs().await;
     let ada = ada(&portal).await;
     let form = format!("csrf={}&name=Mine&code=123456", ada.csrf);
     for path in [
@@ -103,8 +105,9 @@ async fn what_belongs_to_another_user_is_not_there() {
 
 #[tokio::test]
 async fn an_intent_that_was_made_up_does_nothing_and_codes_are_shown_to_a_fresh_proof_alone() {
-    let portal = start(Database::Memory).await.unwrap();
+    let portal = OnDisk::start().await;
     let user = User::register(&portal, admin(&portal).await).await;
+    portal.age_proofs().await;
     let asked = user.post(&portal, "/profile/recovery-codes", "").await;
     let reference = asked.cookie_of("__Host-step-up").unwrap();
     let form = |code: &str| format!("csrf={}&code={code}", user.visit.csrf);

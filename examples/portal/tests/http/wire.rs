@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use factorgate::EmailAddress;
 use portal::{Config, Database, Running, StartError};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -15,6 +17,64 @@ pub(crate) async fn start(database: Database) -> Result<Running, StartError> {
 
 pub(crate) async fn start_with(database: Database, smtp_url: Option<String>) -> Result<Running, StartError> {
     portal::serve(Config { smtp_url, ..config(database) }).await
+}
+
+/// A portal on a file that the test can look into.
+pub(crate) struct OnDisk {
+    portal: Running,
+    folder: Folder,
+}
+
+impl std::ops::Deref for OnDisk {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.portal
+    }
+}
+
+impl OnDisk {
+    pub(crate) async fn start() -> Self {
+        let folder = Folder::new();
+        let portal = start(Database::File(folder.0.join("portal.db"))).await.unwrap();
+        Self { portal, folder }
+    }
+
+    pub(crate) async fn open(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.folder.0.join("portal.db"));
+        SqliteConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// Lets every proof of every session be too old for a step-up.
+    pub(crate) async fn age_proofs(&self) {
+        let mut db = self.open().await;
+        let sessions: Vec<(Vec<u8>, String)> =
+            sqlx::query_as("SELECT digest, claims FROM sessions").fetch_all(&mut db).await.unwrap();
+        for (digest, claims) in sessions {
+            let update = sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?");
+            update.bind(older(&claims, 400)).bind(digest).execute(&mut db).await.unwrap();
+        }
+        db.close().await.unwrap();
+    }
+
+    pub(crate) async fn stop(self) {
+        self.portal.stop().await;
+    }
+}
+
+/// The claims of a session as if everything in them had been proved earlier.
+fn older(claims: &str, seconds: u64) -> String {
+    let earlier = |time: &str| (time.parse::<u64>().unwrap() - seconds).to_string();
+    let field = |field: &str| match field.split_once('=') {
+        Some(("at", time)) => format!("at={}", earlier(time)),
+        Some((key @ ("app" | "browser" | "email" | "external" | "registered"), value)) => {
+            let (what, time) = value.rsplit_once('@').unwrap();
+            format!("{key}={what}@{}", earlier(time))
+        }
+        Some((key @ ("recovery" | "ticket"), time)) => format!("{key}={}", earlier(time)),
+        _ => field.to_owned(),
+    };
+    claims.split(';').map(field).collect::<Vec<_>>().join(";")
 }
 
 pub(crate) fn config(database: Database) -> Config {
