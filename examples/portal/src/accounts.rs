@@ -112,10 +112,10 @@ pub(crate) async fn is_taken(db: &SqlitePool, email: &EmailAddress, but: i64) ->
     Ok(found.bind(key(email)).bind(but).fetch_one(db).await?)
 }
 
-/// Stores another address, and returns the row as it is then. The engine's permit says whose.
+/// Stores another address, which a code has confirmed, and returns the row as it is then. The engine's permit says whose.
 pub(crate) async fn set_email(db: &SqlitePool, permit: &AddressPermit, email: &EmailAddress) -> Result<User, Failure> {
     let changed =
-        sqlx::query_as("UPDATE users SET email = ?, email_key = ?, email_verified = 0 WHERE id = ? RETURNING *");
+        sqlx::query_as("UPDATE users SET email = ?, email_key = ?, email_verified = 1 WHERE id = ? RETURNING *");
     let mut rows: Vec<User> =
         changed.bind(email.as_str()).bind(key(email)).bind(mfa::row_id(permit.user())?).fetch_all(db).await?;
     rows.pop().ok_or(Failure::NotFound)

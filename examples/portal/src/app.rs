@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::confirmation::Confirmations;
 use crate::error::Failure;
 use crate::mail::Outbox;
 use crate::mfa::{self, Engine};
@@ -30,6 +31,7 @@ const LONGEST_FORM: usize = 16 * 1024;
 pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
+    pub(crate) confirmations: Confirmations,
     pub(crate) db: SqlitePool,
     pub(crate) keys: KeyNames,
     pub(crate) mfa: Engine,
@@ -77,7 +79,16 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
     let webauthn = RelyingParty::new(addr.port())?;
-    let app = App(Arc::new(Parts { db: db.clone(), keys, mfa, outbox, passwords, plans: Plans::default(), webauthn }));
+    let app = App(Arc::new(Parts {
+        confirmations: Confirmations::default(),
+        db: db.clone(),
+        keys,
+        mfa,
+        outbox,
+        passwords,
+        plans: Plans::default(),
+        webauthn,
+    }));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async {
         // A sender that is gone stops the server too.

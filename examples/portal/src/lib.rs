@@ -20,6 +20,7 @@ mod accounts;
 mod app;
 mod audit;
 mod config;
+mod confirmation;
 mod cookie;
 mod db;
 mod error;

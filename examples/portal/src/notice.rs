@@ -26,6 +26,7 @@ macro_rules! notices {
 notices! {
     AccountReady = "account", good,
         "Thank you. If this address had no account, it has one now, and you can sign in. If it had one, we have sent a message there.";
+    AddressOver = "address-over", bad, "That code has expired, or there were too many wrong ones. Your address is unchanged.";
     AddressChanged = "address", good, "Your address is changed, and your other sessions are ended.";
     BrowserCopied = "copied", bad,
         "This browser is no longer trusted: its cookie was used somewhere else, or an answer was lost. If that wasn't you, change your password.";
@@ -62,6 +63,7 @@ notices! {
         "Your smartphone is registered, but we couldn't send the mail about it. Sign in with a code from the smartphone.";
     RegistrationOver = "registration-over", bad, "The registration has expired or was ended. Start again.";
     SecretDiscarded = "discarded", bad, "Too many wrong codes. Start the registration again.";
+    SessionsEnded = "sessions-ended", good, "The sessions that owed a step are ended.";
     SessionOver = "session-over", bad, "Your session has ended. Sign in again.";
     SettingsSaved = "saved", good, "The settings are saved and apply at once, also to sign-ins in progress.";
     SettingsWithdrawn = "withdrawn", good, "The settings are deleted, also for sign-ins in progress.";

@@ -269,6 +269,37 @@ pub(crate) async fn close_others(db: &SqlitePool, user: i64, but: Option<&Token>
     Ok(())
 }
 
+/// The open sessions that owe steps under the settings of now: their digests, and whose they are.
+pub(crate) async fn owing(app: &App) -> Result<Vec<(Vec<u8>, i64)>, Failure> {
+    let now = db::now()?;
+    let open: Vec<(Vec<u8>, i64, String, i64)> = sqlx::query_as(
+        "SELECT digest, user_id, claims, created_at FROM sessions WHERE seen_at >= ?1 - ?2 AND created_at >= ?1 - ?3",
+    )
+    .bind(now)
+    .bind(IDLE)
+    .bind(LONGEST)
+    .fetch_all(&app.db)
+    .await?;
+    let mut owing = Vec::new();
+    for (digest, user, claims, created_at) in open {
+        let found = accounts::by_id(&app.db, user).await?.zip(SessionClaims::from_text(&claims).ok());
+        let Some((found, claims)) = found else { continue };
+        let session = checked(app, found, claims, created_at).await?;
+        if session.is_some_and(|session| matches!(*session.check, SessionCheck::Owes(_))) {
+            owing.push((digest, user));
+        }
+    }
+    Ok(owing)
+}
+
+/// Ends sessions by their digests.
+pub(crate) async fn end_these(db: &SqlitePool, digests: &[Vec<u8>]) -> Result<(), Failure> {
+    for digest in digests {
+        sqlx::query("DELETE FROM sessions WHERE digest = ?").bind(digest).execute(db).await?;
+    }
+    Ok(())
+}
+
 fn in_words(evidence: &Evidence) -> String {
     let proofs = [
         (evidence.ticket.is_some(), "a ticket of the administrator"),

@@ -174,6 +174,35 @@ impl Settings {
         Ok(if self.trusted_browsers { policy.with_trusted_browsers() } else { policy })
     }
 
+    /// The settings as the audit log shows them.
+    pub(crate) fn in_words(&self) -> String {
+        let list = |parts: &[(bool, &str)]| {
+            let named: Vec<&str> = parts.iter().filter_map(|(on, name)| on.then_some(*name)).collect();
+            if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+        };
+        let channels = list(&[(self.app, "app"), (self.email, "e-mail"), (self.passkey, "passkey")]);
+        let allowed = list(&[
+            (self.email_fallback, "e-mail in place of the app"),
+            (self.passkey_stands_in, "passkey in place of the app"),
+            (self.trusted_browsers, "trusted browsers"),
+        ]);
+        let enforced = if self.enforce { "enforced" } else { "not enforced" };
+        let grace = match self.grace_days {
+            0 => "none".to_owned(),
+            days => format!("{days} days"),
+        };
+        let first = match self.first() {
+            "after_password" => "password",
+            "after_email_code" => "e-mail code",
+            "with_ticket" => "ticket",
+            _ => "undecided",
+        };
+        format!(
+            "{enforced}, {} of: {channels}; first registration: {first}; allowed: {allowed}; time to register: {grace}",
+            self.combine()
+        )
+    }
+
     pub(crate) fn combine(&self) -> &'static str {
         match self.combine {
             Combine::Any => "any",

@@ -9,15 +9,17 @@ use axum::routing::{get, post};
 use factorgate::policy::Exemption;
 use serde::Deserialize;
 
+use super::plans::Plan;
 use super::step_up::{self, Intent, Proof};
-use super::{Page, Shell, go_and_say, show, show_again};
+use super::{Page, Shell, go_and_say, moment, show, show_again};
 use crate::accounts::{self, User};
 use crate::app::App;
+use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::refusals::{self, Kind};
 use crate::session::{self, Admin, SignedIn};
-use crate::{db, mfa};
+use crate::{audit, db, mfa};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -87,9 +89,13 @@ async fn grant(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>,
     if let Proof::Asked(response) = step_up::prove(&app, &admin, Intent::Exempt(id)).await? {
         return Ok(response);
     }
+    let before = mfa::status(&app, &user).await?.exemption;
     let by = mfa::administrator(&admin.session.user)?;
     match app.mfa.admin(&by).exempt(&mfa::user_id(&user)?, Some(&exemption)).await? {
-        Ok(()) => go_and_say("/admin/users", Notice::Exempted),
+        Ok(()) => {
+            note(&app, &admin, &user, before.as_ref(), Some(&exemption)).await?;
+            go_and_say("/admin/users", Notice::Exempted)
+        }
         Err(refusal) => {
             let told = refusals::told(refusal, Kind::Other, now).sentence();
             show_again(&drawn(&app, &admin, user, form, None, Some(told)))
@@ -97,19 +103,42 @@ async fn grant(State(app): State<App>, Admin(admin): Admin, Path(id): Path<i64>,
     }
 }
 
-/// The next sign-in is asked for what the policy enforces, and it comes at once.
 async fn withdraw(
     State(app): State<App>,
     Admin(admin): Admin,
     Path(id): Path<i64>,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    let user = mfa::user_id(&accounts::find(&app.db, id).await?)?;
+    accounts::find(&app.db, id).await?;
+    step_up::carry_out(&app, &admin, Plan::WithdrawExemption(id)).await
+}
+
+/// Withdraws the exemption, the proof being fresh. The next sign-in asks for what the policy enforces, and it comes at once.
+pub(super) async fn withdraw_exemption(app: &App, admin: &SignedIn, id: i64) -> Page {
+    let user = accounts::find(&app.db, id).await?;
+    let before = mfa::status(app, &user).await?.exemption;
     let by = mfa::administrator(&admin.session.user)?;
-    app.mfa.admin(&by).exempt(&user, None).await??;
-    app.mfa.admin(&by).end_sessions(&user).await?;
+    app.mfa.admin(&by).exempt(&mfa::user_id(&user)?, None).await??;
+    app.mfa.admin(&by).end_sessions(&mfa::user_id(&user)?).await?;
     session::close_others(&app.db, id, None).await?;
+    note(app, admin, &user, before.as_ref(), None).await?;
     go_and_say("/admin/users", Notice::ExemptionOver)
+}
+
+/// Writes the change into the audit log.
+async fn note(
+    app: &App,
+    admin: &SignedIn,
+    user: &User,
+    before: Option<&Exemption>,
+    now: Option<&Exemption>,
+) -> Result<(), Failure> {
+    let told = |exemption: Option<&Exemption>| match exemption {
+        Some(exemption) => format!("until {}: {}", moment(exemption.until()), exemption.reason()),
+        None => "none".to_owned(),
+    };
+    let words = format!("Changed the exemption of {}. Before: {}. Now: {}", user.name, told(before), told(now));
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await
 }
 
 fn drawn(

@@ -10,7 +10,8 @@ use axum::routing::{get, post};
 use factorgate::keys::KeyId;
 use serde::Deserialize;
 
-use super::{Page, Shell, show};
+use super::plans::Plan;
+use super::{Page, Shell, show, step_up};
 use crate::accounts;
 use crate::app::App;
 use crate::error::chain;
@@ -66,12 +67,16 @@ async fn page(State(app): State<App>, Admin(admin): Admin) -> Page {
     drawn(&app, &admin, None).await
 }
 
-/// Re-encrypts the records of some users, and says where to continue. It can be stopped after any of them, and repeated.
 async fn reencrypt(State(app): State<App>, Admin(admin): Admin, Posted(form): Posted<Resumed>) -> Page {
+    step_up::carry_out(&app, &admin, Plan::Reencrypt(form.after)).await
+}
+
+/// Re-encrypts the records of some users, and says where to continue. It can be stopped after any of them, and repeated.
+pub(super) async fn reencrypt_after(app: &App, admin: &SignedIn, after: i64) -> Page {
     let mut ids: Vec<i64> = accounts::all(&app.db).await?.into_iter().map(|user| user.id).collect();
     ids.sort_unstable();
     let users = ids.len();
-    let begin = ids.partition_point(|id| *id <= form.after);
+    let begin = ids.partition_point(|id| *id <= after);
     let batch: Vec<i64> = ids.iter().copied().skip(begin).take(BATCH).collect();
     let looked_at = begin + batch.len();
     let last = batch.last().copied().filter(|_| looked_at < users);
@@ -89,7 +94,7 @@ async fn reencrypt(State(app): State<App>, Admin(admin): Admin, Posted(form): Po
         audit::note(&app.db, admin.session.user.id, "", &words).await?;
     }
     let step = Step { changed: walk.total.changed, failed: walk.failed, looked_at, users, after: last };
-    drawn(&app, &admin, Some(step)).await
+    drawn(app, admin, Some(step)).await
 }
 
 async fn drawn(app: &App, admin: &SignedIn, step: Option<Step>) -> Page {

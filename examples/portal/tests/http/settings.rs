@@ -2,13 +2,13 @@
 
 use portal::{Database, Running};
 
+use crate::people::decided;
 use crate::wire::{Answer, PASSWORD, Visit, credentials, get, post, start};
 
 const STRICT: &str = "enforce=yes&app=on&first=with_ticket";
 
 async fn admin(portal: &Running) -> Visit {
-    let admin = Visit::begin(portal).await.sign_in(portal, PASSWORD).await;
-    assert_eq!(send(portal, &admin, "/admin/security", "enforce=no&first=after_password").await.status, 303);
+    let admin = decided(portal, "enforce=no&first=after_password").await;
     assert_eq!(send(portal, &admin, "/admin/groups", "name=Vault").await.status, 303);
     admin
 }

@@ -7,7 +7,7 @@ use portal::{Config, Database, Running, StartError};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) const PASSWORD: &str = "the administrator's own";
 
@@ -55,6 +55,16 @@ impl OnDisk {
             update.bind(older(&claims, 400)).bind(digest).execute(&mut db).await.unwrap();
         }
         db.close().await.unwrap();
+    }
+
+    /// The same portal, where no mail server answers.
+    pub(crate) async fn without_mail(self) -> Self {
+        let Self { portal, folder } = self;
+        portal.stop().await;
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let database = Database::File(folder.0.join("portal.db"));
+        let portal = start_with(database, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
+        Self { portal, folder }
     }
 
     pub(crate) async fn stop(self) {
@@ -148,6 +158,20 @@ impl Answer {
         let (_, rest) = self.body.split_once("name=\"csrf\" value=\"").unwrap();
         rest.split('"').next().unwrap().to_owned()
     }
+}
+
+/// Posts what needs a fresh proof, and enters the code that is mailed for it. The session continues under a new id.
+pub(crate) async fn proved(portal: &Running, visit: Visit, path: &str, fields: &str) -> (Visit, Answer) {
+    const PROVE: &str = "/profile/prove/email";
+    let asked = post(portal, path, &visit.cookie, &format!("csrf={}&{fields}", visit.csrf)).await;
+    assert_eq!((asked.status, asked.header("location")), (303, Some(PROVE)), "{}", asked.body);
+    let cookie = |name| asked.cookie_of(name).unwrap();
+    let cookies = format!("{}; {}; {}", visit.cookie, cookie("__Host-step-up"), cookie("__Host-intent"));
+    let code = mailed_code(portal).await;
+    let done = post(portal, PROVE, &cookies, &format!("csrf={}&code={code}", visit.csrf)).await;
+    let cookie = done.cookie().unwrap_or_else(|| panic!("{}", done.body));
+    let csrf = get(portal, "/mailbox", &cookie).await.csrf();
+    (Visit { cookie, csrf }, done)
 }
 
 pub(crate) async fn get(portal: &Running, path: &str, cookie: &str) -> Answer {
