@@ -19,9 +19,11 @@ use crate::error::Failure;
 use crate::mail::Outbox;
 use crate::mfa::{self, Engine};
 use crate::pages::plans::Plans;
+use crate::pages::shown::{self, ShownPages};
 use crate::password::Passwords;
+use crate::throttle::Throttle;
 use crate::webauthn::{self, RelyingParty};
-use crate::{audit, db, headers, pages, session};
+use crate::{audit, db, headers, pages, server, session};
 
 /// No form of the portal is longer.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -36,8 +38,12 @@ pub(crate) struct Parts {
     pub(crate) keys: KeyNames,
     pub(crate) mfa: Engine,
     pub(crate) outbox: Outbox,
+    /// The names that the server answers to.
+    pub(crate) hosts: Vec<String>,
     pub(crate) passwords: Passwords,
     pub(crate) plans: Plans,
+    pub(crate) shown: ShownPages,
+    pub(crate) throttle: Throttle,
     pub(crate) webauthn: RelyingParty,
 }
 
@@ -86,23 +92,25 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
         mfa,
         outbox,
         passwords,
+        hosts: config.hosts.clone(),
         plans: Plans::default(),
+        shown: ShownPages::default(),
+        throttle: Throttle::new(),
         webauthn,
     }));
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(async {
-        // A sender that is gone stops the server too.
-        let _ = stopped.await;
-    });
-    Ok(Running { addr, db, stop, handle: tokio::spawn(async move { server.await }), writer })
+    let handle = tokio::spawn(server::run(listener, router(app), stopped));
+    Ok(Running { addr, db, stop, handle, writer })
 }
 
 fn router(app: App) -> Router {
     pages::router()
         .layer(axum::middleware::from_fn_with_state(app.clone(), session::identify))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), shown::after_each_form))
         .merge(pages::assets())
         .layer(axum::middleware::from_fn(headers::secure))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), server::of_our_names))
         .with_state(app)
 }
 
@@ -113,7 +121,7 @@ pub struct Running {
     pub addr: SocketAddr,
     db: SqlitePool,
     stop: oneshot::Sender<()>,
-    handle: JoinHandle<std::io::Result<()>>,
+    handle: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
 

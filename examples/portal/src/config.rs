@@ -14,6 +14,8 @@ pub struct Config {
     pub admin_password: Option<String>,
     /// Where everything is kept.
     pub database: Database,
+    /// The names under which the portal is opened, without ports. It answers to no others.
+    pub hosts: Vec<String>,
     /// The sender of every mail.
     pub mail_from: String,
     /// The port on the loopback interface; 0 takes a free one.
@@ -62,6 +64,7 @@ impl Config {
     /// | `PORT` | 3000 |
     /// | `PORTAL_ADMIN_EMAIL` | `admin@larkfield.example` |
     /// | `PORTAL_ADMIN_PASSWORD` | drawn and printed once |
+    /// | `PORTAL_HOSTS` | `localhost,127.0.0.1,[::1]`: the names that the portal answers to |
     /// | `SMTP_URL` | none: mail is kept in the mailbox page |
     ///
     /// # Errors
@@ -71,21 +74,31 @@ impl Config {
         Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
+    /// The names of the loopback interface.
+    #[must_use]
+    pub fn loopback() -> Vec<String> {
+        ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec()
+    }
+
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
         let admin_email = variable("PORTAL_ADMIN_EMAIL").unwrap_or_else(|| "admin@larkfield.example".to_owned());
         Ok(Self {
             admin_email: EmailAddress::new(&admin_email).map_err(InvalidConfig::Email)?,
             admin_password: variable("PORTAL_ADMIN_PASSWORD"),
             database: Database::parse(&variable("DATABASE_URL").unwrap_or_else(|| "sqlite:portal.db".to_owned()))?,
+            hosts: list(variable("PORTAL_HOSTS")).unwrap_or_else(Self::loopback),
             mail_from: variable("MAIL_FROM").unwrap_or_else(|| "Larkfield <no-reply@larkfield.example>".to_owned()),
             port: variable("PORT").map_or(Ok(3000), |port| port.parse()).map_err(|_| InvalidConfig::Port)?,
-            retired_keys: variable("FACTORGATE_RETIRED_KEYS")
-                .map(|keys| keys.split(',').map(|key| key.trim().to_owned()).collect())
-                .unwrap_or_default(),
+            retired_keys: list(variable("FACTORGATE_RETIRED_KEYS")).unwrap_or_default(),
             server_key: variable("FACTORGATE_KEY"),
             smtp_url: variable("SMTP_URL"),
         })
     }
+}
+
+/// A list with commas between its parts.
+fn list(text: Option<String>) -> Option<Vec<String>> {
+    text.map(|text| text.split(',').map(|part| part.trim().to_owned()).collect())
 }
 
 impl std::fmt::Debug for Config {

@@ -54,6 +54,13 @@ pub(crate) fn is_set(headers: &HeaderMap, name: &str) -> bool {
     lines.any(|line| line.split_once('=').is_some_and(|(key, _)| key == name))
 }
 
+/// The value that a response gives to a cookie.
+pub(crate) fn value_set<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
 /// Takes a cookie back.
 pub(crate) fn clear(headers: &mut HeaderMap, name: &str) -> Result<(), Failure> {
     set(headers, name, "", Some(0))

@@ -3,8 +3,7 @@
 //! All that decides about a second factor is the library's; what is here is a host's part: accounts and
 //! passwords, passkeys, sessions, pages, mail. The joint between the two is `mfa.rs` and `pages/journey.rs`.
 //!
-//! It is a demonstration on the loopback interface, and leaves out what has nothing to do with a second factor:
-//! a limit on guesses of the password, and a way back to a password that was forgotten.
+//! It is a demonstration on the loopback interface. It leaves out a way back to a password that was forgotten.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,8 +33,10 @@ mod passkeys;
 mod password;
 mod policies;
 mod refusals;
+mod server;
 mod session;
 mod settings;
+mod throttle;
 mod token;
 mod webauthn;
 

@@ -4,7 +4,6 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use factorgate::audit::EventKind;
 use factorgate::login::{Assurance, Completion};
@@ -15,7 +14,7 @@ use factorgate::{Action, Authenticated, Outcome, Refusal};
 use serde::Deserialize;
 
 use super::journey::{self, Journey};
-use super::{COMPLETION, Page, Shell, go, go_and_say, show, steps};
+use super::{COMPLETION, Page, SIGN_IN, Shell, go, go_and_say, show, steps};
 use crate::app::App;
 use crate::error::Failure;
 use crate::forms::Posted;
@@ -59,7 +58,7 @@ struct Start {
 async fn page(State(app): State<App>, visitor: Visitor) -> Page {
     let (session, owing) = match owing(&visitor) {
         Ok(found) => found,
-        Err(response) => return Ok(response),
+        Err(to) => return Ok(go(to)),
     };
     if let Plan::Deny(denial) = owing.plan() {
         return steps::denied::<Completion>(&app, &visitor, Refusal::Policy(*denial));
@@ -81,7 +80,7 @@ async fn begin(State(app): State<App>, mut visitor: Visitor, Posted(start): Post
     visitor.wish = start.replace.map_or(Wish::Device, Wish::Replacement);
     let (_, owing) = match owing(&visitor) {
         Ok(found) => found,
-        Err(response) => return Ok(response),
+        Err(to) => return Ok(go(to)),
     };
     let outcome = match app.mfa.begin_completion(owing).await {
         // The user has chosen a new device: the old one's code is another way to the same end.
@@ -99,11 +98,11 @@ async fn begin(State(app): State<App>, mut visitor: Visitor, Posted(start): Post
 }
 
 /// The session that owes steps, or where a visitor without one is led.
-fn owing(visitor: &Visitor) -> Result<(&Session, &Owing), Response> {
+fn owing(visitor: &Visitor) -> Result<(&Session, &Owing), &'static str> {
     match (visitor.check().owing(), &visitor.session) {
         (Ok(owing), Some(session)) => Ok((session, owing)),
-        (Err(Refusal::NotOpen), _) => Err(go("/dashboard")),
-        _ => Err(Failure::SignedOut.into_response()),
+        (Err(Refusal::NotOpen), _) => Err("/dashboard"),
+        _ => Err(SIGN_IN),
     }
 }
 

@@ -1,21 +1,25 @@
 //! Sign-up, sign-in by password, sign-out.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use factorgate::EmailAddress;
 use serde::Deserialize;
 
-use super::{Page, Shell, go, go_and_say, show, show_again, sign_in};
+use super::{Page, Shell, go, go_and_say, show, show_again, show_throttled, sign_in};
 use crate::accounts::{self, NewUser};
 use crate::app::App;
 use crate::forms::{Empty, Posted};
 use crate::mail::Letter;
 use crate::notice::Notice;
 use crate::password;
+use crate::server::Client;
 use crate::session::{self, Visitor};
+
+/// What is told after too many passwords.
+pub(super) const THROTTLED: &str = "Too many attempts. Wait a minute, then try again.";
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -34,7 +38,7 @@ async fn root(visitor: Visitor) -> Response {
 struct SignInPage {
     shell: Shell,
     email: String,
-    error: bool,
+    error: Option<&'static str>,
 }
 
 #[derive(Deserialize)]
@@ -47,11 +51,20 @@ async fn sign_in_page(State(app): State<App>, visitor: Visitor) -> Page {
     if visitor.session.is_some() {
         return Ok(go("/dashboard"));
     }
-    show(&SignInPage { shell: Shell::new(&app, &visitor, "Sign in", ""), email: String::new(), error: false })
+    show(&SignInPage { shell: Shell::new(&app, &visitor, "Sign in", ""), email: String::new(), error: None })
 }
 
 /// The first factor. A wrong password, an unknown address and a malformed one get the same answer after the same work.
-async fn check_password(State(app): State<App>, visitor: Visitor, Posted(form): Posted<SignIn>) -> Page {
+async fn check_password(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    visitor: Visitor,
+    Posted(form): Posted<SignIn>,
+) -> Page {
+    if !app.throttle.allows(&form.email, client) {
+        let shell = Shell::new(&app, &visitor, "Sign in", "");
+        return show_throttled(&SignInPage { shell, email: form.email, error: Some(THROTTLED) });
+    }
     let found = match EmailAddress::new(form.email.trim()) {
         Ok(email) => accounts::by_email(&app.db, &email).await?,
         Err(_) => None,
@@ -62,7 +75,8 @@ async fn check_password(State(app): State<App>, visitor: Visitor, Posted(form): 
         Some(user) => sign_in::begin(&app, &visitor, &user).await,
         None => {
             let shell = Shell::new(&app, &visitor, "Sign in", "");
-            show_again(&SignInPage { shell, email: form.email, error: true })
+            let error = Some("The e-mail address or the password is not right.");
+            show_again(&SignInPage { shell, email: form.email, error })
         }
     }
 }

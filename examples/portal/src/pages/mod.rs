@@ -24,6 +24,7 @@ mod registration;
 mod replacement;
 mod reset;
 mod security;
+pub(crate) mod shown;
 mod sign_in;
 mod step_up;
 mod steps;
@@ -131,6 +132,20 @@ fn show(page: &impl Template) -> Page {
 /// A page that says what is wrong with what was posted.
 fn show_again(page: &impl Template) -> Page {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+}
+
+/// A page that says that there were too many tries.
+fn show_throttled(page: &impl Template) -> Page {
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, Html(page.render()?)).into_response();
+    response.extensions_mut().insert(shown::Answer);
+    Ok(response)
+}
+
+/// A page with a secret, which is shown once.
+fn show_once(page: &impl Template) -> Page {
+    let mut response = show(page)?;
+    response.extensions_mut().insert(shown::Once);
+    Ok(response)
 }
 
 /// After a post the browser gets another page: reloading it posts nothing.

@@ -1,15 +1,17 @@
 //! A new password.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Deserialize;
 
-use super::{Page, SIGN_IN, Shell, go_and_say, show, show_again};
+use super::entry::THROTTLED;
+use super::{Page, SIGN_IN, Shell, go_and_say, show, show_again, show_throttled};
 use crate::app::App;
 use crate::forms::Posted;
 use crate::notice::Notice;
+use crate::server::Client;
 use crate::session::{self, SignedIn};
 use crate::{accounts, mfa, password};
 
@@ -37,10 +39,18 @@ async fn page(State(app): State<App>, signed_in: SignedIn) -> Page {
 }
 
 /// Whoever else is signed in, or on the way in with the old password, is out.
-async fn change(State(app): State<App>, signed_in: SignedIn, Posted(form): Posted<Change>) -> Page {
+async fn change(
+    State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
+    signed_in: SignedIn,
+    Posted(form): Posted<Change>,
+) -> Page {
     let user = &signed_in.session.user;
     if let Some(objection) = password::objection(&form.new) {
         return show_again(&drawn(&app, signed_in, None, Some(objection)));
+    }
+    if !app.throttle.allows(user.email.as_str(), client) {
+        return show_throttled(&drawn(&app, signed_in, Some(THROTTLED), None));
     }
     let hash = accounts::by_email(&app.db, &user.email).await?.map(|(_, hash)| hash);
     let right = form.current.len() <= password::MAX_BYTES && app.passwords.verify(form.current, hash).await?;

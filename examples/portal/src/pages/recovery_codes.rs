@@ -10,7 +10,7 @@ use factorgate::{Elevated, Refusal};
 use serde::Deserialize;
 
 use super::step_up::{self, Intent};
-use super::{Page, SIGN_IN, Shell, go_and_say, moment, show, show_again};
+use super::{Page, SIGN_IN, Shell, go_and_say, moment, show, show_again, show_once};
 use crate::app::App;
 use crate::forms::{Empty, Posted};
 use crate::notice::Notice;
@@ -66,7 +66,7 @@ pub(super) async fn make(app: &App, signed_in: &SignedIn, elevated: &Elevated) -
     match app.mfa.elevated(elevated).new_recovery_codes().await? {
         Ok(new) => {
             let codes = new.expose_secrets().iter().map(|code| code.expose_secret().to_owned()).collect();
-            show(&drawn(app, signed_in, codes, moment(new.expires_at), None))
+            show_once(&drawn(app, signed_in, codes, moment(new.expires_at), None))
         }
         // There is no device any more, or the proof is too old: the page says which.
         Err(_) => go_and_say(PATH, Notice::ProofOver),

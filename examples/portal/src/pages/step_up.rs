@@ -104,14 +104,14 @@ impl Intent {
 pub(super) enum Proof {
     /// It has to be given first: the response leads there, and from there on to what was intended.
     Asked(Response),
-    Fresh(Elevated),
+    Fresh(Box<Elevated>),
 }
 
 /// Asks for a fresh proof before `intent`.
 pub(super) async fn prove(app: &App, signed_in: &SignedIn, intent: Intent) -> Result<Proof, Failure> {
     let session = signed_in.engine()?;
     let outcome = match app.mfa.profile(session).begin_step_up(Elevated::LIFETIME).await {
-        Ok(Outcome::Done(elevated)) => return Ok(Proof::Fresh(elevated)),
+        Ok(Outcome::Done(elevated)) => return Ok(Proof::Fresh(Box::new(elevated))),
         outcome => outcome,
     };
     let mut response = journey::begun::<StepUp>(app, &signed_in.visitor, session, outcome).await?;

@@ -9,6 +9,7 @@ use factorgate::otpauth::KeyUri;
 use factorgate::{Challenge, Refusal};
 
 use super::journey::{Journey, Opened, Place, Underway, passkey};
+use super::shown::Answer;
 use super::{Page, Shell};
 use crate::app::App;
 use crate::error::Failure;
@@ -376,5 +377,7 @@ pub(super) fn denied<R: Journey>(app: &App, visitor: &Visitor, refusal: Refusal)
         remedy: told.next,
         start: R::start(visitor),
     };
-    Ok((StatusCode::FORBIDDEN, Html(page.render()?)).into_response())
+    let mut response = (StatusCode::FORBIDDEN, Html(page.render()?)).into_response();
+    response.extensions_mut().insert(Answer);
+    Ok(response)
 }

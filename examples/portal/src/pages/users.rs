@@ -15,7 +15,7 @@ use factorgate::recovery::RecoveryCodesLeft;
 
 use super::preview::{Asked, asked};
 use super::step_up::{self, Intent};
-use super::{Page, Shell, moment, show};
+use super::{Page, Shell, moment, show, show_once};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::error::Failure;
@@ -145,14 +145,16 @@ pub(super) async fn drawn(app: &App, admin: &SignedIn, ticket: Option<Ticket>) -
         coverage += walk.total;
         users.extend(seen);
     }
-    show(&UsersPage {
+    let has_secret = ticket.is_some();
+    let page = UsersPage {
         shell: Shell::new(app, &admin.visitor, "Users", "users"),
         users,
         denied: coverage.denied.values().sum(),
         coverage,
         enforced: policies.at(Scope::Company).is_enforced(),
         ticket,
-    })
+    };
+    if has_secret { show_once(&page) } else { show(&page) }
 }
 
 fn person(user: &User, covered: &Covered, policy: &Policy, applied: &[String]) -> Person {

@@ -116,6 +116,7 @@ fn config(database: Option<PathBuf>) -> Config {
         admin_email: EmailAddress::new(ADMIN).unwrap(),
         admin_password: Some(ADMIN_PASSWORD.to_owned()),
         database: database.map_or(Database::Memory, Database::File),
+        hosts: Config::loopback(),
         mail_from: "Larkfield <no-reply@larkfield.example>".to_owned(),
         port: 0,
         retired_keys: Vec::new(),

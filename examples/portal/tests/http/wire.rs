@@ -1,5 +1,6 @@
 //! A client that sends what it is told to, and a portal for it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use factorgate::EmailAddress;
@@ -92,6 +93,7 @@ pub(crate) fn config(database: Database) -> Config {
         admin_email: EmailAddress::new("admin@larkfield.example").unwrap(),
         admin_password: Some(PASSWORD.to_owned()),
         database,
+        hosts: Config::loopback(),
         mail_from: "no-reply@larkfield.example".to_owned(),
         port: 0,
         retired_keys: Vec::new(),
@@ -154,6 +156,20 @@ impl Answer {
         lines.find(|line| line.starts_with(name)).map(|line| line.split(';').next().unwrap().to_owned())
     }
 
+    /// The cookies that a browser holds after this answer.
+    pub(crate) fn cookies_after(&self, before: &str) -> String {
+        let mut held: Vec<String> = before.split("; ").filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
+        for (_, line) in self.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            let pair = line.split(';').next().unwrap();
+            let name = &pair[..=pair.find('=').unwrap()];
+            held.retain(|other| !other.starts_with(name));
+            if !line.contains("Max-Age=0") {
+                held.push(pair.to_owned());
+            }
+        }
+        held.join("; ")
+    }
+
     pub(crate) fn csrf(&self) -> String {
         let (_, rest) = self.body.split_once("name=\"csrf\" value=\"").unwrap();
         rest.split('"').next().unwrap().to_owned()
@@ -178,13 +194,37 @@ pub(crate) async fn get(portal: &Running, path: &str, cookie: &str) -> Answer {
     request(portal, &format!("GET {path} HTTP/1.1\r\nCookie: {cookie}\r\n"), "").await
 }
 
+/// Posts, and fetches the page that answers the form, as a browser does.
 pub(crate) async fn post(portal: &Running, path: &str, cookie: &str, body: &str) -> Answer {
+    let answer = post_alone(portal, path, cookie, body).await;
+    let Some(to) = answer.header("location").filter(|to| to.contains("?shown=")) else { return answer };
+    let mut page = get(portal, to, &answer.cookies_after(cookie)).await;
+    page.headers.extend(answer.headers.iter().filter(|(name, _)| name == "set-cookie").cloned());
+    page
+}
+
+/// Posts, and goes nowhere.
+pub(crate) async fn post_alone(portal: &Running, path: &str, cookie: &str, body: &str) -> Answer {
     let head = format!(
         "POST {path} HTTP/1.1\r\nCookie: {cookie}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n",
         body.len()
     );
     request(portal, &head, body).await
+}
+
+/// The same of owned values, for many at once: the answer as it came.
+pub(crate) async fn send(addr: SocketAddr, path: &'static str, cookie: String, body: String) -> String {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 async fn request(portal: &Running, head: &str, body: &str) -> Answer {
