@@ -4,7 +4,7 @@
 //! on the line before. Text after the code must occur in what the compiler writes. A program without such a comment must
 //! compile.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +12,12 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// What a line must fail with, or what it failed with: the code, and what the compiler writes.
-type Errors = BTreeMap<usize, (String, String)>;
+/// An error that is expected or found: its line, its code, and what the compiler writes.
+struct Error {
+    line: usize,
+    code: String,
+    text: String,
+}
 
 /// Builds the library as the programs use it, and returns the file.
 fn library() -> &'static Path {
@@ -40,8 +44,8 @@ fn messages(json: &[u8]) -> impl Iterator<Item = Value> {
     json.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }
 
-/// Compiles a program. Returns its errors, by their lines.
-fn compile(program: &Path) -> Errors {
+/// Compiles a program. Returns its errors.
+fn compile(program: &Path) -> Vec<Error> {
     let library = library();
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--error-format", "json"])
@@ -54,44 +58,45 @@ fn compile(program: &Path) -> Errors {
         .arg(program)
         .output()
         .expect("rustc runs");
-    let mut errors = Errors::new();
+    let mut errors = Vec::new();
     for message in messages(&output.stderr).filter(|message| message["level"] == "error") {
         let spans = message["spans"].as_array().cloned().unwrap_or_default();
         let Some(span) = spans.iter().find(|span| span["is_primary"] == true) else { continue };
         let line = span["line_start"].as_u64().unwrap_or_default() as usize;
         let code = message["code"]["code"].as_str().unwrap_or("none").to_owned();
-        errors.insert(line, (code, message["rendered"].as_str().unwrap_or_default().to_owned()));
+        // Not what is rendered, which repeats the line with its comment.
+        let notes = message["children"].as_array().into_iter().flatten().chain([&message]);
+        let notes: Vec<_> = notes.filter_map(|note| note["message"].as_str()).collect();
+        errors.push(Error { line, code, text: notes.join("\n") });
     }
     assert!(output.status.success() == errors.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     errors
 }
 
-fn expected(source: &str) -> Errors {
-    let marked = |(index, line): (usize, &str)| {
-        let (_, mark) = line.split_once("//~")?;
-        let (line, mark) = mark.strip_prefix('v').map_or((index + 1, mark), |mark| (index + 2, mark));
-        let (code, text) = mark.trim().split_once(' ').unwrap_or((mark.trim(), ""));
-        Some((line, (code.to_owned(), text.to_owned())))
-    };
-    source.lines().enumerate().filter_map(marked).collect()
+fn expected(source: &str) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for (index, line) in source.lines().enumerate() {
+        for mark in line.split("//~").skip(1) {
+            let (line, mark) = mark.strip_prefix('v').map_or((index + 1, mark), |mark| (index + 2, mark));
+            let (code, text) = mark.trim().split_once(' ').unwrap_or((mark.trim(), ""));
+            errors.push(Error { line, code: code.to_owned(), text: text.to_owned() });
+        }
+    }
+    errors
 }
 
 /// Says how a program differs from what its comments expect.
 fn difference(program: &Path) -> Option<String> {
     let source = fs::read_to_string(program).expect("a program");
     let (expected, found) = (expected(&source), compile(program));
+    let matches =
+        |one: &Error, other: &Error| one.line == other.line && one.code == other.code && other.text.contains(&one.text);
     let mut lines = String::new();
-    for (line, (code, text)) in &expected {
-        match found.get(line) {
-            None => lines += &format!("line {line} compiles; expected {code}\n"),
-            Some((other, written)) if other != code || !written.contains(text) => {
-                lines += &format!("line {line} fails with {other}; expected {code} {text}\n{written}");
-            }
-            Some(_) => {}
-        }
+    for one in expected.iter().filter(|one| !found.iter().any(|other| matches(one, other))) {
+        lines += &format!("line {}: expected {} {}\n", one.line, one.code, one.text);
     }
-    for (line, (code, written)) in found.iter().filter(|(line, _)| !expected.contains_key(line)) {
-        lines += &format!("line {line} fails with {code}; expected it to compile\n{written}");
+    for other in found.iter().filter(|other| !expected.iter().any(|one| matches(one, other))) {
+        lines += &format!("line {}: unexpected {}: {}\n", other.line, other.code, other.text);
     }
     (!lines.is_empty()).then(|| format!("{}:\n{lines}", program.display()))
 }
@@ -105,7 +110,7 @@ fn programs(prefix: &str) -> Vec<PathBuf> {
 #[test]
 fn misuse_fails_with_the_expected_error() {
     let programs = programs("n");
-    let numbers: std::collections::BTreeSet<_> =
+    let numbers: BTreeSet<_> =
         programs.iter().filter_map(|path| Some(path.file_name()?.to_str()?[..3].to_owned())).collect();
     assert_eq!(numbers.len(), 19);
     let marked = |path: &PathBuf| !expected(&fs::read_to_string(path).expect("a program")).is_empty();
@@ -126,31 +131,17 @@ fn intended_use_compiles() {
 #[test]
 fn control_other_results_are_noticed() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    for (name, source, notice) in [
-        (
-            "control_compiles",
-            "pub fn row(row: factorgate::UserRow) { drop(row) } //~ E0308",
-            "line 1 compiles; expected E0308",
-        ),
-        (
-            "control_other",
-            "pub fn row(row: &factorgate::UserRow) { row.forge() } //~ E0308",
-            "line 1 fails with E0599; expected E0308",
-        ),
-        (
-            "control_text",
-            "pub fn row(row: &factorgate::UserRow) { row.forge() } //~ E0599 nothing of this",
-            "line 1 fails with E0599; expected E0599",
-        ),
-        (
-            "control_elsewhere",
-            "pub fn row(row: &factorgate::UserRow) { row.forge() }",
-            "line 1 fails with E0599; expected it to compile",
-        ),
+    let forged = "pub fn forge(row: &factorgate::UserRow) { row.forge() }";
+    for (name, source, notices) in [
+        ("compiles", "pub fn drop(_: factorgate::UserRow) {} //~ E0308".to_owned(), &["line 1: expected E0308"][..]),
+        ("code", format!("{forged} //~ E0308"), &["line 1: expected E0308", "line 1: unexpected E0599"]),
+        ("text", format!("{forged} //~ E0599 nobody says so"), &["line 1: expected E0599", "line 1: unexpected E0599"]),
+        ("line", format!("//~ E0599\n{forged}"), &["line 1: expected E0599", "line 2: unexpected E0599"]),
+        ("unmarked", forged.to_owned(), &["line 1: unexpected E0599"]),
     ] {
-        let program = folder.join(format!("{name}.rs"));
+        let program = folder.join(format!("control_{name}.rs"));
         fs::write(&program, source).expect("a file");
         let difference = difference(&program).expect("a difference");
-        assert!(difference.contains(notice), "{difference}");
+        assert!(notices.iter().all(|notice| difference.contains(notice)), "{difference}");
     }
 }

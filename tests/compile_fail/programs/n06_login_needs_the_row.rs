@@ -5,5 +5,5 @@ pub fn without_row(user: UserId) -> PrimaryVerified {
 }
 
 pub fn without_credential(user: UserId, contact: Contact) -> UserRow {
-    UserRow::new(user, contact) //~ E0061
+    UserRow::new(user, contact) //~ E0061 //~ E0277
 }

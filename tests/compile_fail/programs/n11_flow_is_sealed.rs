@@ -5,7 +5,7 @@ use factorgate::{Authenticated, Flow, Refusal};
 #[derive(Debug)]
 pub enum PasswordOnly {}
 
-//~v E0046
+//~v E0046 //~v E0277 sealed
 impl Flow for PasswordOnly {
     const NAME: &'static str = "password-only";
     type By = Policy;
