@@ -1,8 +1,6 @@
 //! What the API offers besides the steps of flows.
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::{Json, extract::Path, extract::State, http::StatusCode};
 use factorgate::{EmailAddress, PrimaryVerified, browser::BrowserName, device::DeviceId, policy::Policy};
 use serde_json::json;
 

@@ -53,7 +53,7 @@ async fn main() -> Result<(), StartError> {
     let router = match var("DATABASE_URL") {
         Ok(url) => {
             let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&setting("SMTP_URL")?)?.build().into();
-            let key = ServerKey::from_hex(&setting("MFA_KEY")?)?;
+            let key = ServerKey::from_hex(&setting("MFA_KEY")?).map_err(|e| format!("MFA_KEY: {e}"))?;
             // Browsers reach it by HTTPS, so that the cookies are secure.
             router(&url, key, Post::Smtp(transport, setting("MAIL_FROM")?.parse()?), true).await?
         }

@@ -86,6 +86,22 @@ fn wrong_code_is_a_refusal_in_the_flow() {
 }
 
 #[test]
+fn mail_server_that_is_not_reached_refuses_the_code() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-axum"));
+    // Nobody listens on this port once the listener is dropped.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    command.env("DATABASE_URL", "sqlite::memory:").env("MFA_KEY", "0123456789abcdef".repeat(4));
+    command.env("SMTP_URL", format!("smtp://127.0.0.1:{port}")).env("MAIL_FROM", "no-reply@example.com");
+    let host = Host::start(command);
+    let mut browser = Browser::new(&host);
+    sign_up(&mut browser, "alice");
+    let (status, page) = login(&mut browser, "alice", "correct horse");
+    let challenge = &page["challenge"];
+    assert_eq!((status, &challenge["refusal"]["code"]), (200, &json!("mail_refused")), "{page}");
+    assert_eq!((&challenge["email"]["sent_at"], &challenge["email"]["resend_at"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
 fn new_password_ends_other_sessions() {
     let host = start();
     let (mut browser, mut other) = (Browser::new(&host), Browser::new(&host));
