@@ -6,10 +6,10 @@ use factorgate::login::Registration;
 use factorgate::mail::Notice;
 use factorgate::otp::Secret;
 use factorgate::session::{Completion, Owing};
-use factorgate::{FlowRef, Login, Store};
+use factorgate::{Action, FlowRef, Login, Store};
 
 use crate::race::host::{NOBODYS, asked, contact, enrolling, is_in, secret_of};
-use crate::race::{Host, RIGHT, Race, WRONG, admin, app, app_code, at_once, confirm, let_in, recovery_code};
+use crate::race::{Host, RIGHT, Race, WRONG, admin, app, app_code, at_once, confirm, let_in};
 
 /// A race between requests of one user.
 #[derive(Clone, Copy, Debug)]
@@ -145,4 +145,8 @@ impl<S: Store + Clone + 'static> Host<S> {
         let resets = |mail: &&factorgate::testing::Sent| mail.notice == Some(Notice::FactorsReset);
         self.outbox.sent().iter().filter(resets).count() + self.status().await.owed_notices
     }
+}
+
+fn recovery_code(code: &str) -> Action {
+    Action::RecoveryCode { code: code.into() }
 }

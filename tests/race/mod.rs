@@ -301,10 +301,6 @@ fn email_code(code: &str) -> Action {
     Action::EmailCode { code: code.into() }
 }
 
-pub(crate) fn recovery_code(code: &str) -> Action {
-    Action::RecoveryCode { code: code.into() }
-}
-
 pub(crate) fn confirm(code: &str) -> Action {
     Action::ConfirmApp { code: code.into(), name: None }
 }
