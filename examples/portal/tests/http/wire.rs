@@ -8,7 +8,7 @@ use portal::{Config, Database, Running, StartError};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 pub(crate) const PASSWORD: &str = "the administrator's own";
 
@@ -24,6 +24,9 @@ pub(crate) async fn start_with(database: Database, smtp_url: Option<String>) -> 
 pub(crate) struct OnDisk {
     portal: Running,
     folder: Folder,
+    /// Where no mail server answers.
+    #[allow(dead_code, reason = "held, never used")]
+    taken: Option<TcpSocket>,
 }
 
 impl std::ops::Deref for OnDisk {
@@ -38,7 +41,7 @@ impl OnDisk {
     pub(crate) async fn start() -> Self {
         let folder = Folder::new();
         let portal = start(Database::File(folder.0.join("portal.db"))).await.unwrap();
-        Self { portal, folder }
+        Self { portal, folder, taken: None }
     }
 
     pub(crate) async fn open(&self) -> SqliteConnection {
@@ -60,12 +63,15 @@ impl OnDisk {
 
     /// The same portal, where no mail server answers.
     pub(crate) async fn without_mail(self) -> Self {
-        let Self { portal, folder } = self;
+        let Self { portal, folder, .. } = self;
         portal.stop().await;
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        // The port is taken while the socket lives, and refuses every connection: nobody else can listen there.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let port = socket.local_addr().unwrap().port();
         let database = Database::File(folder.0.join("portal.db"));
         let portal = start_with(database, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
-        Self { portal, folder }
+        Self { portal, folder, taken: Some(socket) }
     }
 
     pub(crate) async fn stop(self) {
