@@ -178,13 +178,13 @@ pub mod login {
 ///
 /// | what happens | what the host does |
 /// |---|---|
-/// | the user changes the password | step-up, write it, then [`Profile::password_changed`] with the row as it is now |
+/// | the user changes the password | step-up, write it, then [`Profile::password_changed`](session::Profile::password_changed) with the row as it is now |
 /// | the password is reset by mail | write it, then [`Admin::account_changed`](crate::admin::Admin::account_changed) |
-/// | the user changes the address | step-up, [`Dangerous::permit_address_change`], write it, [`Dangerous::finish_address_change`] |
+/// | the user changes the address | step-up, [`Dangerous::permit_address_change`](session::Dangerous::permit_address_change), write it, [`Dangerous::finish_address_change`](session::Dangerous::finish_address_change) |
 /// | an administrator changes the address | write it, then [`Admin::account_changed`](crate::admin::Admin::account_changed) |
 /// | a user is disabled | refuse the login before `begin_login`, and [`Admin::end_sessions`](crate::admin::Admin::end_sessions) |
-/// | a user is deleted | delete the row, then [`Dangerous::erase_user`] or [`Admin::erase_user`](crate::admin::Admin::erase_user) |
-/// | the policy becomes stricter | nothing: [`Mfa::check_session`](crate::Mfa::check_session) returns [`SessionCheck::Owes`] |
+/// | a user is deleted | delete the row, then [`Dangerous::erase_user`](session::Dangerous::erase_user) or [`Admin::erase_user`](crate::admin::Admin::erase_user) |
+/// | the policy becomes stricter | nothing: [`Mfa::check_session`](crate::Mfa::check_session) returns [`SessionCheck::Owes`](session::SessionCheck::Owes) |
 ///
 /// In each case write first, read the row again, and report last: the row that is reported is the one that counts from then on.
 ///

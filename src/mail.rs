@@ -161,7 +161,8 @@ impl Undelivered<AnyError> {
 
 /// Who transports the mails.
 ///
-/// A mail is sent after what it tells of was stored, never before. A mailer bounds its own calls in time:
+/// A mail is sent after what it tells of was stored, never before. A connection that could not be made is
+/// [`Undelivered::Refused`]: nothing has left. [`Undelivered::Unknown`] is for a line that drops after the mail was handed over. A mailer bounds its own calls in time:
 /// the library has no timer, and some mail libraries bound only the connect.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a mailer",

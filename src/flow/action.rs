@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::device::DeviceId;
 
-/// One request of the user in an open flow. Its variants mirror [`Step`](crate::policy::Step).
+/// One request of the user in an open flow. Its variants follow [`Step`](crate::policy::Step).
 ///
 /// With the feature `serde` it is read from a request as it is: `{"action": "app_code", "code": "123 456"}`. A factor that
 /// the host verifies is not among the variants, so that no client can claim one: see
@@ -48,7 +48,8 @@ pub enum Action {
         #[cfg_attr(feature = "serde", serde(default))]
         name: Option<String>,
     },
-    /// Verifies an e-mail code.
+    /// Verifies an e-mail code: for [`Step::EmailCode`](crate::policy::Step::EmailCode) and
+    /// [`Step::VerifyEmail`](crate::policy::Step::VerifyEmail).
     EmailCode {
         /// The code as typed.
         code: Typed,
