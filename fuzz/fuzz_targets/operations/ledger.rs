@@ -114,7 +114,7 @@ pub struct Ledger {
 impl Ledger {
     /// Follows the events of one operation.
     pub fn follow(&mut self, events: &[Event], op: Operation, now: Timestamp) {
-        let before = self.guesses;
+        let (before, owed_before) = (self.guesses, self.owed.len());
         let (mut lock_due, mut refused_recovery, mut resets) = (None, false, false);
         for event in events {
             assert_eq!(event.at, now);
@@ -133,8 +133,10 @@ impl Ledger {
                 }
                 EventKind::CodeAccepted { factor } => {
                     if refused_recovery && *factor == Factor::Recovery {
-                        // A slow hash was compared after the guess was paid for, and the code was right.
+                        // A slow hash was compared after the guess was paid for, and the code was right: nothing is owed
+                        // for the payment.
                         self.guesses = before;
+                        self.owed.truncate(owed_before);
                     }
                     assert!(self.guesses.locked_until(now).is_none(), "a code was accepted while the user was locked");
                     let own = self.slots.iter_mut().find(|slot| op.flow == Some(slot.id));
