@@ -5,53 +5,13 @@ mod client;
 
 use std::process::Command;
 
-use client::{Browser, Host, Phone};
+use client::{ALICE, APP, BOB, Browser, EMAIL, Host, Phone, login, sign_up, with_app, with_step_up};
 use serde_json::{Value, json};
-
-const ALICE: &str = "alice@example.com";
-const BOB: &str = "bob@example.com";
-const APP: &str = r#"{"version": 1, "requires": [{"any_of": ["app"]}], "first_registration": "after_email_code"}"#;
-const EMAIL: &str = r#"{"version": 1, "requires": [{"any_of": ["email"]}], "first_registration": "after_email_code"}"#;
 
 fn start() -> Host {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-actix"));
     command.env_remove("DATABASE");
     Host::start(command)
-}
-
-fn sign_up(browser: &mut Browser<'_>, name: &str) {
-    let form = json!({"name": name, "password": "correct horse", "email": format!("{name}@example.com")});
-    assert_eq!(browser.send("POST /sign-up", form).0, 201);
-}
-
-fn login(browser: &mut Browser<'_>, name: &str, password: &str) -> (u16, Value) {
-    browser.send("POST /login", json!({"name": name, "password": password}))
-}
-
-/// Signs up and registers an app.
-fn with_app(host: &Host, browser: &mut Browser<'_>, name: &str) -> Phone {
-    sign_up(browser, name);
-    let (status, page) = login(browser, name, "correct horse");
-    assert_eq!((status, &page["flow"], &page["challenge"]["next"]), (200, &json!("login"), &json!(["verify_email"])));
-    let code = host.mailed_code(&format!("{name}@example.com"));
-    let (_, page) = browser.send("POST /login/flow", json!({"action": "email_code", "code": code}));
-    let mut phone = Phone::register(&page["enroll"]);
-    let confirm = json!({"action": "confirm_app", "code": phone.code(), "name": "Phone"});
-    let (status, page) = browser.send("POST /login/flow", confirm);
-    assert_eq!((status, page), (200, json!({"signed_in": name})));
-    phone
-}
-
-/// Completes the step-up that `request` needs, and repeats the request.
-fn with_step_up(browser: &mut Browser<'_>, phone: &mut Phone, request: &str, body: &Value) -> (u16, Value) {
-    let (status, page) = browser.send(request, body.clone());
-    if page["flow"] != "step-up" {
-        return (status, page);
-    }
-    assert_eq!((status, &page["challenge"]["next"]), (403, &json!(["app_code"])));
-    let (status, page) = browser.send("POST /step-up/flow", json!({"action": "app_code", "code": phone.code()}));
-    assert_eq!(status, 200, "{page}");
-    browser.send(request, body.clone())
 }
 
 #[test]
