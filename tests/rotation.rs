@@ -343,3 +343,25 @@ async fn code_is_accepted_once_while_records_are_reencrypted() {
     }
     assert!(control > 0, "the control must fail");
 }
+
+/// A key that is dropped in the middle of a step-up: the flow cannot be completed, and the code that it took is spent.
+#[tokio::test]
+async fn code_stays_spent_when_the_key_of_the_row_is_gone() {
+    let host = Host::new();
+    let secret = host.register("alice").await;
+    let claims = host.sign_in(&host.old, "alice", &secret).await;
+    assert!(matches!(host.reencrypt("alice").await, Ok(Reencrypted::Changed { .. })));
+    let check = host.new.check_session(&claims, &row("alice"), &app()).await.unwrap();
+    let session = check.session().unwrap();
+    let begun = host.new.profile(session).begin_step_up(Duration::ZERO).await.unwrap();
+    let code = || Action::AppCode { code: host.code(&secret).as_str().into(), device: None };
+    let refused = host.dropped().submit(begun.flow().unwrap(), session, code()).await.unwrap();
+    let Outcome::Denied(denied) = refused else { panic!("{refused:?}") };
+    assert_eq!((denied.refusal().code(), denied.flow().is_none()), ("flow_ended", true));
+
+    let again = host.new.profile(session).begin_step_up(Duration::ZERO).await.unwrap();
+    let Outcome::Challenge(challenge) = host.new.submit(again.flow().unwrap(), session, code()).await.unwrap() else {
+        panic!("the code was spent")
+    };
+    assert_eq!(challenge.refusal().map(|refusal| refusal.code()), Some("wrong_code"));
+}

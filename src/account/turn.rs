@@ -222,7 +222,8 @@ impl Account {
     fn complete(&mut self, rq: &Request<'_>, flow: &OpenFlow, grace_until: Option<Timestamp>) -> Decision<Progress> {
         match self.passed(rq, flow, grace_until) {
             Some(passed) => Decision::changed(Progress::Finished(passed)).with_event(completed(flow.purpose)),
-            None => denied(Refusal::FlowEnded),
+            // The step that has just been proved stays spent.
+            None => Decision { changed: true, ..denied(Refusal::FlowEnded) },
         }
     }
 
