@@ -15,6 +15,21 @@ pub(crate) fn hmac_sha256(key: &[u8; 32], fields: &[&[u8]], out: &mut [u8; 32]) 
     wipe_stack();
 }
 
+/// The length of a stored digest.
+pub(crate) const TAG_LEN: usize = 16;
+
+/// The first half of HMAC-SHA-256 (RFC 2104 section 5): without the key there is nothing to search, and 128 bits are more
+/// than anybody can guess.
+pub(crate) fn tag(key: &[u8; 32], fields: &[&[u8]]) -> [u8; TAG_LEN] {
+    let mut whole = [0; 32];
+    hmac_sha256(key, fields, &mut whole);
+    let mut half = [0; TAG_LEN];
+    for (to, from) in half.iter_mut().zip(whole) {
+        *to = from;
+    }
+    half
+}
+
 #[inline(never)]
 fn compute(key: &[u8; 32], fields: &[&[u8]], out: &mut [u8; 32]) {
     let mut block = [0; 64];

@@ -30,9 +30,10 @@ use crate::audit::EventKind;
 use crate::browser::Series;
 use crate::code::{Code, Digits};
 use crate::device::{DeviceId, DeviceName};
-use crate::flow::{AddressPermit, Contact, Evidence, Judge, Open, Passed, Purpose, Refusal, RowDigest, TAG_LEN, Token};
+use crate::flow::{AddressPermit, Contact, Evidence, Judge, Open, Passed, Purpose, Refusal, RowDigest, Token};
 use crate::keys::{KeyId, ServerKeys};
 use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues, can_be_past, is_running};
+use crate::mac::TAG_LEN;
 use crate::migrate::Import;
 use crate::otp::{TimeStep, Totp, Window};
 use crate::otpauth::{Issuer, KeyUri};
@@ -53,7 +54,7 @@ pub(crate) use self::recovery::{PendingRecovery, RecoverySet, StoredRecoveryCode
 pub(crate) const MAX_DEVICES: usize = Import::MAX_DEVICES;
 /// How long a flow is open, and how long a registration waits for its code.
 pub(crate) const FLOW_LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// Wrong codes after which a pending registration is dropped. They are no guesses: whoever confirms was shown the secret.
+/// Wrong codes after which a pending registration is dropped. They are no guesses: the user was shown the secret.
 pub(crate) const ATTEMPTS_PER_ENROLLMENT: u32 = 10;
 /// How long a ticket is valid.
 pub(crate) const TICKET_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use super::turn::{Turn, Verdict};
 use super::{ATTEMPTS_PER_ENROLLMENT, Account, Change, Context, Decision, FLOW_LIFETIME, OpenFlow, OutgoingNotice};
 use crate::audit::{CodeFault, EventKind, Factor};
-use crate::flow::{Elevated, Refusal, Session, TAG_LEN};
+use crate::flow::{Elevated, Refusal, Session};
 use crate::keys::KeyId;
 use crate::limits::{FailureBudget, is_running};
+use crate::mac::TAG_LEN;
 use crate::mail::Notice;
 use crate::recovery_code::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
 use crate::secret::SecretText;
@@ -105,7 +106,7 @@ impl Account {
             return Decision::unchanged(Err(Refusal::NothingToConfirm));
         };
         if pending.set.find(cx, code).is_none() {
-            // No guess: whoever confirms was shown the codes.
+            // No guess: the user was shown the codes.
             pending.attempts += 1;
             self.pending_recovery = Some(pending).filter(|pending| pending.attempts < ATTEMPTS_PER_ENROLLMENT);
             let refused = EventKind::CodeRefused { factor: Factor::RecoveryConfirmation, fault: CodeFault::Wrong };

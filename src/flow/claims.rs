@@ -6,17 +6,18 @@ use core::fmt::{self, Write as _};
 use core::str::FromStr;
 
 use super::Evidence;
-use super::row::{RowDigest, TAG_LEN};
+use super::row::RowDigest;
 use crate::browser::BrowserId;
 use crate::device::DeviceId;
 use crate::keys::KeyId;
+use crate::mac::TAG_LEN;
 use crate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor, Strength};
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
 
 /// What the host stores with a session, on the server or in an encrypted cookie.
 ///
-/// Claims are data, not a proof: whoever can write them can write anything. They contain the address whose code was
+/// Claims are data, not a proof: a program that can write them can write anything. They contain the address whose code was
 /// verified, and no secret. [`Mfa::check_session`](crate::Mfa::check_session) compares them with the record of the user,
 /// with the row as it is now and with the policy. With the feature `serde` they serialize as the one line of
 /// [`SessionClaims::to_text`].

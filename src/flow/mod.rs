@@ -23,7 +23,7 @@ pub use self::outcome::{Challenge, Denied, EmailStatus, Enroll, Outcome};
 pub(crate) use self::reference::Token;
 pub use self::reference::{FlowRef, InvalidFlowRef};
 pub use self::refusal::{Advice, Refusal};
+pub(crate) use self::row::RowDigest;
 pub use self::row::{Contact, PrimaryVerified, UserRow};
-pub(crate) use self::row::{RowDigest, TAG_LEN};
 pub use self::session::{AddressPermit, Elevated, Owing, Session, SessionCheck, insufficient_user_authentication};
 pub use self::status::{ExternalInfo, UserStatus};

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::browser::BrowserToken;
 use crate::keys::{KeyId, KeySet};
-use crate::mac::hmac_sha256;
+use crate::mac::{TAG_LEN, tag};
 use crate::otpauth::AccountName;
 use crate::policy::EmailStanding;
 use crate::user::{EmailAddress, UserId};
@@ -66,9 +66,6 @@ impl fmt::Debug for UserRow {
     }
 }
 
-/// The length of a stored digest: 128 bits, half of the hash's output (RFC 2104 section 5).
-pub(crate) const TAG_LEN: usize = 16;
-
 /// Keyed digests of a row. Whether the address is verified is not part of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowDigest {
@@ -81,12 +78,7 @@ impl RowDigest {
     pub(crate) fn of(keys: &KeySet, row: &UserRow) -> Self {
         let user = row.user.as_str().as_bytes();
         let address = row.contact.email.as_ref().map_or("", |(address, _)| address.as_str());
-        let tag = |part: &[u8], value: &[u8]| {
-            let mut tag = [0; 32];
-            hmac_sha256(&keys.digest, &[b"row", part, user, value], &mut tag);
-            let (&short, _) = tag.split_first_chunk().unwrap_or((&[0; TAG_LEN], &[]));
-            short
-        };
+        let tag = |part: &[u8], value: &[u8]| tag(&keys.digest, &[b"row", part, user, value]);
         Self {
             key: keys.id,
             credential: tag(b"credential", &row.credential),

@@ -15,9 +15,10 @@ use crate::account::{
 use crate::audit::EventKind;
 use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
-use crate::flow::{Contact, Evidence, Purpose, RowDigest, TAG_LEN};
+use crate::flow::{Contact, Evidence, Purpose, RowDigest};
 use crate::keys::KeyId;
 use crate::limits::{Failures, IssuanceBudget, Issues};
+use crate::mac::TAG_LEN;
 use crate::mail::Notice;
 use crate::migrate::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
