@@ -33,6 +33,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
             "import",
             "sessions",
             "verify",
+            "actions",
             "administration",
             "keys",
             "status",

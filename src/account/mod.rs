@@ -3,6 +3,7 @@
 //! A transition changes the account in memory and says whether anything changed. `mfa` seals it, swaps it in, and only
 //! then reveals what the transition came to.
 
+mod actions;
 mod administration;
 mod browsers;
 mod devices;

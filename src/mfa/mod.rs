@@ -19,8 +19,6 @@ use core::time::Duration;
 
 use crate::account::{Account, Context, Decision, Fresh, Opening, Prepaid, Progress, Request, Rules};
 use crate::audit::Event;
-use crate::code::Code;
-use crate::device::DeviceName;
 use crate::error::{Error, MfaError};
 use crate::flow::{
     Action, Challenge, Completion, Denied, Enroll, Flow, FlowRef, Login, Outcome, Owing, PrimaryVerified, Purpose,
@@ -32,7 +30,6 @@ use crate::policy::{ExternalEvidence, ExternalFactor, Policy};
 use crate::random::SecureRandom;
 use crate::secret::SecretText;
 use crate::store::Store;
-use crate::ticket::Ticket;
 use crate::time::Clock;
 
 #[cfg(feature = "dangerous-export")]
@@ -164,27 +161,26 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         by: &F::By,
         action: Action,
     ) -> Result<Outcome<F>, MfaError<S, M>> {
-        let token = flow.token();
-        match self.parse(action) {
-            Parsed::Cancel => self.run(token, by, |account, rq, _| account.cancel(rq)).await,
-            Parsed::Code(parsed) => match parsed {
-                Ok(code) => {
-                    self.run(token, by, |account, rq, fresh| match &code {
-                        Submitted::AppCode(code, device) => account.verify_app_code(rq, fresh, code, *device),
-                        Submitted::EmailCode(code) => account.verify_email_code(rq, fresh, code),
-                        Submitted::ConfirmApp(code, name) => account.confirm_enrollment(rq, fresh, code, name),
-                        Submitted::Ticket(ticket) => account.redeem_ticket(rq, fresh, ticket),
-                    })
-                    .await
-                }
-                Err(refusal) => self.run(token, by, |account, rq, _| account.refuse(rq, refusal)).await,
-            },
-            Parsed::RecoveryCode(typed) => self.verify_recovery_code(flow, by, typed.expose_secret()).await,
-            Parsed::RegisterApp(replaces) => {
-                self.run(token, by, |account, rq, fresh| account.begin_enrollment(rq, fresh, replaces)).await
-            }
-            Parsed::SendEmailCode => self.run(token, by, |account, rq, fresh| account.send_email_code(rq, fresh)).await,
+        let (token, judge) = (flow.token(), F::judge(by));
+        let submit = |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
+            account.submit(&Request { cx, judge, purpose: F::PURPOSE, token }, fresh, &action)
+        };
+        let (committed, prepaid) = self.commit(&token.user, submit).await?.split();
+        if let Some(prepaid) = prepaid
+            && let Some(hash) = self.matching(&prepaid)
+        {
+            // The checker has run outside of every transaction. What it says is revealed after the code is spent; what the
+            // guess owed as a wrong one is owed no longer.
+            let (paid, before): (Vec<_>, Vec<_>) =
+                committed.due.into_iter().partition(|owed| owed.number >= committed.own);
+            let paid: Vec<u64> = paid.iter().map(|owed| owed.number).collect();
+            self.deliver(&token.user, &before, committed.own).await;
+            let accept = |account: &mut Account, rq: &Request<'_>, fresh: Fresh| {
+                account.accept_checked_code(rq, fresh, &prepaid, hash, &paid)
+            };
+            return self.run(token, by, accept).await;
         }
+        self.publish::<F>(token, by, committed).await
     }
 
     /// Returns where a flow stands, for a page that is loaded again. It never completes a flow, and nothing is sent or spent.
@@ -292,7 +288,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         Dangerous { mfa: self, elevated }
     }
 
-    /// Returns the operations of an administrator, and of the host itself on a user who is not signed in.
+    /// Returns the operations of an administrator, and those of the host on a user without a session.
     #[must_use]
     pub fn admin<'a>(&'a self, by: &'a Administrator) -> Admin<'a, S, M> {
         Admin { mfa: self, by }
@@ -376,62 +372,10 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         })
     }
 
-    /// Verifies a recovery code. If imported codes are hashed, the guess is counted as a wrong one, then the checker is run
-    /// outside of every transaction, and what it found right is given back.
-    async fn verify_recovery_code<F: Flow>(
-        &self,
-        flow: &FlowRef<F>,
-        by: &F::By,
-        typed: &str,
-    ) -> Result<Outcome<F>, MfaError<S, M>> {
-        let (token, judge) = (flow.token(), F::judge(by));
-        let guess = |account: &mut Account, cx: Context<'_>, fresh: Fresh| {
-            account.verify_recovery_code(&Request { cx, judge, purpose: F::PURPOSE, token }, fresh, typed)
-        };
-        let committed = self.commit(&token.user, guess).await?;
-        let (committed, prepaid) = committed.split();
-        if let Some(prepaid) = prepaid
-            && let Some(hash) = self.matching(&prepaid)
-        {
-            // The guess is paid for. What the checker says is revealed after the code is spent; what the guess owed as a
-            // wrong one is owed no longer.
-            let (paid, before): (Vec<_>, Vec<_>) =
-                committed.due.into_iter().partition(|owed| owed.number >= committed.own);
-            let paid: Vec<u64> = paid.iter().map(|owed| owed.number).collect();
-            self.deliver(&token.user, &before, committed.own).await;
-            let accept = |account: &mut Account, rq: &Request<'_>, fresh: Fresh| {
-                account.accept_checked_code(rq, fresh, &prepaid, hash, &paid)
-            };
-            return self.run(token, by, accept).await;
-        }
-        self.publish::<F>(token, by, committed).await
-    }
-
+    /// The imported hash that the guess matches, if there is one.
     fn matching<'p>(&self, prepaid: &'p Prepaid) -> Option<&'p SecretText> {
         let checker = self.hash_checker.as_ref()?;
         prepaid.hashes.iter().find(|hash| checker(prepaid.code.expose_secret(), hash.expose_secret()))
-    }
-
-    fn parse(&self, action: Action) -> Parsed {
-        let code = |typed: &crate::login::Typed| Code::parse(typed.as_str()).map_err(|_| Refusal::Malformed);
-        Parsed::Code(match action {
-            Action::Cancel => return Parsed::Cancel,
-            Action::RegisterApp { replace } => return Parsed::RegisterApp(replace),
-            Action::SendEmailCode => return Parsed::SendEmailCode,
-            Action::RecoveryCode { code } => return Parsed::RecoveryCode(SecretText::new(code.as_str().into())),
-            Action::AppCode { code: typed, device } => code(&typed).map(|code| Submitted::AppCode(code, device)),
-            Action::EmailCode { code: typed } => code(&typed).map(Submitted::EmailCode),
-            Action::ConfirmApp { code: typed, name } => {
-                let name = match name.as_deref() {
-                    None => Ok(DeviceName::default()),
-                    Some(name) => DeviceName::new(name).map_err(|_| Refusal::InvalidName),
-                };
-                name.and_then(|name| code(&typed).map(|code| Submitted::ConfirmApp(code, name)))
-            }
-            Action::Ticket { code } => {
-                Ticket::parse(code.as_str()).map(Submitted::Ticket).map_err(|_| Refusal::Malformed)
-            }
-        })
     }
 }
 
@@ -450,19 +394,3 @@ macro_rules! copies {
 }
 
 copies!(Admin, Dangerous, Maintenance, Profile);
-
-/// An action as the account takes it.
-enum Parsed {
-    Cancel,
-    Code(Result<Submitted, Refusal>),
-    RecoveryCode(SecretText),
-    RegisterApp(Option<crate::device::DeviceId>),
-    SendEmailCode,
-}
-
-enum Submitted {
-    AppCode(Code, Option<crate::device::DeviceId>),
-    ConfirmApp(Code, DeviceName),
-    EmailCode(Code),
-    Ticket(Ticket),
-}
