@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 use crate::user::UserId;
 
 /// How often a transition is decided again because another request came first. Of any number of requests at once one wins
-/// each round, and after five wrong codes nothing is written any more.
+/// each round, and after five wrong codes nothing more is written.
 pub(super) const TRIES: u32 = 64;
 
 /// What was committed and observed, and what is to be sent now.
@@ -135,8 +135,14 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
         Err(Error::Contention)
     }
 
-    /// Sends notices, and clears those that were delivered by a second commit. Returns why one of this decision was not.
-    pub(super) async fn deliver(&self, user: &UserId, due: &[OwedNotice], own: u64) -> Option<Undelivered<M::Error>> {
+    /// Sends notices, and clears those that were delivered by a second commit. Returns how many were delivered, and why one
+    /// of this decision was not.
+    pub(super) async fn deliver(
+        &self,
+        user: &UserId,
+        due: &[OwedNotice],
+        own: u64,
+    ) -> (usize, Option<Undelivered<M::Error>>) {
         let (mut delivered, mut failed, mut undelivered) = (Vec::new(), Vec::new(), None);
         for owed in due {
             let notice = &owed.notice;
@@ -161,7 +167,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             // If this write fails the notices stay owed, and are sent once more: at least once.
             let _ = self.commit(user, |account, cx, _| account.settle(cx.now, &delivered, &failed)).await;
         }
-        undelivered
+        (delivered.len(), undelivered)
     }
 
     pub(super) async fn send_code(&self, code: &CodeToSend) -> Result<(), Undelivered<M::Error>> {

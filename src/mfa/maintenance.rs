@@ -32,24 +32,21 @@ pub struct Maintenance<'a, S, M> {
 }
 
 impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
-    /// Sends the notices that are owed to a user, and returns how many were delivered. A notice that another request is just
-    /// sending is left to it for a minute.
+    /// Sends the notices that are owed to a user, and returns how many the mailer has taken. A notice that another request
+    /// is just sending is left to it for a minute.
     ///
     /// # Errors
     ///
     /// [`Error`](crate::Error) if a part failed. A notice that could not be delivered stays owed and is no error.
     pub async fn send_owed_notices(self, user: &UserId) -> Result<u32, MfaError<S, M>> {
-        let before = self.mfa.read(user, |account, _| account.owed.notices.len()).await?;
-        if before == 0 {
-            return Ok(0);
-        }
-        let after = self.mfa.peek(user, |account, _| account.owed.notices.len()).await?;
+        let due = self.mfa.peek(user, |account, cx| account.overdue(cx.now)).await?;
+        let (delivered, _) = self.mfa.deliver(user, &due, u64::MAX).await;
         // There are few: the record is bounded.
-        Ok(before.saturating_sub(after) as u32)
+        Ok(delivered as u32)
     }
 
     /// Sends the notices that are owed to all `users`, one after the other; `each` sees each of them, for a progress line, and
-    /// can stop the walk. One read for each user who is owed nothing.
+    /// can stop the walk. For a user without owed notices it makes one read.
     pub async fn send_all_owed_notices<I>(
         self,
         users: I,
@@ -78,7 +75,7 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     /// Forgets the tombstone of an erased user, and returns whether there was one. Afterwards nothing of the user is left in
     /// the record, and the host can delete it.
     ///
-    /// Call it only if no session of that user can exist any more: after the longest time that a session lasts.
+    /// Call it only when every session of that user has ended: after the longest time that a session lasts.
     ///
     /// # Errors
     ///

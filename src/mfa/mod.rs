@@ -353,7 +353,7 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
                 }
             }
         }
-        let undelivered = self.deliver(user, &due, own).await;
+        let (_, undelivered) = self.deliver(user, &due, own).await;
         let flow = || FlowRef::new(token.duplicate());
         Ok(match (progress, undelivered) {
             // A login completes only after its notice was delivered: it may tell the owner of somebody else.
