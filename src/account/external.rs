@@ -39,28 +39,20 @@ impl Account {
         checked: Result<&ExternalEvidence, ExternalFactor>,
     ) -> Decision<Progress> {
         let factor = checked.map_or_else(|factor| factor, ExternalEvidence::factor);
+        let taken = match self.take(rq) {
+            Ok(taken) => taken,
+            Err(decision) => return *decision,
+        };
         // In a registration, a factor is registered where a device could be: what was proved for the one is enough for the
         // other.
-        let registers = rq.purpose == Purpose::Registration && self.registers_now(rq);
+        let registers = rq.purpose == Purpose::Registration && taken.is_next(Step::EnrollApp);
         let step = if registers { Step::EnrollApp } else { Step::External(factor) };
-        self.at_step(rq, fresh, step, |account, flow| match checked {
+        self.in_step(rq, fresh, taken, step, |account, flow| match checked {
             Ok(checked) if registers => account.register_external(&rq.cx, flow, checked),
             Ok(checked) => account.assert_external(&rq.cx, flow, checked),
             Err(_) if registers => Turn::refused(Refusal::NotOpen),
             Err(_) => account.external_failed(factor),
         })
-    }
-
-    fn registers_now(&mut self, rq: &Request<'_>) -> bool {
-        match self.take(rq) {
-            Ok(taken) => {
-                let registers = taken.is_next(Step::EnrollApp);
-                let (at, flow) = taken.into_flow();
-                self.put_back(at, flow);
-                registers
-            }
-            Err(_) => false,
-        }
     }
 
     fn register_external(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, checked: &ExternalEvidence) -> Turn {

@@ -91,7 +91,9 @@ impl Account {
             }
             Outlook::Open(_) => {
                 if let Some(until) = self.failures.locked(&cx.rules.failures, cx.now) {
-                    return denied_closed(denied(Refusal::Locked { until }));
+                    let refusal = Refusal::Locked { until };
+                    // There is no flow to continue with after the lock.
+                    return Decision { value: Progress::Denied(refusal, false), ..denied(refusal) };
                 }
                 let mut noted = Noted::default();
                 if let Some(token) = opening.browser {
@@ -181,14 +183,6 @@ impl Account {
             },
         }
     }
-}
-
-/// A denial of a flow that was never begun.
-fn denied_closed(decision: Decision<Progress>) -> Decision<Progress> {
-    decision.map(|progress| match progress {
-        Progress::Denied(refusal, _) => Progress::Denied(refusal, false),
-        progress => progress,
-    })
 }
 
 fn begun(purpose: Purpose) -> EventKind {

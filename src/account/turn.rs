@@ -4,13 +4,15 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::outlook::{Outlook, Remaining, is_email};
-use super::{Account, CodeToSend, Decision, Digest, Fresh, IssuedCode, OpenFlow, OutgoingNotice, Progress, Request};
+use super::{
+    Account, CodeToSend, Context, Decision, Digest, Fresh, IssuedCode, OpenFlow, OutgoingNotice, Progress, Request,
+};
 use crate::audit::EventKind;
 use crate::flow::{AddressPermit, Authenticated, EmailStatus, Open, Passed, Purpose, Refusal, SessionClaims};
 use crate::limits::is_running;
 use crate::mail::Notice;
 use crate::otpauth::KeyUri;
-use crate::policy::{Policy, Step};
+use crate::policy::{Grace, Policy, Step};
 use crate::time::Timestamp;
 
 /// What became of a step.
@@ -110,7 +112,22 @@ impl Account {
         step: Step,
         work: impl FnOnce(&mut Self, &mut OpenFlow) -> Turn,
     ) -> Decision<Progress> {
-        let Taken { at, mut flow, remaining } = match self.take_at(rq, step) {
+        match self.take(rq) {
+            Ok(taken) => self.in_step(rq, fresh, taken, step, work),
+            Err(decision) => *decision,
+        }
+    }
+
+    /// As [`Account::at_step`], in a flow that was taken out already.
+    pub(super) fn in_step(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: Fresh,
+        taken: Taken,
+        step: Step,
+        work: impl FnOnce(&mut Self, &mut OpenFlow) -> Turn,
+    ) -> Decision<Progress> {
+        let Taken { at, mut flow, remaining } = match self.require(rq, taken, step) {
             Ok(taken) => taken,
             Err(decision) => return *decision,
         };
@@ -136,6 +153,11 @@ impl Account {
     /// The flow of a request, if `step` is open in it now.
     pub(super) fn take_at(&mut self, rq: &Request<'_>, step: Step) -> Result<Taken, Box<Decision<Progress>>> {
         let taken = self.take(rq)?;
+        self.require(rq, taken, step)
+    }
+
+    /// The flow that was taken, if `step` is open in it; otherwise it is put back.
+    fn require(&mut self, rq: &Request<'_>, taken: Taken, step: Step) -> Result<Taken, Box<Decision<Progress>>> {
         // A code by e-mail answers both steps that ask for one.
         if taken.remaining.is_next(|next| next == step || is_email(next) && is_email(step)) {
             return Ok(taken);
@@ -253,7 +275,7 @@ impl Account {
     fn count_wrong(&mut self, rq: &Request<'_>, at: usize, flow: OpenFlow, cost: u32) -> Decision<Progress> {
         let decision = match self.failures.spend(cost, &rq.cx.rules.failures, rq.cx.now) {
             Some(until) => {
-                // Whoever guesses has passed the first factor: the owner has to know (OWASP ASVS 5.0, 6.3.5).
+                // The guesser has passed the first factor: the owner has to know (OWASP ASVS 5.0, 6.3.5).
                 let lasts = until.saturating_since(rq.cx.now);
                 Decision::changed(Progress::Denied(Refusal::Locked { until }, true))
                     .with_event(EventKind::Locked { until })
@@ -282,7 +304,7 @@ impl Account {
                     sent_at: Some(cx.now),
                     superseded: flow.code.as_ref().map(|code| code.digest),
                 });
-                // The user has chosen this way; a secret that is on another screen is not registered any more.
+                // The user has chosen this way; a secret on another screen can no longer be registered.
                 flow.pending = None;
                 self.issues.count(cx.now);
                 let valid_for = expires_at.saturating_since(cx.now);
@@ -372,13 +394,7 @@ impl Account {
 
     /// Begins the grace period with a login that it lets through, if none has begun; the deadline is part of the change
     /// that pays for the login. Nothing begins it again: it outlives devices, policies and resets.
-    pub(super) fn begin_grace(
-        &mut self,
-        cx: &super::Context<'_>,
-        flow: &OpenFlow,
-        policy: &Policy,
-    ) -> Option<EventKind> {
-        use crate::policy::Grace;
+    pub(super) fn begin_grace(&mut self, cx: &Context<'_>, flow: &OpenFlow, policy: &Policy) -> Option<EventKind> {
         if flow.purpose != Purpose::Login {
             return None;
         }
