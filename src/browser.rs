@@ -83,7 +83,7 @@ pub struct BrowserInfo {
     pub name: BrowserName,
     /// Since when it is trusted.
     pub since: Timestamp,
-    /// From this second on it is not trusted any more. It was fixed when the browser was trusted; use does not
+    /// When the trust expires. It was fixed when the browser was trusted; use does not
     /// put it off.
     pub until: Timestamp,
     /// When the trust last stood for a challenge.

@@ -53,7 +53,7 @@ impl Code {
     /// [`InvalidCode`] says what is wrong and where, never what stood there.
     ///
     /// ```
-    /// use factorgate::{otp::Code, otp::InvalidCode, otp::Digits};
+    /// use factorgate::otp::{Code, Digits, InvalidCode};
     ///
     /// assert!(Code::parse_exact("005924", Digits::SIX).is_ok());
     /// assert_eq!(Code::parse_exact("005924", Digits::EIGHT).err(), Some(InvalidCode::TooFewDigits));

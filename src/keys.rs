@@ -62,7 +62,8 @@ impl ServerKey {
         Ok(Self(key))
     }
 
-    /// The name of the key, which tells nothing about it: what [`Maintenance::key_usage`](crate::maintenance::Maintenance::key_usage) calls it.
+    /// Returns the name of the key, which reveals nothing about it.
+    /// [`Maintenance::key_usage`](crate::maintenance::Maintenance::key_usage) uses it.
     #[must_use]
     pub fn id(&self) -> KeyId {
         let name = self.derive("id");
@@ -123,8 +124,9 @@ pub enum InvalidServerKey {
 /// written, and an outstanding code stays good until it expires. Recovery codes have no expiry: those that were made
 /// under a key are good as long as it is a retired one.
 ///
-/// [`Maintenance::reencrypt_all`](crate::maintenance::Maintenance::reencrypt_all) seals anew what nobody writes, and tells whether a retired key is still
-/// needed. Drop it before, and what it has sealed cannot be opened any more, and what it has made digests of is refused.
+/// [`Maintenance::reencrypt_all`](crate::maintenance::Maintenance::reencrypt_all) encrypts the records that nobody writes, and
+/// counts the users for whom a retired key is still needed. If you drop a key earlier, the records that it encrypted cannot be
+/// opened, and the codes and tokens that it made digests of are refused.
 pub struct ServerKeys {
     current: Arc<KeySet>,
     retired: Vec<Arc<KeySet>>,

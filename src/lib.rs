@@ -214,7 +214,7 @@ pub mod recovery {
     pub use crate::recovery_code::{InvalidRecoveryCode, RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
 }
 
-/// What an administrator does for a user, and the host for a user who is not signed in.
+/// What an administrator does for a user, and what the host does for a user without a session.
 #[cfg(feature = "std")]
 pub mod admin {
     pub use crate::mfa::{Admin, Administrator};

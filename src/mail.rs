@@ -161,9 +161,10 @@ impl Undelivered<AnyError> {
 
 /// Who transports the mails.
 ///
-/// A mail is sent after what it tells of was stored, never before. A connection that could not be made is
-/// [`Undelivered::Refused`]: nothing has left. [`Undelivered::Unknown`] is for a line that drops after the mail was handed over. A mailer bounds its own calls in time:
-/// the library has no timer, and some mail libraries bound only the connect.
+/// The engine sends a mail after it has stored what the mail reports, never before. If no connection could be made, return
+/// [`Undelivered::Refused`]: nothing has left. If the connection was lost after the mail was passed on, return
+/// [`Undelivered::Unknown`]. A mailer bounds its own calls in time: the library has no timer, and some mail libraries bound
+/// only the connect.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a mailer",
     note = "implement `factorgate::Mailer`, or wrap a blocking mailer: `factorgate::blocking::Ready(mailer)`"
@@ -270,7 +271,7 @@ mod tests {
             (
                 Notice::BrowserTokenReused,
                 "A trusted browser of your Portal account may have been copied",
-                "is not trusted any more",
+                "is no longer trusted",
             ),
             (Notice::BrowserTrusted, "A browser is trusted by your Portal account", "No code is asked for in it"),
             (Notice::DeviceAdded, "A device was added to your Portal account", "was added"),
@@ -291,7 +292,7 @@ mod tests {
             (Notice::RecoveryCodeUsed { left: 2 }, "A recovery code of your Portal account was used", "2 are left."),
             (Notice::RecoveryCodeUsed { left: 1 }, "A recovery code of your Portal account was used", "One is left."),
             (Notice::RecoveryCodeUsed { left: 0 }, "A recovery code of your Portal account was used", "None is left."),
-            (Notice::RecoveryCodesRenewed, "Your Portal account has new recovery codes", "are not taken any more"),
+            (Notice::RecoveryCodesRenewed, "Your Portal account has new recovery codes", "The old ones no longer work"),
         ] {
             let mail =
                 Mail::notice(NoticeMail { to: &to, notice: kind, name: None, replaced: None, product: "Portal" });

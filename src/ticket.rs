@@ -1,4 +1,4 @@
-//! Tickets: what an administrator hands to a user who has nothing else to prove.
+//! Tickets: an administrator gives one to a user without any other proof.
 
 use core::fmt;
 

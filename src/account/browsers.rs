@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 /// The most browsers that a user can trust; the oldest makes way for a new one.
 pub(crate) const MAX_BROWSERS: usize = 5;
 /// For how long the token before the last is taken once it was replaced: two tabs that are opened at once send the
-/// same cookie. It is not replaced a second time, so that a copy of it is good for nothing when this time is over.
+/// same cookie. It is not replaced a second time, so that a copy of it is worthless after this time.
 pub(crate) const PARALLEL_USE: Duration = Duration::from_secs(10);
 
 /// The browsers that a user trusts.

@@ -53,7 +53,7 @@ impl Account {
         if !full {
             let expires_at = cx.now.saturating_add(FLOW_LIFETIME);
             flow.pending = Some(Pending { attempts: 0, expires_at, secret: fresh.secret, totp: cx.rules.totp });
-            // Who has to install an app first gets the whole time for it, but only once.
+            // A user who must install an app first gets the whole time for it, but only once.
             let last = flow.begun_at.saturating_add(FLOW_LIFETIME).saturating_add(FLOW_LIFETIME);
             flow.expires_at = flow.expires_at.max(expires_at).min(last);
         }
@@ -135,8 +135,8 @@ impl Account {
 }
 
 impl Pending {
-    /// Why the code that should confirm a registration does not. Whoever confirms was shown the secret a moment ago, and
-    /// learns nothing by it that helps to guess.
+    /// Why a code does not confirm a registration. The answer helps no guesser: this user was shown the secret a moment
+    /// ago.
     fn diagnosis(&self, cx: &Context<'_>, code: &Code) -> Refusal {
         if let Some(skew) = self.totp.diagnose(&self.secret, code, cx.now) {
             return Refusal::ClockOff { skew };

@@ -49,7 +49,7 @@ impl Authenticated {
         Self { claims, key, browser: None, grace_until: None, verified: None }
     }
 
-    /// Returns who is authenticated.
+    /// Returns the user.
     #[must_use]
     pub fn user(&self) -> &UserId {
         self.claims.user()

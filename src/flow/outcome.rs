@@ -40,7 +40,7 @@ pub enum Outcome<F: Flow> {
 }
 
 impl<F: Flow> Outcome<F> {
-    /// Returns the reference for the flow's cookie, or `None` if the flow is over and the cookie must be removed.
+    /// Returns the reference for the flow's cookie, or `None` if the flow has ended and the cookie must be removed.
     #[must_use]
     pub fn flow(&self) -> Option<&FlowRef<F>> {
         match self {
@@ -129,7 +129,7 @@ impl<F: Flow> Challenge<F> {
         self.state.recovery_codes_left
     }
 
-    /// Returns when the flow expires: at this second it is over, judged by the time at which a request began.
+    /// Returns when the flow expires. At this second it has ended; the time at which a request began counts.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.state.expires_at

@@ -29,7 +29,7 @@ impl Token {
 /// The reference of one open flow of the kind `F`, kept by the browser.
 ///
 /// It is a bearer token of 256 bits: no `Clone`, no `PartialEq`, hidden in `Debug`, wiped on drop. The record keeps a
-/// keyed digest of it. Whoever has it can continue the flow, but still has to complete every step that it owes.
+/// keyed digest of it. A browser that has it can continue the flow, but must still complete every step that the flow owes.
 ///
 /// ```
 /// # fn next(outcome: &factorgate::Outcome<factorgate::Login>, cookie: &str) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! Word of a change, to whoever reads the mail of the account.
+//! Notices of changes, to the address of the account.
 
 use alloc::format;
 use alloc::string::String;
@@ -118,7 +118,7 @@ impl NoticeMail<'_> {
             ),
             Notice::BrowserTokenReused => format!(
                 "The sign-in of the trusted browser “{name}” was used a second time at {product}. Somebody may have a \
-                 copy of it, or the browser was closed too early. It is not trusted any more, and a code was asked for."
+                 copy of it, or the browser was closed too early. It is no longer trusted, and a code was asked for."
             ),
             Notice::BrowserTrusted => format!(
                 "The browser “{name}” was made a trusted one of your {product} account. No code is asked for in it until \
@@ -127,26 +127,26 @@ impl NoticeMail<'_> {
             Notice::DeviceAdded => {
                 format!("The device “{name}” was added to your {product} account. Its codes are asked for from now on.")
             }
-            Notice::DeviceRemoved => format!(
-                "The device “{name}” was removed from your {product} account. Its codes are not taken any more."
-            ),
+            Notice::DeviceRemoved => {
+                format!("The device “{name}” was removed from your {product} account. Its codes no longer work.")
+            }
             Notice::DeviceReplaced => format!(
                 "The device “{name}” has taken the place of “{replaced}” in your {product} account. Codes of \
-                 “{replaced}” are not taken any more."
+                 “{replaced}” no longer work."
             ),
             Notice::FactorAdded { factor } => {
                 format!("“{factor}” was added to your {product} account. It is asked for from now on.")
             }
             Notice::FactorRemoved { factor } => {
-                format!("“{factor}” was removed from your {product} account. It is not taken any more.")
+                format!("“{factor}” was removed from your {product} account. It no longer works.")
             }
             Notice::FactorsReset => format!(
                 "An administrator has removed every device, every other factor and all recovery codes from your \
                  {product} account. Register a device again with the ticket that you are given."
             ),
             Notice::Locked { lasts } => format!(
-                "Too many wrong codes were entered for your {product} account, by somebody who knew the password. No \
-                 code is taken for {}, not even a right one.",
+                "Someone who knows your password entered too many wrong codes for your {product} account. No code is \
+                 accepted for {}, not even a right one.",
                 minutes(lasts),
             ),
             Notice::RecoveryCodeUsed { left } => format!(
@@ -158,9 +158,9 @@ impl NoticeMail<'_> {
                     left => format!("{left} are"),
                 }
             ),
-            Notice::RecoveryCodesRenewed => format!(
-                "New recovery codes were made for your {product} account. The ones before are not taken any more."
-            ),
+            Notice::RecoveryCodesRenewed => {
+                format!("New recovery codes were made for your {product} account. The old ones no longer work.")
+            }
         };
         let who = format!("the administrators of {product}");
         [what, format!("If this was not you, change your password and call {who} at once.")]

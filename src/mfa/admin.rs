@@ -1,4 +1,4 @@
-//! What an administrator does for a user, and the host for a user who is not signed in.
+//! What an administrator does for a user, and what the host does for a user without a session.
 
 use super::Mfa;
 use crate::audit::SessionsEnd;

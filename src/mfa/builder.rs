@@ -127,8 +127,8 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         self
     }
 
-    /// Tells whether a recovery code as it was typed is the one of a hash that was imported: see
-    /// [`migrate`](crate::migrate). It is given the code first and the hash second.
+    /// Sets the function that compares a typed recovery code with an imported hash: see [`migrate`](crate::migrate). Its
+    /// arguments are the code and the hash.
     ///
     /// Hashes of passwords are slow on purpose, and there is one for each code that is left: of ten, at a quarter of a
     /// second each, one guess takes two and a half seconds of a processor. So it is run only for a user whose first

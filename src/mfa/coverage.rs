@@ -1,4 +1,4 @@
-//! What all users hold: who is covered, who is not, and who could not log in.
+//! Counts over all users: how many have a factor, how many have none, and how many could not sign in.
 
 use alloc::collections::BTreeMap;
 use core::fmt;
@@ -82,7 +82,7 @@ pub struct Covered {
     pub standing: Standing,
     /// What the user holds.
     pub status: UserStatus,
-    /// Who it is.
+    /// The user.
     pub user: UserId,
 }
 
@@ -106,41 +106,41 @@ impl Covered {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coverage {
-    /// All that were looked at.
+    /// All users that were looked at.
     pub users: u64,
-    /// Who holds no factor and never did.
+    /// Users who never had a factor.
     pub never: u64,
-    /// Who holds no factor and once did.
+    /// Users who had a factor and have none now.
     pub formerly: u64,
-    /// Who holds a factor of the host, with devices or without.
+    /// Users with an external factor, with or without devices.
     pub external: u64,
-    /// Who holds devices, by their number.
+    /// Users with devices, by the number of devices.
     pub devices: BTreeMap<usize, u64>,
-    /// Who holds devices, every one of them disabled by wrong codes.
+    /// Users with devices that are all disabled after wrong codes.
     pub devices_disabled: u64,
-    /// Who holds a device of a short secret, which was imported.
+    /// Users with an imported device whose secret is too short.
     pub short_secrets: u64,
-    /// Who holds a device and recovery codes, more than few.
+    /// Users with a device and enough recovery codes.
     pub recovery_codes_enough: u64,
-    /// Who holds a device and few recovery codes.
+    /// Users with a device and few recovery codes.
     pub recovery_codes_few: u64,
-    /// Who holds a device and no recovery code.
+    /// Users with a device and no recovery code.
     pub recovery_codes_none: u64,
-    /// Who trusts a browser.
+    /// Users with a trusted browser.
     pub trusting: u64,
-    /// Who is locked now.
+    /// Users who are locked now.
     pub locked: u64,
-    /// Who is let in without a factor that is required, for a while: the registration is put off.
+    /// Users in grace: they can put off the registration that the policy requires.
     pub in_grace: u64,
-    /// Who is exempt, by an administrator's word.
+    /// Users whom an administrator has exempted.
     pub exempt: u64,
-    /// Who has begun to register a device.
+    /// Users who have begun to register a device.
     pub registering: u64,
-    /// Whom the password alone lets in.
+    /// Users who sign in with the password alone.
     pub password_alone: u64,
-    /// Who must register a device at the next login.
+    /// Users who must register a device at the next login.
     pub must_register: u64,
-    /// Who has no way in, by the reason.
+    /// Users who cannot sign in, by the reason.
     pub denied: BTreeMap<DenyReason, u64>,
 }
 
@@ -243,7 +243,7 @@ impl fmt::Display for Coverage {
             row(f, name, users)
         };
         row("no factor, and never one", self.never)?;
-        row("no factor any more", self.formerly)?;
+        row("no factor now, but once", self.formerly)?;
         for (number, users) in &self.devices {
             row(&alloc::format!("devices: {number}"), *users)?;
         }

@@ -16,8 +16,8 @@ use crate::time::Timestamp;
 use crate::user::UserId;
 
 impl<S: Store, M: Mailer> Admin<'_, S, M> {
-    /// Writes out the secrets of a user's devices, so that another system can take them over. **Whoever reads them is the
-    /// user's second factor**: call it in a program of its own, never behind a page, and encrypt what it writes.
+    /// Writes out the secrets of a user's devices, so that another system can take them over. **A program that reads them can
+    /// compute the user's codes**: call it in a program of its own, never behind a page, and encrypt what it writes.
     ///
     /// The event [`EventKind::FactorsExported`] names the administrator. Recovery codes stay behind: of them there are
     /// digests only. Nothing is written to the store.

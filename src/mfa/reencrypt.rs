@@ -47,9 +47,9 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
         Err(Error::Contention)
     }
 
-    /// Encrypts the records of all `users`, one after the other, as [`Maintenance::reencrypt`] does; `each` sees what became of
-    /// each of them, for a progress line, and can stop the walk. Nothing but the sum is kept, so that any number of users can be named; to spare
-    /// the database, name them in batches and pause in between.
+    /// Encrypts the records of all `users`, one after the other, as [`Maintenance::reencrypt`] does; `each` sees the result for
+    /// each of them, for a progress line, and can stop the walk. Only the sum is kept, so that any number of users can be
+    /// named; to spare the database, name them in batches and pause in between.
     ///
     /// ```
     /// # use factorgate::testing::{MemoryStore, Outbox};

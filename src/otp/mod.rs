@@ -35,17 +35,15 @@ mod window;
 
 use core::fmt;
 
-pub use crate::code::{Code, InvalidCode};
-pub use crate::secret::{InvalidSecret, Secret, SecretText};
-
 pub use self::{
     drift::{ClockSkew, Drift, InvalidDrift},
     hotp::Hotp,
     totp::{InvalidTotp, TimeStep, Totp, TotpBuilder, Verdict},
     window::{InvalidWindow, Window},
 };
-pub use crate::code::{Digits, InvalidDigits};
+pub use crate::code::{Code, Digits, InvalidCode, InvalidDigits};
 use crate::random::{RandomUnavailable, SecureRandom};
+pub use crate::secret::{InvalidSecret, Secret, SecretText};
 
 /// The hash function under the HMAC of a code.
 ///

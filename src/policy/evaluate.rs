@@ -185,7 +185,7 @@ impl Policy {
         }
     }
 
-    /// Whoever ever held a factor needs more than the password, or losing a factor would be a way around it.
+    /// A user who ever had a factor needs more than the password; otherwise losing a factor would be a way around it.
     pub(super) fn first_registration_of(&self, user: &Standing) -> FirstRegistration {
         if user.ever_held_factor() {
             self.first_registration.max(FirstRegistration::AfterEmailCode)
@@ -254,9 +254,9 @@ fn followed_by(steps: &[Step], more: &[Step]) -> Vec<Step> {
 impl Policy {
     /// The deadline, if this user is in grace by this policy at the time of the standing.
     ///
-    /// It is the earlier of the deadline that was written down and what the policy grants now. Who holds a factor,
-    /// or ever held one, is never in grace: a lost or removed device would be a way around the policy. Nor is
-    /// anybody where the time is not known.
+    /// It is the earlier of the deadline that was written down and what the policy grants now. A user who
+    /// has, or ever had, a factor is never in grace: a lost or removed device would be a way around the policy. Nobody is
+    /// in grace if the time is not known.
     ///
     /// ```
     /// use core::time::Duration;

@@ -47,7 +47,8 @@ impl GraceDays {
 #[error("a grace period lasts 1 to 90 days")]
 pub struct InvalidGrace;
 
-/// What is written down of a user's grace period: once, and never again. [`Policy::grace_to_start`](super::Policy::grace_to_start) says when.
+/// What is written down of a user's grace period: once, and never again.
+/// [`Policy::grace_to_start`](super::Policy::grace_to_start) says when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Grace {

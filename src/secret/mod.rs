@@ -82,7 +82,7 @@ impl Secret {
     /// [`InvalidSecret::Empty`] and [`InvalidSecret::TooLong`] outside of 1 to [`Secret::MAX_LEN`] bytes.
     ///
     /// ```
-    /// use factorgate::{otp::InvalidSecret, otp::Secret};
+    /// use factorgate::otp::{InvalidSecret, Secret};
     ///
     /// assert_eq!(Secret::from_bytes(b"0123456789").err(), Some(InvalidSecret::TooShort));
     /// let imported = Secret::from_legacy_bytes(b"0123456789")?;
@@ -114,7 +114,7 @@ impl Secret {
     /// [`InvalidSecret`] says what is wrong and where, never what stood there.
     ///
     /// ```
-    /// use factorgate::{otp::InvalidSecret, otp::Secret};
+    /// use factorgate::otp::{InvalidSecret, Secret};
     ///
     /// assert_eq!(Secret::from_base32("JBSWY3DPEHPK3PXP").err(), Some(InvalidSecret::TooShort));
     /// assert_eq!(Secret::from_legacy_base32("JBSWY3DPEHPK3PXP")?.expose_secret().len(), 10);
