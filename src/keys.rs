@@ -120,9 +120,9 @@ pub enum InvalidServerKey {
 
 /// The key in use, and retired ones whose records and codes are still read.
 ///
-/// To change the key, make the old one a retired one: every record is sealed anew when it is next
-/// written, and an outstanding code stays good until it expires. Recovery codes have no expiry: those that were made
-/// under a key are good as long as it is a retired one.
+/// To change the key, pass the old one to [`ServerKeys::with_retired`]. Each record is encrypted under the new key at its next
+/// write. E-mail codes under the old key stay valid until they expire, and recovery codes as long as the key is retired, not
+/// dropped.
 ///
 /// [`Maintenance::reencrypt_all`](crate::maintenance::Maintenance::reencrypt_all) encrypts the records that nobody writes, and
 /// counts the users for whom a retired key is still needed. If you drop a key earlier, the records that it encrypted cannot be

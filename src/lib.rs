@@ -62,8 +62,8 @@
 //!   and trusted browsers of the old row end, in whatever order the host reads, writes and calls.
 //! * **A session is only worth what the policy asks now**: [`Mfa::check_session`] returns *valid*, *ended*, or *owes*, and
 //!   [`Mfa::begin_completion`] collects what is missing.
-//! * **Nothing is silent.** Owed notices are part of the commit and are delivered at least once. The record keeps the last 16
-//!   events, numbered without gaps.
+//! * **Nothing is silent.** Owed notices are part of the commit and are sent until the mailer takes them; the record keeps the
+//!   12 newest, and an event names each one that was dropped. The last 16 events are kept too, numbered without gaps.
 //! * The [`policy`] is data, its evaluation a pure function, and it explains itself.
 //! * [`otp`], [`otpauth`] and [`policy`] can be used alone, with no store, and without `std`.
 //!

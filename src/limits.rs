@@ -133,7 +133,7 @@ pub enum InvalidBudget {
 #[non_exhaustive]
 pub enum InvalidSettings {
     /// The life of an e-mail code is out of range.
-    #[error("an e-mail code must be good for 1 to 10 minutes")]
+    #[error("an e-mail code must be valid for 1 to 10 minutes")]
     EmailLifetime,
     /// A Key URI cannot tell an app of a T0 that is not zero.
     #[error("devices can be registered only with T0 = 0, for a Key URI has no parameter for it")]

@@ -5,10 +5,9 @@ use core::fmt;
 use crate::random::{RandomUnavailable, SecureRandom};
 use crate::secret::{InvalidSecret, Secret, SecretText};
 
-/// A text that lets one user register one device: 128 random bits, good once and for a day.
+/// A ticket: 128 random bits that allow one user to register one device. It can be used once and expires after 24 hours.
 ///
-/// It is the administrator's to hand over, after having made sure of who the user is. Only a keyed digest of
-/// it is stored.
+/// The administrator identifies the user before giving it out. Only a keyed digest of it is stored.
 pub struct Ticket(Secret);
 
 impl Ticket {

@@ -75,11 +75,11 @@ impl<S, M> Mfa<S, M> {
 }
 
 impl<S: Store, M: Mailer> MfaBuilder<S, M> {
-    /// The longest life of an e-mail code, and the default (OWASP ASVS 5.0, 6.5.5).
+    /// The longest lifetime of an e-mail code, and the default: 10 minutes (OWASP ASVS 5.0, 6.5.5).
     pub const MAX_EMAIL_LIFETIME: Duration = Duration::from_secs(10 * 60);
     /// The longest time for which a browser can be trusted, and the default: 30 days.
     pub const MAX_TRUST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-    /// The shortest life of an e-mail code.
+    /// The shortest lifetime of an e-mail code: 1 minute.
     pub const MIN_EMAIL_LIFETIME: Duration = Duration::from_secs(60);
     /// The shortest time for which a browser can be trusted: 1 minute.
     pub const MIN_TRUST_LIFETIME: Duration = Duration::from_secs(60);
@@ -96,19 +96,19 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         self
     }
 
-    /// For how long an e-mail code is good: 10 minutes by default.
+    /// Sets how long an e-mail code is valid. Default: 10 minutes.
     pub fn email_lifetime(mut self, lifetime: Duration) -> Self {
         self.0.rules.email_lifetime = lifetime;
         self
     }
 
-    /// How often a user may guess.
+    /// Sets how many wrong codes a user may enter before a lock. Default: 5, then 1 minute, doubling up to 1 hour.
     pub fn failure_budget(mut self, budget: FailureBudget) -> Self {
         self.0.rules.failures = budget;
         self
     }
 
-    /// How often a user is sent a code.
+    /// Sets how often a code is mailed to a user. Default: 10 in an hour, at least 30 seconds apart.
     pub fn issuance_budget(mut self, budget: IssuanceBudget) -> Self {
         self.0.rules.issuance = budget;
         self

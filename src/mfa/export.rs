@@ -1,4 +1,4 @@
-//! Moving out: the feature `dangerous-export`.
+//! The export of devices: the feature `dangerous-export`.
 
 use alloc::vec::Vec;
 

@@ -116,9 +116,9 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
     }
 }
 
-/// What became of the record of a user. Recovery codes, tickets, trusted browsers and open logins are kept as digests, which
-/// cannot be made anew; `needed` names the keys of those that are still good. Tickets and logins expire within a day,
-/// the trust in a browser within 30, recovery codes never.
+/// The result of re-encrypting the record of one user. Recovery codes, tickets, and the tokens of browsers and flows are kept
+/// as digests, which stay under their key; `needed` names those keys. Flows expire within 20 minutes, tickets within 24 hours,
+/// trusted browsers within 30 days, recovery codes never.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reencrypted {
@@ -156,8 +156,7 @@ pub struct Reencryptions {
     pub current: u64,
     /// Without a record.
     pub without_record: u64,
-    /// For how many users each key is needed still, for digests that cannot be made anew. What is not in it, and sealed
-    /// nothing that failed, can be dropped.
+    /// The number of users that still need each key. A retired key can be dropped if it is not listed and no record failed.
     pub needed: BTreeMap<KeyId, u64>,
 }
 

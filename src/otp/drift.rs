@@ -135,10 +135,9 @@ impl Totp {
     /// What a code that was refused says about the clock of the device: how far off it must be to show this code
     /// now, within [`Totp::DIAGNOSIS_REACH`] steps. `None` if the code is that of the present step, or of none.
     ///
-    /// It accepts nothing: no step comes out of it. But whoever is told "your clock is ahead" learns a code that is
-    /// going to be right. Tell it where the secret was shown to the same person a moment ago, at the confirmation of
-    /// a registration, or to the help desk; never in answer to a guess. By chance, 1 in 4,000 wrong codes of
-    /// six digits is that of a step within reach.
+    /// It accepts no code. The answer "your clock is ahead" reveals a code that becomes valid later. Show it only at the
+    /// confirmation of a registration, or to the help desk, never in answer to a guess. By chance, 1 in 4,000 wrong codes
+    /// of six digits is that of a step within reach.
     ///
     /// ```
     /// use factorgate::otp::Totp;

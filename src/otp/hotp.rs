@@ -8,7 +8,7 @@ use super::truncate::{LastDigits, truncate};
 use crate::code::{Code, Digits};
 use crate::secret::{Secret, wipe_stack};
 
-/// Codes that count (RFC 4226): each is good for one value of a counter that the device and the server keep.
+/// Counter-based codes (RFC 4226). Each code is valid for one value of a counter that the device and the server keep.
 ///
 /// The server keeps the counter of the *next* code that it expects, as a `u64`.
 ///

@@ -44,12 +44,12 @@ impl Policy {
         Plan::Paths { paths, remind_enrollment: deferred }
     }
 
-    /// What a user who is logged in must do before a device may be registered from the profile.
+    /// Returns what a signed-in user must prove before registering a device from the profile.
     ///
-    /// It does not depend on the channels that the administrator enabled: a user may always register a device. Who has
-    /// a device proves it, or a factor of the host that is phishing-resistant, or uses a recovery code in place of the
-    /// device; who has a factor of the host alone proves that, the strongest; who has neither proves what
-    /// [`Policy::first_registration`] asks for.
+    /// It does not depend on the channels that the administrator enabled: a user may always register a device. A user with
+    /// a device proves it by a code, by a recovery code in its place, or by a phishing-resistant external factor. A user
+    /// with external factors alone proves the strongest. A user with neither proves what [`Policy::first_registration`]
+    /// asks for.
     #[must_use]
     pub fn registration_plan(&self, user: &Standing) -> Plan {
         let proofs: Vec<Vec<Step>> = if user.has_device() {

@@ -11,11 +11,10 @@ use crate::time::Timestamp;
 /// ends one, and whoever may change it may let this user in with the password alone. There is none without a name,
 /// a reason and an end (PCI DSS 4.0.1, 8.5.1).
 ///
-/// It lifts what the administrator's policy asks for, and nothing else: a factor that the user holds is asked for
-/// all the same. And it does nothing for a user who ever held a factor. Who has lost a device needs another one, for
-/// which there are tickets; an exemption in its place would turn a call to the help desk into a login with a stolen
-/// password, on the very accounts that were protected. It never counts where a device is removed, or where a step-up
-/// is asked for.
+/// It lifts only what the policy asks for. A factor that the user has is still asked for. It does not apply to users who
+/// have ever had a factor: give a user who lost a device a ticket. An exemption would turn a call to the help desk into a
+/// login with a stolen password, on the very accounts that were protected. It applies neither to the removal of a device
+/// nor to a step-up.
 ///
 /// ```
 /// use core::time::Duration;
@@ -78,13 +77,13 @@ impl Exemption {
         self.from
     }
 
-    /// Its end: at this time it is over.
+    /// Returns the end. The exemption does not apply at or after it.
     #[must_use]
     pub fn until(&self) -> Timestamp {
         self.until
     }
 
-    /// Whether it is good at `now`.
+    /// Returns whether the exemption applies at `now`.
     #[must_use]
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.from <= now && now < self.until

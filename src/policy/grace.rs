@@ -55,7 +55,7 @@ pub enum Grace {
     /// No login was let through by grace. The first one begins the period.
     #[default]
     NotStarted,
-    /// The period has begun. Nothing begins it anew: no login, no cookie that was lost, no longer period in the
+    /// The period has begun. Nothing restarts it: no login, no cookie that was lost, no longer period in the
     /// policy, no reset by an administrator.
     Started {
         /// The first login that grace let through.

@@ -132,7 +132,7 @@ impl<I> Finding<I> {
         denial(&self.after)
     }
 
-    /// The same of a user who has a way through by the old policy.
+    /// Returns why the new policy locks this user out, if the old one did not.
     #[must_use]
     pub fn newly_locked_out(&self) -> Option<Denial> {
         self.locked_out().filter(|_| denial(&self.before).is_none())
@@ -263,7 +263,7 @@ impl Saveable {
     }
 }
 
-/// With the new policy no administrator could log in any more, so that nobody could take it back.
+/// The new policy would lock out every administrator, so that nobody could undo it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the policy would lock out every administrator")]
 #[non_exhaustive]

@@ -31,8 +31,7 @@ pub struct Standing {
     pub external: BTreeSet<ExternalFactor>,
     /// The period in which this user may put the first registration off.
     pub grace: Grace,
-    /// When the login takes place. Where it is not known, nothing that ends by a date is good: no grace, and no
-    /// exemption.
+    /// The time of the login. If `None`, neither grace nor an exemption applies.
     pub now: Option<Timestamp>,
     /// A registration was begun and not confirmed. It changes no plan.
     pub pending: bool,
@@ -65,7 +64,7 @@ impl Standing {
         Self { now: Some(now), ..Self::default() }
     }
 
-    /// The same user when all that passes is over: grace, the exemption, the trust in this browser.
+    /// The same user without all that ends by itself: grace, the exemption, the trust in this browser.
     pub(super) fn lasting(&self) -> Self {
         Self { now: None, trusted: false, ..self.clone() }
     }

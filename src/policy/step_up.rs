@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::{Denial, Path, Plan, Standing, Step};
 
 impl Standing {
-    /// What proves this user anew: the strongest factor that the user holds, and nothing weaker. A factor of the host
-    /// that is phishing-resistant does it as well as the user's own device.
+    /// Returns the plan of a step-up: the strongest factor that the user has, and nothing weaker. A phishing-resistant
+    /// external factor counts as much as a device.
     ///
     /// It depends on no policy. What an administrator lets stand in for a device at login does not stand in for
     /// it here, and nothing is registered on the way (OWASP ASVS 5.0, 7.5.1).

@@ -1,7 +1,7 @@
 """Makes devise.json and keycloak.json: rows in the formats of devise-two-factor (Ruby) and of Keycloak (Java).
 
     python3 -m venv venv && venv/bin/pip install bcrypt pyotp
-    venv/bin/python tests/data/migrate/others.py tests/data/moving
+    venv/bin/python tests/data/migrate/others.py tests/data/migrate
 
 They are written by hand from those formats: the models `TwoFactorAuthenticatable` and `TwoFactorBackupable` of the one,
 `OTPCredentialModel`, `OTPSecretData` and `RecoveryAuthnCodesUtils` of the other. The codes are computed by pyotp, and

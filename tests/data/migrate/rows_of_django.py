@@ -1,7 +1,7 @@
 """Makes django.json: rows as django-otp keeps them, and the codes that its users' apps show.
 
     python3 -m venv venv && venv/bin/pip install Django==5.2.* django-otp==1.7.5 pyotp
-    venv/bin/python tests/data/migrate/rows_of_django.py > tests/data/moving/django.json
+    venv/bin/python tests/data/migrate/rows_of_django.py > tests/data/migrate/django.json
 
 The rows come from the library's own models on a database in memory, after its own verification has accepted a code; the
 codes are computed by pyotp, which knows nothing of it.
