@@ -5,17 +5,18 @@ mod field;
 use alloc::string::ToString as _;
 use core::fmt;
 
-use minicbor::encode::Write;
-use minicbor::{Decoder, Encoder};
-
 pub use self::field::{CodeFault, Factor, SessionsEnd, TrustEnd};
-use self::field::{Field, Out, Shown};
+use self::field::{Field, Shown};
 
 use crate::browser::BrowserId;
+use crate::cbor::variants;
 use crate::device::DeviceId;
 use crate::policy::{DenyReason, ExternalFactor, Step};
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
+
+/// How many events of a user are kept.
+pub(crate) const MAX_TAIL: usize = 16;
 
 /// Something that an audit log should record (OWASP ASVS 5.0, 16.3.1).
 ///
@@ -115,44 +116,17 @@ macro_rules! events {
                 Ok(())
             }
 
-            /// Writes the number of the kind and its fields.
-            pub(crate) fn encode<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
-                match self {
-                    $(Self::$name $({ $($field),* })? => {
-                        const FIELDS: u64 = 0 $($(+ one::<$type>())*)?;
-                        e.array(1 + FIELDS)?.u8($code)?;
-                        $($($field.encode_field(e)?;)*)?
-                    })*
-                }
-                Ok(())
-            }
-
-            /// Reads what [`EventKind::encode`] wrote.
-            pub(crate) fn decode(d: &mut Decoder<'_>) -> Option<Self> {
-                let fields = d.array().ok()??.checked_sub(1)?;
-                let (kind, expected) = match d.u8().ok()? {
-                    $($code => (
-                        Self::$name $({ $($field: Field::decode_field(d)?),* })?,
-                        0 $($(+ one::<$type>())*)?,
-                    ),)*
-                    _ => return None,
-                };
-                (fields == expected).then_some(kind)
-            }
-
             /// One of each kind, for tests of the codec.
             #[cfg(test)]
             pub(crate) fn samples() -> alloc::vec::Vec<Self> {
                 alloc::vec![$(Self::$name $({ $($field: Field::sample()),* })?),*]
             }
         }
-    };
-}
 
-const fn one<T>() -> u64 {
-    // Each field is one item of CBOR.
-    let _ = core::mem::size_of::<T>();
-    1
+        variants! { C in EventKind where EmailAddress, up to MAX_TAIL;
+            $($name = $code $({ $($field: $field),* })?;)*
+        }
+    };
 }
 
 events! {
@@ -367,12 +341,19 @@ mod tests {
     use alloc::collections::BTreeSet;
     use alloc::vec::Vec;
 
+    use minicbor::{Decoder, Encoder};
+
     use super::*;
+    use crate::cbor::Cbor as _;
 
     fn encoded(kind: &EventKind) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        kind.encode(&mut Encoder::new(&mut bytes)).unwrap();
-        bytes
+        let mut e = Encoder::new(Vec::new());
+        kind.write(&mut e, &()).unwrap();
+        e.into_writer()
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<EventKind> {
+        EventKind::read(&mut Decoder::new(bytes), &())
     }
 
     #[test]
@@ -380,8 +361,8 @@ mod tests {
         let samples = EventKind::samples();
         for kind in &samples {
             let bytes = encoded(kind);
-            assert_eq!(EventKind::decode(&mut Decoder::new(&bytes)).as_ref(), Some(kind));
-            assert!((0..bytes.len()).all(|len| EventKind::decode(&mut Decoder::new(&bytes[..len])).is_none()));
+            assert_eq!(decoded(&bytes).as_ref(), Some(kind));
+            assert!((0..bytes.len()).all(|len| decoded(&bytes[..len]).is_none()));
         }
         let names: BTreeSet<_> = EventKind::NAMES.iter().collect();
         assert_eq!(names.len(), samples.len());

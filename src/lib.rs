@@ -105,6 +105,8 @@ mod bearer;
 pub mod blocking;
 #[cfg(feature = "std")]
 pub mod browser;
+#[cfg(feature = "std")]
+mod cbor;
 mod code;
 #[cfg(feature = "std")]
 pub mod device;

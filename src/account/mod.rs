@@ -48,7 +48,7 @@ pub(crate) use self::browsers::{Browsers, MAX_BROWSERS, TrustedBrowser};
 pub(crate) use self::external::{MAX_EXTERNAL, RegisteredFactor};
 pub(crate) use self::flows::Opening;
 pub(crate) use self::import::Prepaid;
-pub(crate) use self::notices::{MAX_OWED, MAX_TAIL, NumberedEvent, OutgoingNotice, Owed, OwedNotice, Tail};
+pub(crate) use self::notices::{MAX_OWED, NumberedEvent, OutgoingNotice, Owed, OwedNotice, Tail};
 pub(crate) use self::recovery::{PendingRecovery, RecoverySet, StoredRecoveryCode};
 
 /// The most devices that a user can have.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Account, Decision};
-use crate::audit::EventKind;
+use crate::audit::{EventKind, MAX_TAIL};
 use crate::browser::BrowserName;
 use crate::device::DeviceName;
 use crate::flow::Contact;
@@ -16,8 +16,6 @@ use crate::user::EmailAddress;
 
 /// The most notices that are owed at a time; the oldest makes way for a new one, with an event.
 pub(crate) const MAX_OWED: usize = 12;
-/// How many events are kept.
-pub(crate) const MAX_TAIL: usize = 16;
 /// How long a notice is left to the request that owes it, before another one sends it.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(60);
 

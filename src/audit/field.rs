@@ -1,13 +1,11 @@
-//! The fields of an event: one item of CBOR each, and one value in a log.
+//! The fields of an event.
 
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use minicbor::encode::Write;
-use minicbor::{Decoder, Encoder, data::Type};
-
 use crate::browser::BrowserId;
+use crate::cbor::{items, variants};
 use crate::device::DeviceId;
 use crate::policy::{DenyReason, ExternalFactor, Step};
 use crate::time::Timestamp;
@@ -22,21 +20,17 @@ macro_rules! causes {
             $($(#[$variant_doc])* $variant,)*
         }
 
+        items! {
+            $name as u8: |cause| match cause {
+                $(Self::$variant => $code,)*
+            },
+            |code| match code {
+                $($code => Some(Self::$variant),)*
+                _ => None,
+            };
+        }
+
         impl Field for $name {
-            fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
-                e.u8(match self {
-                    $(Self::$variant => $code,)*
-                })?
-                .ok()
-            }
-
-            fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
-                Some(match d.u8().ok()? {
-                    $($code => Self::$variant,)*
-                    _ => return None,
-                })
-            }
-
             fn shown(&self) -> Shown {
                 Shown::Text(match self {
                     $(Self::$variant => $text,)*
@@ -118,35 +112,17 @@ pub enum Factor {
     Ticket,
 }
 
+variants! { C in Factor, up to 0;
+    App = 0;
+    Email = 1;
+    Enrollment = 2;
+    Recovery = 3;
+    RecoveryConfirmation = 4;
+    Ticket = 5;
+    External = 6 { 0: factor };
+}
+
 impl Field for Factor {
-    fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
-        e.u8(match self {
-            Self::App => 0,
-            Self::Email => 1,
-            Self::Enrollment => 2,
-            Self::Recovery => 3,
-            Self::RecoveryConfirmation => 4,
-            Self::Ticket => 5,
-            Self::External(factor) => return factor.encode(e),
-        })?
-        .ok()
-    }
-
-    fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
-        if d.datatype().ok()? == Type::Array {
-            return ExternalFactor::decode(d).map(Self::External);
-        }
-        Some(match d.u8().ok()? {
-            0 => Self::App,
-            1 => Self::Email,
-            2 => Self::Enrollment,
-            3 => Self::Recovery,
-            4 => Self::RecoveryConfirmation,
-            5 => Self::Ticket,
-            _ => return None,
-        })
-    }
-
     fn shown(&self) -> Shown {
         Shown::Text(match self {
             Self::App => "app".into(),
@@ -164,8 +140,6 @@ impl Field for Factor {
         Self::External(Field::sample())
     }
 }
-
-pub(super) type Out<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
 
 /// A value of an event, as it is shown.
 pub(super) enum Shown {
@@ -188,28 +162,16 @@ impl fmt::Display for Shown {
     }
 }
 
-/// A field of an event: one item of CBOR, and one value in a log.
+/// A field of an event, as a log shows it.
 pub(super) trait Field: Sized {
-    fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W>;
-    fn decode_field(d: &mut Decoder<'_>) -> Option<Self>;
     fn shown(&self) -> Shown;
     #[cfg(test)]
     fn sample() -> Self;
 }
 
 macro_rules! fields {
-    ($($type:ty: $encode:expr, $decode:expr, $shown:expr, $sample:expr;)*) => {$(
+    ($($type:ty: $shown:expr, $sample:expr;)*) => {$(
         impl Field for $type {
-            fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
-                let encode: fn(&Self, &mut Encoder<W>) -> Out<W> = $encode;
-                encode(self, e)
-            }
-
-            fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
-                let decode: fn(&mut Decoder<'_>) -> Option<Self> = $decode;
-                decode(d)
-            }
-
             fn shown(&self) -> Shown {
                 let shown: fn(&Self) -> Shown = $shown;
                 shown(self)
@@ -224,46 +186,15 @@ macro_rules! fields {
 }
 
 fields! {
-    bool: |value, e| e.bool(*value)?.ok(), |d| d.bool().ok(), |value| Shown::Flag(*value), true;
-    u32: |value, e| e.u32(*value)?.ok(), |d| d.u32().ok(), |value| Shown::Number((*value).into()), u32::MAX;
-    BrowserId: |id, e| e.u64(id.get())?.ok(), |d| d.u64().ok().map(BrowserId::new), |id| Shown::Text(id.to_string()),
-        BrowserId::new(7);
-    DeviceId: |id, e| e.u64(id.get())?.ok(), |d| d.u64().ok().map(DeviceId::new), |id| Shown::Text(id.to_string()),
-        DeviceId::new(8);
-    DenyReason: |reason, e| e.u8(*reason as u8)?.ok(), |d| DenyReason::from_number(d.u8().ok()?),
-        |reason| Shown::Text(reason.name().to_string()), DenyReason::NoUsableEmail;
-    EmailAddress: |address, e| e.str(address.as_str())?.ok(), |d| EmailAddress::new(d.str().ok()?).ok(),
-        |address| Shown::Text(address.masked()), EmailAddress::new("alice@example.com").unwrap();
-    ExternalFactor: |factor, e| factor.encode(e), ExternalFactor::decode, |factor| Shown::Text(factor.name().to_string()),
-        ExternalFactor::phishing_resistant("passkey").unwrap();
-    Step: |step, e| step.encode(e), Step::decode, |step| Shown::Text(step.name()), Step::External(Field::sample());
-    Timestamp: |at, e| e.u64(at.as_secs())?.ok(), |d| d.u64().ok().map(Timestamp::from_secs),
-        |at| Shown::Number(at.as_secs()), Timestamp::from_secs(9);
-    UserId: |user, e| e.str(user.as_str())?.ok(), |d| UserId::new(d.str().ok()?).ok(),
-        |user| Shown::Text(user.to_string()), UserId::new("root").unwrap();
-}
-
-impl Field for Option<UserId> {
-    fn encode_field<W: Write>(&self, e: &mut Encoder<W>) -> Out<W> {
-        match self {
-            Some(user) => user.encode_field(e),
-            None => e.null()?.ok(),
-        }
-    }
-
-    fn decode_field(d: &mut Decoder<'_>) -> Option<Self> {
-        match d.datatype().ok()? {
-            Type::Null => d.null().ok().map(|()| None),
-            _ => UserId::decode_field(d).map(Some),
-        }
-    }
-
-    fn shown(&self) -> Shown {
-        self.as_ref().map_or(Shown::Nothing, Field::shown)
-    }
-
-    #[cfg(test)]
-    fn sample() -> Self {
-        None
-    }
+    bool: |value| Shown::Flag(*value), true;
+    u32: |value| Shown::Number((*value).into()), u32::MAX;
+    BrowserId: |id| Shown::Text(id.to_string()), Self::new(7);
+    DeviceId: |id| Shown::Text(id.to_string()), Self::new(8);
+    DenyReason: |reason| Shown::Text(reason.name().to_string()), Self::NoUsableEmail;
+    EmailAddress: |address| Shown::Text(address.masked()), Self::new("alice@example.com").unwrap();
+    ExternalFactor: |factor| Shown::Text(factor.name().to_string()), Self::phishing_resistant("passkey").unwrap();
+    Option<UserId>: |user| user.as_ref().map_or(Shown::Nothing, Field::shown), None;
+    Step: |step| Shown::Text(step.name()), Self::External(Field::sample());
+    Timestamp: |at| Shown::Number(at.as_secs()), Self::from_secs(9);
+    UserId: |user| Shown::Text(user.to_string()), Self::new("root").unwrap();
 }

@@ -222,7 +222,7 @@ pub enum DenyReason {
 
 impl DenyReason {
     #[cfg(feature = "std")]
-    const ALL: [Self; 3] = [Self::NoExternalFactor, Self::NoFirstEnrollmentProof, Self::NoUsableEmail];
+    pub(super) const ALL: [Self; 3] = [Self::NoExternalFactor, Self::NoFirstEnrollmentProof, Self::NoUsableEmail];
 
     /// Returns the stable name: `no_external_factor`, `no_first_enrollment_proof` or `no_usable_email`.
     #[must_use]
@@ -232,12 +232,6 @@ impl DenyReason {
             Self::NoFirstEnrollmentProof => "no_first_enrollment_proof",
             Self::NoUsableEmail => "no_usable_email",
         }
-    }
-
-    /// The reason of `self as u8`.
-    #[cfg(feature = "std")]
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
     }
 }
 

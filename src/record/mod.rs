@@ -10,14 +10,16 @@
 //! associated data: a record can be neither read nor edited, nor moved to another user or another version. What
 //! it cannot show is that somebody who can write the table has put back an older record of the same user.
 
-mod decode;
-mod encode;
+mod fields;
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use minicbor::Encoder;
+use minicbor::encode::Write;
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -46,10 +48,10 @@ pub(crate) fn seal(
     nonce: &Nonce,
 ) -> Result<Record, TooLarge> {
     let keys = keys.current();
-    let mut len = encode::encoded_len(account);
+    let mut len = encoded_len(account);
     while HEADER_LEN + len + TAG_LEN > Record::MAX_LEN && account.flows.len() > 1 {
         account.flows.remove(0);
-        len = encode::encoded_len(account);
+        len = encoded_len(account);
     }
     if HEADER_LEN + len + TAG_LEN > Record::MAX_LEN {
         return Err(TooLarge);
@@ -61,13 +63,31 @@ pub(crate) fn seal(
     for (to, from) in header.iter_mut().zip(MAGIC.iter().chain([&FORMAT]).chain(&keys.id.0).chain(nonce)) {
         *to = *from;
     }
-    encode::encode(account, body).map_err(|_| TooLarge)?;
+    fields::write(account, &mut Encoder::new(&mut *body)).map_err(|_| TooLarge)?;
     let associated = associated_data(header, user, version);
     let made = encrypt(keys, nonce, &associated, body);
     wipe_stack();
     tag.copy_from_slice(&made.ok_or(TooLarge)?);
     // All of it is ciphertext now.
     Ok(Record::new(version, core::mem::take(&mut *sealed)))
+}
+
+fn encoded_len(account: &Account) -> usize {
+    let mut counter = Counter(0);
+    // The counter takes everything.
+    let _ = fields::write(account, &mut Encoder::new(&mut counter));
+    counter.0
+}
+
+struct Counter(usize);
+
+impl Write for Counter {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0 += bytes.len();
+        Ok(())
+    }
 }
 
 /// Opens the record of `user`.
@@ -79,7 +99,7 @@ pub(crate) fn open(record: &Record, user: &UserId, keys: &ServerKeys) -> Result<
     let opened = decrypt(keys, nonce, &associated, &mut plain, tag);
     wipe_stack();
     opened.ok_or(CorruptRecord::BrokenSeal)?;
-    decode::decode(&plain).ok_or(CorruptRecord::Content)
+    fields::read(&plain).ok_or(CorruptRecord::Content)
 }
 
 /// The key under which a record is sealed.
@@ -123,13 +143,13 @@ pub mod fuzzing {
 
     /// Reads the plaintext of a record and writes it again; `None` if it is refused.
     pub fn rewrite(plain: &[u8]) -> Option<Vec<u8>> {
-        written(&decode::decode(plain)?)
+        written(&fields::read(plain)?)
     }
 
     fn written(account: &Account) -> Option<Vec<u8>> {
-        let mut written = vec![0; encode::encoded_len(account)];
-        encode::encode(account, &mut written).ok()?;
-        Some(written)
+        let mut written = Encoder::new(Vec::new());
+        fields::write(account, &mut written).ok()?;
+        Some(written.into_writer())
     }
 }
 

@@ -6,10 +6,10 @@ use super::*;
 use core::time::Duration;
 
 use crate::account::{
-    Browsers, Device, Digest, IssuedCode, MAX_OWED, MAX_TAIL, OpenFlow, OutgoingNotice, Owed, OwedNotice, Pending,
+    Browsers, Device, Digest, IssuedCode, MAX_OWED, OpenFlow, OutgoingNotice, Owed, OwedNotice, Pending,
     PendingRecovery, RecoverySet, RegisteredFactor, StoredRecoveryCode, StoredTicket, Tail, TrustedBrowser,
 };
-use crate::audit::EventKind;
+use crate::audit::{EventKind, MAX_TAIL};
 use crate::browser::{BrowserId, BrowserName};
 use crate::device::{DeviceId, DeviceName};
 use crate::flow::{Contact, Evidence, Purpose, RowDigest};
@@ -180,9 +180,9 @@ fn notices(factor: ExternalFactor) -> [Notice; MAX_OWED] {
 }
 
 fn plain(account: &Account) -> Vec<u8> {
-    let mut out = vec![0; encode::encoded_len(account)];
-    encode::encode(account, &mut out).unwrap();
-    out
+    let mut out = Encoder::new(Vec::new());
+    fields::write(account, &mut out).unwrap();
+    out.into_writer()
 }
 
 fn sealed_of(mut account: Account) -> Result<Record, TooLarge> {
@@ -197,7 +197,7 @@ fn sealed() -> Record {
 fn sealed_account_is_opened() {
     let opened = open(&sealed(), &user(), &ServerKeys::new(keys("01"))).unwrap();
     assert_eq!(plain(&opened), plain(&account()));
-    assert_eq!(plain(&Account::default()), plain(&decode::decode(&plain(&Account::default())).unwrap()));
+    assert_eq!(plain(&Account::default()), plain(&fields::read(&plain(&Account::default())).unwrap()));
 }
 
 #[test]
@@ -247,9 +247,9 @@ fn retired_key_opens_and_unknown_key_is_named() {
 fn content_that_is_cut_or_continued_is_refused() {
     let whole = plain(&account());
     for len in 0..whole.len() {
-        assert!(decode::decode(&whole[..len]).is_none(), "cut to {len}");
+        assert!(fields::read(&whole[..len]).is_none(), "cut to {len}");
     }
-    assert!(decode::decode(&[whole.as_slice(), &[0]].concat()).is_none());
+    assert!(fields::read(&[whole.as_slice(), &[0]].concat()).is_none());
 }
 
 /// A usual record: one device, ten recovery codes, two trusted browsers, a full tail of events.
@@ -398,7 +398,7 @@ fn more_than_can_be_imported_is_not_read() {
         let mut account = account();
         let imported = Some((0..hashes).map(|_| SecretText::new("h".repeat(len))).collect());
         account.recovery = account.recovery.map(|set| RecoverySet { imported, ..set });
-        decode::decode(&plain(&account))
+        fields::read(&plain(&account))
     };
     let (most, longest) = (Import::MAX_RECOVERY_CODES, Import::MAX_HASH_LEN);
     assert!(with(most, longest).is_some());
@@ -409,7 +409,7 @@ fn more_than_can_be_imported_is_not_read() {
 fn imported_short_secret_is_read() {
     let mut account = account();
     account.devices[0].secret = Secret::from_legacy_bytes(&[1; 10]).unwrap();
-    assert!(decode::decode(&plain(&account)).is_some());
+    assert!(fields::read(&plain(&account)).is_some());
 }
 
 #[test]
