@@ -40,6 +40,7 @@ id_text!(BrowserId);
 /// # Ok::<_, factorgate::browser::InvalidBrowserName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct BrowserName(DeviceName);
 
 impl BrowserName {
@@ -75,6 +76,7 @@ pub struct InvalidBrowserName(#[source] InvalidDeviceName);
 
 /// A trusted browser, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BrowserInfo {
     /// Which browser it is.
@@ -88,20 +90,6 @@ pub struct BrowserInfo {
     pub until: Timestamp,
     /// When the trust last stood for a challenge.
     pub last_used_at: Option<Timestamp>,
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for BrowserInfo {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        let mut map = serializer.serialize_map(Some(5))?;
-        map.serialize_entry("id", &self.id)?;
-        map.serialize_entry("name", self.name.as_str())?;
-        map.serialize_entry("since", &self.since.as_secs())?;
-        map.serialize_entry("until", &self.until.as_secs())?;
-        map.serialize_entry("last_used_at", &self.last_used_at.map(Timestamp::as_secs))?;
-        map.end()
-    }
 }
 
 /// The token of one trusted browser: a name of 128 bits and a bearer token of 256 bits that each use replaces.

@@ -69,6 +69,7 @@ id_text!(DeviceId);
 /// # Ok::<_, factorgate::device::InvalidDeviceName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct DeviceName(Box<str>);
 
 impl DeviceName {
@@ -130,6 +131,7 @@ pub enum InvalidDeviceName {
 
 /// A registered device, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DeviceInfo {
     /// Which device it is.
@@ -142,18 +144,4 @@ pub struct DeviceInfo {
     pub last_used_at: Option<Timestamp>,
     /// Whether it was disabled by 100 consecutive wrong codes (NIST SP 800-63B-4 section 3.2.2).
     pub disabled: bool,
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for DeviceInfo {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        let mut map = serializer.serialize_map(Some(5))?;
-        map.serialize_entry("id", &self.id)?;
-        map.serialize_entry("name", self.name.as_str())?;
-        map.serialize_entry("added_at", &self.added_at.as_secs())?;
-        map.serialize_entry("last_used_at", &self.last_used_at.map(Timestamp::as_secs))?;
-        map.serialize_entry("disabled", &self.disabled)?;
-        map.end()
-    }
 }

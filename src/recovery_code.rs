@@ -158,6 +158,7 @@ impl fmt::Debug for RecoveryCodes {
 /// How many recovery codes are left, and whether the user has to be warned. Exhaustive on purpose: a host that shows
 /// the number meets the warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(into = "u32"))]
 pub enum RecoveryCodesLeft {
     /// So many.
     Enough(u32),
@@ -186,6 +187,12 @@ impl RecoveryCodesLeft {
             Self::Enough(left) | Self::Few(left) => left,
             Self::None => 0,
         }
+    }
+}
+
+impl From<RecoveryCodesLeft> for u32 {
+    fn from(left: RecoveryCodesLeft) -> Self {
+        left.get()
     }
 }
 

@@ -14,6 +14,7 @@ use core::time::Duration;
 /// assert_eq!(issued.saturating_add(core::time::Duration::from_secs(600)).as_secs(), 1_111_111_709);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -177,7 +177,11 @@ async fn users_are_counted_by_what_they_have() {
     assert_eq!(sum.must_register, 3);
     assert_eq!(sum.denied.iter().collect::<Vec<_>>(), [(&DenyReason::NoFirstEnrollmentProof, &1)]);
     let table = walk.to_string();
-    for (line, users) in [("users", 11), ("devices: 3", 1), ("no way in", 1)] {
+    for (line, users) in [
+        ("users", 11),
+        ("devices: 3", 1),
+        ("cannot sign in: the user has nothing to prove before a device is registered", 1),
+    ] {
         assert!(table.contains(&format!("{line:<42} {users:>10}")), "{table}");
     }
     assert!(!names.iter().any(|name| table.contains(&format!("{name}@"))), "{table}");

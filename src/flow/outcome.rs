@@ -67,14 +67,20 @@ impl<F: Flow> Outcome<F> {
 /// }
 /// # }
 /// ```
+///
+/// With the feature `serde`: `attempts_left`, `email`, `expires_at`, `grace_until`, `next`, `paths`, `recovery_codes_left` and
+/// `refusal`; steps under their stable names, times in seconds since the Unix epoch.
 #[derive(Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "", transparent))]
 pub struct Challenge<F> {
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) flow: FlowRef<F>,
     pub(crate) state: Open,
 }
 
 /// An open flow, as it is shown to its user.
 #[derive(Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub(crate) struct Open {
     pub(crate) attempts_left: u32,
     pub(crate) email: Option<EmailStatus>,
@@ -144,6 +150,7 @@ impl<F: Flow> Challenge<F> {
 
 /// The e-mail code of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct EmailStatus {
     /// The address with all but its first character and its domain hidden.
@@ -203,69 +210,23 @@ impl<F: Flow> Denied<F> {
     }
 }
 
+/// With the feature `serde`: the fields of the challenge, and **the secret**: `uri`, `secret` in groups of four, and `svg`,
+/// the QR code. It is for the page of this user only.
 #[cfg(feature = "serde")]
-mod json {
-    use alloc::string::ToString as _;
-
-    use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
-
-    use super::*;
-
-    /// Writes a step under its stable name.
-    struct Named<'a>(&'a Step);
-
-    impl Serialize for Named<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.serialize_str(&self.0.name())
+impl<F: Flow> serde::Serialize for Enroll<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Shown<'a> {
+            #[serde(flatten)]
+            state: &'a Open,
+            uri: &'a str,
+            secret: &'a str,
+            svg: String,
         }
-    }
-
-    impl Serialize for EmailStatus {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let Self { masked_address, sent_at, expires_at, resend_at } = self;
-            let mut map = serializer.serialize_map(Some(4))?;
-            map.serialize_entry("masked_address", masked_address)?;
-            for (name, at) in [("sent_at", sent_at), ("expires_at", expires_at), ("resend_at", resend_at)] {
-                map.serialize_entry(name, &at.map(Timestamp::as_secs))?;
-            }
-            map.end()
-        }
-    }
-
-    fn challenge<M: SerializeMap>(map: &mut M, state: &Open) -> Result<(), M::Error> {
-        let Open { attempts_left, email, expires_at, grace_until, next, paths, recovery_codes_left, refusal } = state;
-        map.serialize_entry("next", &next.iter().map(Named).collect::<Vec<_>>())?;
-        let paths: Vec<Vec<_>> = paths.iter().map(|path| path.steps().iter().map(Named).collect()).collect();
-        map.serialize_entry("paths", &paths)?;
-        map.serialize_entry("refusal", refusal)?;
-        map.serialize_entry("attempts_left", attempts_left)?;
-        map.serialize_entry("email", email)?;
-        map.serialize_entry("recovery_codes_left", &recovery_codes_left.map(RecoveryCodesLeft::get))?;
-        map.serialize_entry("expires_at", &expires_at.as_secs())?;
-        map.serialize_entry("grace_until", &grace_until.map(Timestamp::as_secs))
-    }
-
-    impl<F: Flow> Serialize for Challenge<F> {
-        /// Writes `next`, `paths`, `refusal`, `attempts_left`, `email`, `recovery_codes_left`, `expires_at` and
-        /// `grace_until`; times in seconds since the Unix epoch.
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut map = serializer.serialize_map(None)?;
-            challenge(&mut map, &self.state)?;
-            map.end()
-        }
-    }
-
-    impl<F: Flow> Serialize for Enroll<F> {
-        /// Writes the fields of the challenge, and **the secret**: `uri`, `secret` in groups of four, and `svg`, the QR
-        /// code. It is for the page of this user only.
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let qr = self.key_uri.qr().map_err(|error| S::Error::custom(error.to_string()))?;
-            let mut map = serializer.serialize_map(None)?;
-            challenge(&mut map, &self.challenge.state)?;
-            map.serialize_entry("uri", self.key_uri.expose_secret())?;
-            map.serialize_entry("secret", self.key_uri.secret_base32().grouped().expose_secret())?;
-            map.serialize_entry("svg", &qr.to_svg())?;
-            map.end()
-        }
+        let Self { challenge, key_uri } = self;
+        let svg = key_uri.qr().map_err(serde::ser::Error::custom)?.to_svg();
+        let secret = key_uri.secret_base32().grouped();
+        let (uri, secret) = (key_uri.expose_secret(), secret.expose_secret());
+        Shown { state: &challenge.state, uri, secret, svg }.serialize(serializer)
     }
 }

@@ -22,7 +22,10 @@ use crate::time::Timestamp;
 /// }
 /// # }
 /// ```
+///
+/// With the feature `serde`: the public fields but the grace period; times in seconds since the Unix epoch.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct UserStatus {
     /// The registered devices.
@@ -40,9 +43,11 @@ pub struct UserStatus {
     /// Whether the user has, or ever had, a device or an external factor. It never becomes false again.
     pub ever_had_factor: bool,
     /// The exemption that an administrator has granted, if it has not ended.
+    #[cfg_attr(feature = "serde", serde(rename = "exempt_until", serialize_with = "until"))]
     pub exemption: Option<Exemption>,
     /// The user's grace period. [`Policy::grace_until`](crate::policy::Policy::grace_until), of
     /// [`UserStatus::standing`], is the deadline.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub grace: Grace,
     /// How many flows are open.
     pub open_flows: usize,
@@ -55,8 +60,16 @@ pub struct UserStatus {
     pub erased: bool,
     /// The user's last 16 numbered security events, the newest first.
     pub recent: Vec<Event>,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) standing: Standing,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) email_disabled: bool,
+}
+
+/// Who granted it, and why, is for administrators.
+#[cfg(feature = "serde")]
+fn until<S: serde::Serializer>(exemption: &Option<Exemption>, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&exemption.as_ref().map(Exemption::until), serializer)
 }
 
 impl UserStatus {
@@ -74,6 +87,7 @@ impl UserStatus {
 
 /// What may be seen of an external factor that the user has registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ExternalInfo {
     /// The factor.
@@ -84,43 +98,4 @@ pub struct ExternalInfo {
     pub last_used_at: Option<Timestamp>,
     /// Whether it was disabled after too many failed checks.
     pub disabled: bool,
-}
-
-#[cfg(feature = "serde")]
-mod json {
-    use serde::ser::{Serialize, SerializeMap as _, Serializer};
-
-    use super::*;
-
-    impl Serialize for UserStatus {
-        /// Writes the public fields; times in seconds since the Unix epoch.
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut map = serializer.serialize_map(None)?;
-            map.serialize_entry("devices", &self.devices)?;
-            map.serialize_entry("browsers", &self.browsers)?;
-            map.serialize_entry("external", &self.external)?;
-            map.serialize_entry("recovery_codes", &self.recovery_codes.map(RecoveryCodesLeft::get))?;
-            map.serialize_entry("locked_until", &self.locked_until.map(Timestamp::as_secs))?;
-            map.serialize_entry("ticket_until", &self.ticket_until.map(Timestamp::as_secs))?;
-            map.serialize_entry("ever_had_factor", &self.ever_had_factor)?;
-            map.serialize_entry("exempt_until", &self.exemption.as_ref().map(|exemption| exemption.until().as_secs()))?;
-            map.serialize_entry("open_flows", &self.open_flows)?;
-            map.serialize_entry("has_short_secret", &self.has_short_secret)?;
-            map.serialize_entry("owed_notices", &self.owed_notices)?;
-            map.serialize_entry("erased", &self.erased)?;
-            map.serialize_entry("recent", &self.recent)?;
-            map.end()
-        }
-    }
-
-    impl Serialize for ExternalInfo {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut map = serializer.serialize_map(Some(4))?;
-            map.serialize_entry("factor", self.factor.name())?;
-            map.serialize_entry("added_at", &self.added_at.as_secs())?;
-            map.serialize_entry("last_used_at", &self.last_used_at.map(Timestamp::as_secs))?;
-            map.serialize_entry("disabled", &self.disabled)?;
-            map.end()
-        }
-    }
 }

@@ -1,11 +1,10 @@
 //! Counts over all users: how many have a factor, how many have none, and how many could not sign in.
 
 use alloc::collections::BTreeMap;
-use core::fmt;
-use core::ops::{AddAssign, ControlFlow};
+use core::ops::ControlFlow;
 
 use super::Maintenance;
-use super::walk::{Walk, row};
+use super::walk::{Walk, totals};
 use crate::error::MfaError;
 use crate::flow::{Contact, UserStatus};
 use crate::mail::Mailer;
@@ -102,46 +101,46 @@ impl Covered {
     }
 }
 
-/// How many users hold what. [`Maintenance::coverage`] counts them; sums are added by `+=`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Coverage {
-    /// All users that were looked at.
-    pub users: u64,
-    /// Users who never had a factor.
-    pub never: u64,
-    /// Users who had a factor and have none now.
-    pub formerly: u64,
-    /// Users with an external factor, with or without devices.
-    pub external: u64,
-    /// Users with devices, by the number of devices.
-    pub devices: BTreeMap<usize, u64>,
-    /// Users with devices that are all disabled after wrong codes.
-    pub devices_disabled: u64,
-    /// Users with an imported device whose secret is too short.
-    pub short_secrets: u64,
-    /// Users with a device and enough recovery codes.
-    pub recovery_codes_enough: u64,
-    /// Users with a device and few recovery codes.
-    pub recovery_codes_few: u64,
-    /// Users with a device and no recovery code.
-    pub recovery_codes_none: u64,
-    /// Users with a trusted browser.
-    pub trusting: u64,
-    /// Users who are locked now.
-    pub locked: u64,
-    /// Users in grace: they can put off the registration that the policy requires.
-    pub in_grace: u64,
-    /// Users whom an administrator has exempted.
-    pub exempt: u64,
-    /// Users who have begun to register a device.
-    pub registering: u64,
-    /// Users who sign in with the password alone.
-    pub password_alone: u64,
-    /// Users who must register a device at the next login.
-    pub must_register: u64,
-    /// Users who cannot sign in, by the reason.
-    pub denied: BTreeMap<DenyReason, u64>,
+totals! {
+    /// How many users hold what. [`Maintenance::coverage`] counts them; sums are added by `+=`.
+    Coverage {
+        /// All users that were looked at.
+        users: u64 = "users",
+        /// Users who never had a factor.
+        never: u64 = "no factor, and never one",
+        /// Users who had a factor and have none now.
+        formerly: u64 = "no factor now, but once",
+        /// Users with an external factor, with or without devices.
+        external: u64 = "an external factor",
+        /// Users with devices, by the number of devices.
+        devices: BTreeMap<usize, u64> = "devices",
+        /// Users with devices that are all disabled after wrong codes.
+        devices_disabled: u64 = "every device disabled",
+        /// Users with an imported device whose secret is too short.
+        short_secrets: u64 = "a device with a short secret",
+        /// Users with a device and enough recovery codes.
+        recovery_codes_enough: u64 = "recovery codes: enough",
+        /// Users with a device and few recovery codes.
+        recovery_codes_few: u64 = "recovery codes: few",
+        /// Users with a device and no recovery code.
+        recovery_codes_none: u64 = "recovery codes: none",
+        /// Users with a trusted browser.
+        trusting: u64 = "a trusted browser",
+        /// Users who are locked now.
+        locked: u64 = "locked",
+        /// Users in grace: they can put off the registration that the policy requires.
+        in_grace: u64 = "in grace",
+        /// Users whom an administrator has exempted.
+        exempt: u64 = "exempt",
+        /// Users who have begun to register a device.
+        registering: u64 = "a registration under way",
+        /// Users who sign in with the password alone.
+        password_alone: u64 = "signed in by the password alone",
+        /// Users who must register a device at the next login.
+        must_register: u64 = "must register at the next login",
+        /// Users who cannot sign in, by the reason.
+        denied: BTreeMap<DenyReason, u64> = "cannot sign in",
+    }
 }
 
 impl Coverage {
@@ -182,85 +181,5 @@ impl Coverage {
     #[must_use]
     pub fn registered(&self) -> u64 {
         self.devices.values().sum()
-    }
-}
-
-impl AddAssign for Coverage {
-    fn add_assign(&mut self, other: Self) {
-        fn add<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
-            for (key, users) in from {
-                *to.entry(key).or_default() += users;
-            }
-        }
-        // Every field by its name: one that is added cannot be forgotten.
-        let Self {
-            users,
-            never,
-            formerly,
-            external,
-            devices,
-            devices_disabled,
-            short_secrets,
-            recovery_codes_enough,
-            recovery_codes_few,
-            recovery_codes_none,
-            trusting,
-            locked,
-            in_grace,
-            exempt,
-            registering,
-            password_alone,
-            must_register,
-            denied,
-        } = other;
-        self.users += users;
-        self.never += never;
-        self.formerly += formerly;
-        self.external += external;
-        add(&mut self.devices, devices);
-        self.devices_disabled += devices_disabled;
-        self.short_secrets += short_secrets;
-        self.recovery_codes_enough += recovery_codes_enough;
-        self.recovery_codes_few += recovery_codes_few;
-        self.recovery_codes_none += recovery_codes_none;
-        self.trusting += trusting;
-        self.locked += locked;
-        self.in_grace += in_grace;
-        self.exempt += exempt;
-        self.registering += registering;
-        self.password_alone += password_alone;
-        self.must_register += must_register;
-        add(&mut self.denied, denied);
-    }
-}
-
-impl fmt::Display for Coverage {
-    /// A table of two columns.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        row(f, "users", self.users)?;
-        let mut row = |name: &str, users| {
-            f.write_str("\n")?;
-            row(f, name, users)
-        };
-        row("no factor, and never one", self.never)?;
-        row("no factor now, but once", self.formerly)?;
-        for (number, users) in &self.devices {
-            row(&alloc::format!("devices: {number}"), *users)?;
-        }
-        row("a factor of the host", self.external)?;
-        row("every device disabled", self.devices_disabled)?;
-        row("a device with a short secret", self.short_secrets)?;
-        row("recovery codes: enough", self.recovery_codes_enough)?;
-        row("recovery codes: few", self.recovery_codes_few)?;
-        row("recovery codes: none", self.recovery_codes_none)?;
-        row("a trusted browser", self.trusting)?;
-        row("locked", self.locked)?;
-        row("in grace", self.in_grace)?;
-        row("exempt", self.exempt)?;
-        row("a registration under way", self.registering)?;
-        row("let in by the password alone", self.password_alone)?;
-        row("must register at the next login", self.must_register)?;
-        row("no way in", self.denied.values().sum())?;
-        self.denied.iter().try_for_each(|(reason, users)| row(&alloc::format!("  {reason}"), *users))
     }
 }

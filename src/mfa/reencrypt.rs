@@ -1,12 +1,11 @@
 //! New server keys: re-encrypting what nobody writes, and which keys are still needed.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use core::fmt;
-use core::ops::{AddAssign, ControlFlow};
+use core::ops::ControlFlow;
 
 use super::Maintenance;
 use super::commit::TRIES;
-use super::walk::{Walk, row};
+use super::walk::{Walk, totals};
 use crate::error::{Error, MfaError};
 use crate::keys::KeyId;
 use crate::mail::Mailer;
@@ -146,18 +145,18 @@ pub struct KeyUsage {
     pub needed: BTreeSet<KeyId>,
 }
 
-/// The sum of [`Reencrypted`] over many users.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Reencryptions {
-    /// Re-encrypted.
-    pub changed: u64,
-    /// Already current.
-    pub current: u64,
-    /// Without a record.
-    pub without_record: u64,
-    /// The number of users that still need each key. A retired key can be dropped if it is not listed and no record failed.
-    pub needed: BTreeMap<KeyId, u64>,
+totals! {
+    /// The sum of [`Reencrypted`] over many users.
+    Reencryptions {
+        /// Re-encrypted.
+        changed: u64 = "re-encrypted",
+        /// Already current.
+        current: u64 = "already current",
+        /// Without a record.
+        without_record: u64 = "without a record",
+        /// The number of users that still need each key. A retired key can be dropped if it is not listed and no record failed.
+        needed: BTreeMap<KeyId, u64> = "key needed",
+    }
 }
 
 impl Reencryptions {
@@ -179,33 +178,5 @@ impl Reencryptions {
         for key in needed {
             *self.needed.entry(*key).or_default() += 1;
         }
-    }
-}
-
-impl AddAssign for Reencryptions {
-    fn add_assign(&mut self, other: Self) {
-        let Self { changed, current, without_record, needed } = other;
-        self.changed += changed;
-        self.current += current;
-        self.without_record += without_record;
-        for (key, users) in needed {
-            *self.needed.entry(key).or_default() += users;
-        }
-    }
-}
-
-impl fmt::Display for Reencryptions {
-    /// A table of two columns.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { changed, current, without_record, needed } = self;
-        row(f, "re-encrypted", *changed)?;
-        for (name, users) in [("already current", *current), ("without a record", *without_record)] {
-            f.write_str("\n")?;
-            row(f, name, users)?;
-        }
-        needed.iter().try_for_each(|(key, users)| {
-            f.write_str("\n")?;
-            row(f, &alloc::format!("key {key} needed"), *users)
-        })
     }
 }

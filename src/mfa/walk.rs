@@ -1,5 +1,6 @@
 //! A walk over many users, which the host names one after the other.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::AddAssign;
@@ -56,12 +57,70 @@ impl<T: Default, E> Default for Walk<T, E> {
 
 impl<T: fmt::Display, E> fmt::Display for Walk<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.total)?;
+        self.total.fmt(f)?;
         row(f, "failed", self.failed)
     }
 }
 
 /// A line of a table of two columns, without its end.
-pub(super) fn row(f: &mut fmt::Formatter<'_>, name: &str, users: u64) -> fmt::Result {
+fn row(f: &mut fmt::Formatter<'_>, name: &str, users: u64) -> fmt::Result {
     write!(f, "{name:<42} {users:>10}")
 }
+
+/// A number of users, or one for each key.
+pub(super) trait Count {
+    fn add(&mut self, other: Self);
+    /// The lines of a table, each with its end.
+    fn rows(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result;
+}
+
+impl Count for u64 {
+    fn add(&mut self, other: Self) {
+        *self += other;
+    }
+
+    fn rows(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        row(f, name, *self)?;
+        f.write_str("\n")
+    }
+}
+
+impl<K: Ord + fmt::Display> Count for BTreeMap<K, u64> {
+    fn add(&mut self, other: Self) {
+        for (key, users) in other {
+            *self.entry(key).or_default() += users;
+        }
+    }
+
+    fn rows(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        self.iter().try_for_each(|(key, users)| users.rows(f, &alloc::format!("{name}: {key}")))
+    }
+}
+
+/// Counts of users, each with its name in a table.
+macro_rules! totals {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl core::ops::AddAssign for $name {
+            fn add_assign(&mut self, other: Self) {
+                $($crate::mfa::walk::Count::add(&mut self.$field, other.$field);)*
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            /// A table, a line for each count.
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                $($crate::mfa::walk::Count::rows(&self.$field, f, $text)?;)*
+                Ok(())
+            }
+        }
+    };
+}
+
+pub(super) use totals;

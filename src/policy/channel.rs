@@ -12,6 +12,7 @@ use super::{ExternalFactor, Strength};
 /// whose strength is [`Strength::Possession`]. One that is [`Strength::PhishingResistant`] is stronger than an app,
 /// which never stands in for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Channel {
     /// An authenticator app on the user's own device.

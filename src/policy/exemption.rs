@@ -34,6 +34,8 @@ use crate::time::Timestamp;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "ExemptionData"))]
 pub struct Exemption {
     granted_by: Box<str>,
     reason: Box<str>,
@@ -87,6 +89,26 @@ impl Exemption {
     #[must_use]
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.from <= now && now < self.until
+    }
+}
+
+/// Times are seconds since the Unix epoch.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExemptionData {
+    granted_by: alloc::string::String,
+    reason: alloc::string::String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<ExemptionData> for Exemption {
+    type Error = InvalidExemption;
+
+    fn try_from(data: ExemptionData) -> Result<Self, InvalidExemption> {
+        Self::new(&data.granted_by, &data.reason, data.from, data.until)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::time::Timestamp;
 
 /// How a factor of the host compares with an authenticator app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Strength {
     /// Something that the user has, and no stronger than an app: a hardware token's code, a push message, a code
@@ -33,6 +34,8 @@ pub enum Strength {
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "FactorData", try_from = "FactorData"))]
 pub struct ExternalFactor {
     strength: Strength,
     /// ASCII, and zeros after it.
@@ -98,6 +101,30 @@ impl fmt::Debug for ExternalFactor {
 impl fmt::Display for ExternalFactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactorData {
+    name: alloc::string::String,
+    strength: Strength,
+}
+
+#[cfg(feature = "serde")]
+impl From<ExternalFactor> for FactorData {
+    fn from(factor: ExternalFactor) -> Self {
+        Self { name: factor.name().into(), strength: factor.strength() }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<FactorData> for ExternalFactor {
+    type Error = InvalidFactorName;
+
+    fn try_from(data: FactorData) -> Result<Self, InvalidFactorName> {
+        Self::new(data.strength, &data.name)
     }
 }
 

@@ -68,6 +68,7 @@ use alloc::collections::BTreeSet;
 ///
 /// There is no default: who may bind the first device is for the administrator to decide by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FirstRegistration {
     /// Nothing but the password. Whoever holds the password can register the first device, a thief as well as

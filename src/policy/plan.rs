@@ -77,6 +77,7 @@ impl fmt::Display for Plan {
 /// a factor of the host first, then the user's own app, then a recovery code in its place, then an e-mail code, and
 /// what ends in the registration of an app last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Path(Vec<Step>);
 
 impl Path {
