@@ -7,72 +7,26 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::bearer::{self, Kind, MAX_COOKIE_LEN};
-use crate::device::{DeviceName, InvalidDeviceName, id_text};
+use crate::name::{id, name};
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-/// Names one trusted browser of one user. It is never given to another browser of the same user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BrowserId(u64);
-
-impl BrowserId {
-    /// The browser as a form or an URL names it; an id that names no browser does nothing.
-    #[must_use]
-    pub const fn new(id: u64) -> Self {
-        Self(id)
-    }
-
-    /// The number, for a form or an URL.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
+id! {
+    /// Names one trusted browser of one user. It is never given to another browser of the same user.
+    BrowserId
 }
 
-id_text!(BrowserId);
-
-/// What a user calls a trusted browser. The rules are those of a [`DeviceName`].
-///
-/// ```
-/// use factorgate::browser::BrowserName;
-///
-/// assert_eq!(BrowserName::new(" Firefox at work ")?.as_str(), "Firefox at work");
-/// # Ok::<_, factorgate::browser::InvalidBrowserName>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct BrowserName(DeviceName);
-
-impl BrowserName {
-    /// The longest name, in bytes.
-    pub const MAX_LEN: usize = DeviceName::MAX_LEN;
-
-    /// Takes a name of 1 to [`BrowserName::MAX_LEN`] bytes, without the white space around it.
+name! {
+    /// What a user calls a trusted browser.
     ///
-    /// # Errors
+    /// ```
+    /// use factorgate::browser::BrowserName;
     ///
-    /// [`InvalidBrowserName`], whose source says which rule it breaks.
-    pub fn new(name: &str) -> Result<Self, InvalidBrowserName> {
-        DeviceName::new(name).map(Self).map_err(InvalidBrowserName)
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
+    /// assert_eq!(BrowserName::new(" Firefox at work ")?.as_str(), "Firefox at work");
+    /// # Ok::<_, factorgate::browser::InvalidBrowserName>(())
+    /// ```
+    BrowserName, InvalidBrowserName, "browser"
 }
-
-impl fmt::Display for BrowserName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The text names no browser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a browser is named by the same rules as a device")]
-pub struct InvalidBrowserName(#[source] InvalidDeviceName);
 
 /// A trusted browser, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -126,6 +126,8 @@ pub mod mail;
 mod mfa;
 #[cfg(feature = "std")]
 pub mod migrate;
+#[cfg(feature = "std")]
+mod name;
 pub mod otp;
 pub mod otpauth;
 pub mod policy;

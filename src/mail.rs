@@ -7,13 +7,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::error::Error;
-use core::fmt;
 use core::future::Future;
 use core::time::Duration;
 
 use crate::code::Code;
 use crate::secret::SecretText;
-use crate::store::{AnyError, Erased};
+use crate::store::{AnyError, Erased, erased};
 use crate::user::EmailAddress;
 
 pub use self::notice::{Notice, NoticeMail};
@@ -191,22 +190,9 @@ macro_rules! forward_mailer {
 
 forward_mailer!(&M, Arc<M>);
 
-/// A mailer whose type is chosen at run time.
-#[derive(Clone)]
-pub struct AnyMailer(Arc<dyn ErasedMailer>);
-
-impl AnyMailer {
-    /// Hides the type of `mailer`.
-    #[must_use]
-    pub fn new(mailer: impl Mailer + 'static) -> Self {
-        Self(Arc::new(mailer))
-    }
-}
-
-impl fmt::Debug for AnyMailer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyMailer(..)")
-    }
+erased! {
+    /// A mailer whose type is chosen at run time.
+    AnyMailer, Mailer, ErasedMailer
 }
 
 impl Mailer for AnyMailer {

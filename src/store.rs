@@ -187,22 +187,33 @@ macro_rules! forward_store {
 
 forward_store!(&S, Arc<S>);
 
-/// A store whose type is chosen at run time.
-#[derive(Clone)]
-pub struct AnyStore(Arc<dyn ErasedStore>);
+/// A port whose type is chosen at run time, and why it failed.
+macro_rules! erased {
+    ($(#[$doc:meta])* $any:ident, $port:ident, $erased:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $any(alloc::sync::Arc<dyn $erased>);
 
-impl AnyStore {
-    /// Hides the type of `store`.
-    #[must_use]
-    pub fn new(store: impl Store + 'static) -> Self {
-        Self(Arc::new(store))
-    }
+        impl $any {
+            /// Hides the type. A clone is a handle to the same.
+            #[must_use]
+            pub fn new(port: impl $port + 'static) -> Self {
+                Self(alloc::sync::Arc::new(port))
+            }
+        }
+
+        impl core::fmt::Debug for $any {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(stringify!($any), "(..)"))
+            }
+        }
+    };
 }
+pub(crate) use erased;
 
-impl fmt::Debug for AnyStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyStore(..)")
-    }
+erased! {
+    /// A store whose type is chosen at run time.
+    AnyStore, Store, ErasedStore
 }
 
 /// The error of a store or mailer whose type is hidden.

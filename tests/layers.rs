@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. A module imports lower ones, its own parts, and those of its layer that stand before it.
 const LAYERS: &[&[&str]] = &[
-    &["time", "random", "user", "device", "bearer", "browser", "secret", "mac", "keys", "cbor"],
+    &["time", "random", "user", "name", "device", "bearer", "browser", "secret", "mac", "keys", "cbor"],
     &["code", "otp", "limits", "policy", "ticket", "recovery_code"],
     &["qr", "otpauth", "store", "mail", "audit", "migrate"],
     &["flow", "account"],

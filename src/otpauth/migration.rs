@@ -217,18 +217,12 @@ fn read_payload(uri: &str) -> Result<Zeroizing<Vec<u8>>, InvalidMigration> {
         return Err(InvalidMigration::TooLong);
     }
     const BEGIN: &str = "otpauth-migration://offline?";
-    let mut rest = match uri.split_at_checked(BEGIN.len()) {
-        Some((begin, rest)) if begin.eq_ignore_ascii_case(BEGIN) => Some(Part { text: rest, position: BEGIN.len() }),
+    let query = match uri.split_at_checked(BEGIN.len()) {
+        Some((begin, text)) if begin.eq_ignore_ascii_case(BEGIN) => Part { text, position: BEGIN.len() },
         _ => return Err(InvalidMigration::Scheme),
     };
     let mut data = None;
-    while let Some(unread) = rest {
-        let (parameter, after) = match unread.split_at('&') {
-            Some((parameter, after)) => (parameter, Some(after)),
-            None => (unread, None),
-        };
-        rest = after;
-        let (name, value) = parameter.split_at('=').unwrap_or((parameter, parameter.end()));
+    for (parameter, name, value) in query.parameters() {
         if *name.decode().map_err(broken_escape)? == *"data" && data.replace(value).is_some() {
             return Err(InvalidMigration::Duplicate { position: parameter.position });
         }

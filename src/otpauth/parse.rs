@@ -254,14 +254,8 @@ struct Query<'a> {
 
 impl<'a> Query<'a> {
     fn read(query: Part<'a>, reader: &mut Reader) -> Result<Self, InvalidKeyUri> {
-        let (mut known, mut rest) = (Self::default(), Some(query));
-        while let Some(unread) = rest {
-            let (parameter, after) = match unread.split_at('&') {
-                Some((parameter, after)) => (parameter, Some(after)),
-                None => (unread, None),
-            };
-            rest = after;
-            let (name, value) = parameter.split_at('=').unwrap_or((parameter, parameter.end()));
+        let mut known = Self::default();
+        for (parameter, name, value) in query.parameters() {
             // Decoded, so that an escaped letter hides no second `secret`.
             let decoded = name.decode()?;
             let is = |known: &str| decoded.eq_ignore_ascii_case(known);

@@ -34,6 +34,19 @@ impl<'a> Part<'a> {
         Some((Self { text: before, ..self }, Self { text: after, position }, len > 1))
     }
 
+    /// The parameters of a query: each whole, its name and its value.
+    pub(super) fn parameters(self) -> impl Iterator<Item = (Self, Self, Self)> {
+        let mut rest = Some(self);
+        core::iter::from_fn(move || {
+            let unread = rest?;
+            let (parameter, after) = unread.split_at('&').unzip();
+            rest = after;
+            let parameter = parameter.unwrap_or(unread);
+            let (name, value) = parameter.split_at('=').unwrap_or((parameter, parameter.end()));
+            Some((parameter, name, value))
+        })
+    }
+
     /// The empty part at the end of this one.
     pub(super) fn end(self) -> Self {
         Self { text: "", position: self.position + self.text.len() }
