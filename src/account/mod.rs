@@ -12,7 +12,7 @@ mod enroll;
 mod external;
 mod flows;
 mod import;
-mod keys;
+mod key_usage;
 mod notices;
 mod outlook;
 mod recovery;

@@ -3,7 +3,7 @@
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::Algorithm;
-use super::keyed::{BlockHash, Keyed, Sha1, Sha256, Sha512};
+use super::hmac::{BlockHash, Keyed, Sha1, Sha256, Sha512};
 use super::truncate::{LastDigits, truncate};
 use crate::code::{Code, Digits};
 use crate::secret::{Secret, wipe_stack};

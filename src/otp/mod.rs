@@ -28,7 +28,7 @@
 
 mod drift;
 mod hotp;
-mod keyed;
+mod hmac;
 mod totp;
 mod truncate;
 mod window;

@@ -34,7 +34,7 @@
 
 mod channel;
 #[cfg(feature = "std")]
-mod encoding;
+mod cbor;
 mod evaluate;
 mod exemption;
 mod explain;
@@ -47,7 +47,7 @@ mod preview;
 mod standing;
 mod step_up;
 #[cfg(feature = "serde")]
-mod wire;
+mod json;
 
 pub use self::channel::{Channel, ChannelSet};
 pub use self::exemption::{Exemption, InvalidExemption};

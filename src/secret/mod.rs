@@ -1,6 +1,6 @@
 //! Keys that a user and the server share, and texts that carry them.
 
-mod encoding;
+mod base32;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -9,8 +9,8 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::encoding::TrailingBits;
-use self::encoding::encode;
+pub(crate) use self::base32::TrailingBits;
+use self::base32::encode;
 use crate::random::{RandomUnavailable, SecureRandom};
 
 /// A key that an authenticator app and the server share.

@@ -11,8 +11,8 @@ use crate::secret::Secret;
 
 #[path = "../../../src/otp/hotp.rs"]
 mod hotp;
-#[path = "../../../src/otp/keyed.rs"]
-mod keyed;
+#[path = "../../../src/otp/hmac.rs"]
+mod hmac;
 #[path = "../../../src/otp/truncate.rs"]
 mod truncate;
 
