@@ -27,8 +27,8 @@
 //! are gone from it. What the processor's registers, a swapped page or a core dump hold is beyond a library.
 
 mod drift;
-mod hotp;
 mod hmac;
+mod hotp;
 mod totp;
 mod truncate;
 mod window;

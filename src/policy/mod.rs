@@ -32,22 +32,22 @@
 //! [`Policy::explain`] says the same of one user in words. [`Preview`] says what a change of the settings does to all
 //! of them before it is saved, and [`Policy::odds`] how far a plan keeps out whoever has the password.
 
-mod channel;
 #[cfg(feature = "std")]
 mod cbor;
+mod channel;
 mod evaluate;
 mod exemption;
 mod explain;
 mod external;
 mod grace;
+#[cfg(feature = "serde")]
+mod json;
 #[cfg(feature = "std")]
 mod odds;
 mod plan;
 mod preview;
 mod standing;
 mod step_up;
-#[cfg(feature = "serde")]
-mod json;
 
 pub use self::channel::{Channel, ChannelSet};
 pub use self::exemption::{Exemption, InvalidExemption};
