@@ -89,6 +89,18 @@ macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal
         $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),* })?;)*) => {
         /// What happened.
+        ///
+        /// ```
+        /// # fn alert(event: &factorgate::audit::Event) -> bool {
+        /// use factorgate::audit::EventKind;
+        ///
+        /// match &event.kind {
+        ///     EventKind::Locked { .. } | EventKind::DeviceDisabled { .. } => true,
+        ///     EventKind::FactorsReset { by } => by.as_str() != "helpdesk",
+        ///     _ => false,
+        /// }
+        /// # }
+        /// ```
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum EventKind {

@@ -14,6 +14,34 @@ use crate::store::{Record, Swap, Version};
 use crate::user::UserId;
 
 /// [`crate::Store`] without futures; the same contract.
+///
+/// ```
+/// use std::{collections::HashMap, convert::Infallible, sync::Mutex};
+///
+/// use factorgate::UserId;
+/// use factorgate::blocking::Store;
+/// use factorgate::store::{Record, Swap, Version};
+///
+/// #[derive(Default)]
+/// struct Memory(Mutex<HashMap<UserId, Record>>);
+///
+/// impl Store for Memory {
+///     type Error = Infallible;
+///
+///     fn load(&self, user: &UserId) -> Result<Option<Record>, Infallible> {
+///         Ok(self.0.lock().unwrap().get(user).cloned())
+///     }
+///
+///     fn compare_and_swap(&self, user: &UserId, expected: Option<Version>, next: &Record) -> Result<Swap, Infallible> {
+///         let mut records = self.0.lock().unwrap();
+///         if records.get(user).map(Record::version) != expected {
+///             return Ok(Swap::Conflict);
+///         }
+///         records.insert(user.clone(), next.clone());
+///         Ok(Swap::Applied)
+///     }
+/// }
+/// ```
 pub trait Store: Send + Sync {
     /// Why the database could not answer.
     type Error: Error + Send + Sync + 'static;
@@ -34,6 +62,23 @@ pub trait Store: Send + Sync {
 }
 
 /// [`crate::Mailer`] without futures; the same contract.
+///
+/// ```
+/// use factorgate::blocking::Mailer;
+/// use factorgate::mail::{Mail, Undelivered};
+///
+/// /// Prints mails, for development.
+/// struct Console;
+///
+/// impl Mailer for Console {
+///     type Error = std::convert::Infallible;
+///
+///     fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<Self::Error>> {
+///         println!("{}: {}", mail.subject(), mail.text().expose_secret());
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Mailer: Send + Sync {
     /// Why the mail system did not take a mail.
     type Error: Error + Send + Sync + 'static;

@@ -29,6 +29,14 @@ name! {
 }
 
 /// A trusted browser, as it is listed.
+///
+/// ```
+/// # fn list(status: &factorgate::session::UserStatus) {
+/// for browser in &status.browsers {
+///     println!("{}: trusted until {}, revoke with id {}", browser.name, browser.until.as_secs(), browser.id);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

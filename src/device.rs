@@ -27,6 +27,15 @@ impl Default for DeviceName {
 }
 
 /// A registered device, as it is listed.
+///
+/// ```
+/// # fn list(status: &factorgate::session::UserStatus) {
+/// for device in &status.devices {
+///     let note = if device.disabled { " (disabled: register it again)" } else { "" };
+///     println!("{}{note}", device.name);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

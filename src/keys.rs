@@ -127,6 +127,16 @@ pub enum InvalidServerKey {
 /// [`Maintenance::reencrypt_all`](crate::maintenance::Maintenance::reencrypt_all) encrypts the records that nobody writes, and
 /// counts the users for whom a retired key is still needed. If you drop a key earlier, the records that it encrypted cannot be
 /// opened, and the codes and tokens that it made digests of are refused.
+///
+/// ```
+/// # fn keys(new: &str, old: &str) -> Result<(), factorgate::keys::InvalidServerKey> {
+/// use factorgate::keys::{ServerKey, ServerKeys};
+///
+/// let keys = ServerKeys::new(ServerKey::from_hex(new)?).with_retired(ServerKey::from_hex(old)?);
+/// println!("records are encrypted under {}", keys.current_id());
+/// # Ok(())
+/// # }
+/// ```
 pub struct ServerKeys {
     current: Arc<KeySet>,
     retired: Vec<Arc<KeySet>>,

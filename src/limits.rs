@@ -15,6 +15,17 @@ use crate::time::Timestamp;
 /// By the default, 5 guesses of a six-digit code with a window of three steps are right with a probability
 /// of 1.5 in 100,000; and after [`FailureBudget::CONSECUTIVE_CAP`] wrong codes in a row, however long they
 /// took, the factor is disabled, so that guessing it succeeds with 3 in 10,000 at most.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use factorgate::limits::FailureBudget;
+///
+/// // 3 wrong codes, then 2 minutes, 4 minutes, and so on up to 1 hour.
+/// let budget = FailureBudget::new(3, Duration::from_secs(120))?;
+/// assert_eq!((budget.limit(), budget.max_lock()), (3, Duration::from_secs(3600)));
+/// # Ok::<_, factorgate::limits::InvalidBudget>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureBudget {
     limit: u32,
@@ -73,6 +84,16 @@ impl Default for FailureBudget {
 ///
 /// It is the user's as well, and nothing restores it but time: not a new login, not a code that was used
 /// (NIST SP 800-63B-4 section 3.1.3.2). A mail that could not be sent is counted, but lifts the pause.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use factorgate::limits::{InvalidBudget, IssuanceBudget};
+///
+/// // 5 codes in any hour, one minute apart.
+/// assert!(IssuanceBudget::new(5, Duration::from_secs(60)).is_ok());
+/// assert_eq!(IssuanceBudget::new(0, Duration::ZERO), Err(InvalidBudget::PerHour));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssuanceBudget {
     pause: Duration,

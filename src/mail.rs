@@ -21,6 +21,18 @@ pub use self::notice::{Notice, NoticeMail};
 ///
 /// [`Mail::to`], [`Mail::subject`], [`Mail::text`] and [`Mail::html`] are ready made, so that a host only
 /// transports them. A host that renders its own matches on the kind.
+///
+/// ```
+/// # fn log(mail: &factorgate::mail::Mail<'_>) {
+/// use factorgate::mail::Mail;
+///
+/// match mail {
+///     Mail::Code(code) => println!("a code that expires in {} s", code.valid_for.as_secs()),
+///     Mail::Notice(notice) => println!("a notice: {}", notice.notice.name()),
+///     _ => println!("{}", mail.subject()),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Mail<'a> {
@@ -136,6 +148,20 @@ fn escaped(text: &str) -> String {
 }
 
 /// Why a mail was not accepted: a mail has three outcomes, and the third is that nobody knows.
+///
+/// ```
+/// use factorgate::mail::Undelivered;
+///
+/// /// What an SMTP client knows of a mail that it could not send.
+/// fn verdict(reply: Result<u16, std::io::Error>) -> Result<(), Undelivered<factorgate::store::AnyError>> {
+///     match reply {
+///         Ok(200..300) => Ok(()),
+///         Ok(code) => Err(Undelivered::refused(format!("the server answered {code}"))),
+///         Err(lost) => Err(Undelivered::unknown(lost)), // after DATA nobody knows
+///     }
+/// }
+/// assert!(verdict(Ok(250)).is_ok() && verdict(Ok(550)).is_err());
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered<E> {
     /// The mail was not taken, and will not arrive.
@@ -164,6 +190,25 @@ impl Undelivered<AnyError> {
 /// [`Undelivered::Refused`]: nothing has left. If the connection was lost after the mail was passed on, return
 /// [`Undelivered::Unknown`]. A mailer bounds its own calls in time: the library has no timer, and some mail libraries bound
 /// only the connect.
+///
+/// ```
+/// use factorgate::Mailer;
+/// use factorgate::mail::{Mail, Undelivered};
+/// use factorgate::store::AnyError;
+///
+/// struct Smtp;
+///
+/// impl Mailer for Smtp {
+///     type Error = AnyError;
+///
+///     async fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<AnyError>> {
+///         let (to, subject) = (mail.to().as_str(), mail.subject());
+///         let (text, html) = (mail.text(), mail.html());
+///         deliver(to, &subject, text.expose_secret(), html.expose_secret()).await.map_err(Undelivered::refused)
+///     }
+/// }
+/// # async fn deliver(_: &str, _: &str, _: &str, _: &str) -> Result<(), std::io::Error> { Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a mailer",
     note = "implement `factorgate::Mailer`, or wrap a blocking mailer: `factorgate::blocking::Ready(mailer)`"

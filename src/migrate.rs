@@ -178,6 +178,16 @@ use crate::secret::{Secret, SecretText};
 use crate::time::Timestamp;
 
 /// What one user has registered with another system. It holds a device at least: recovery codes stand in for one.
+///
+/// ```
+/// use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
+/// use factorgate::otp::{Secret, Totp};
+///
+/// let device = ImportedDevice::new(Secret::from_legacy_base32("JBSWY3DPEHPK3PXP")?, Totp::default());
+/// let import = Import::new(device).with_recovery_code(LegacyRecoveryCode::parse("f7c1-2b9e")?)?;
+/// # let _ = import; // mfa.admin(&by).import(&user, &import).await
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct Import {
     pub(crate) codes: Vec<LegacyRecoveryCode>,
     pub(crate) devices: Vec<ImportedDevice>,
@@ -261,6 +271,21 @@ impl fmt::Debug for Import {
 }
 
 /// A device that was registered with another system.
+///
+/// ```
+/// use factorgate::Timestamp;
+/// use factorgate::device::DeviceName;
+/// use factorgate::migrate::ImportedDevice;
+/// use factorgate::otp::{Secret, TimeStep, Totp};
+///
+/// let secret = Secret::from_legacy_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
+/// let device = ImportedDevice::new(secret, Totp::default())
+///     .named(DeviceName::new("Pixel 9")?)
+///     .added_at(Timestamp::from_secs(1_700_000_000))
+///     .last_step(TimeStep::new(63_333_333)); // a code that was used there cannot be used here
+/// # let _ = device;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ImportedDevice {
     pub(crate) added_at: Option<Timestamp>,

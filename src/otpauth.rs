@@ -63,6 +63,17 @@ pub use self::migration::{InvalidMigration, InvalidMigrationEntry, Migration};
 /// A Key URI, to be shown to the user whose secret it carries.
 ///
 /// It is wiped on drop and hidden in `Debug`, and has no `Display`, so that it gets into no log by accident.
+///
+/// ```
+/// use factorgate::otp::{Secret, Totp};
+/// use factorgate::otpauth::{AccountName, Issuer, KeyUri};
+///
+/// let secret = Secret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
+/// let uri = KeyUri::totp(&Issuer::new("ACME")?, &AccountName::new("alice")?, &secret, &Totp::default())?;
+/// assert!(uri.expose_secret().starts_with("otpauth://totp/ACME:alice?secret="));
+/// assert_eq!(KeyUri::parse(uri.expose_secret())?.account().as_str(), "alice");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct KeyUri {
     uri: SecretText,
     /// Where the secret stands in it.

@@ -18,6 +18,15 @@ pub trait SecureRandom: Send + Sync {
 pub struct RandomUnavailable;
 
 /// The operating system's generator, by way of the `rand` crate.
+///
+/// ```
+/// use factorgate::env::OsRandom;
+/// use factorgate::otp::Algorithm;
+///
+/// let secret = Algorithm::Sha1.generate_secret(&OsRandom)?;
+/// assert_eq!(secret.expose_secret().len(), 20);
+/// # Ok::<_, factorgate::env::RandomUnavailable>(())
+/// ```
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;

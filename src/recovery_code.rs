@@ -132,6 +132,14 @@ fn symbol(value: u8) -> char {
 }
 
 /// The recovery codes of a user, all of them new: they are shown once, to be printed or written down.
+///
+/// ```
+/// # fn page(new: &factorgate::recovery::NewRecoveryCodes) {
+/// for code in new.expose_secrets() {
+///     println!("{}", code.expose_secret()); // 0123-4567-89AB-CDEF
+/// }
+/// # }
+/// ```
 pub struct RecoveryCodes(Vec<RecoveryCode>);
 
 impl RecoveryCodes {
@@ -157,6 +165,19 @@ impl fmt::Debug for RecoveryCodes {
 
 /// How many recovery codes are left, and whether the user has to be warned. Exhaustive on purpose: a host that shows
 /// the number meets the warning.
+///
+/// ```
+/// use factorgate::recovery::RecoveryCodesLeft;
+///
+/// fn advice(left: RecoveryCodesLeft) -> String {
+///     match left {
+///         RecoveryCodesLeft::Enough(left) => format!("{left} recovery codes left"),
+///         RecoveryCodesLeft::Few(left) => format!("Only {left} recovery codes left. Make new ones."),
+///         RecoveryCodesLeft::None => "No recovery codes left. Make new ones now.".to_owned(),
+///     }
+/// }
+/// # assert!(advice(RecoveryCodesLeft::None).contains("now"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(into = "u32"))]
 pub enum RecoveryCodesLeft {

@@ -89,6 +89,19 @@ impl fmt::Debug for Record {
 
 /// The record cannot be opened: it was changed, moved from another user, or sealed under a key that the
 /// configuration does not hold. Nobody is let in by it, and it is not overwritten.
+///
+/// ```
+/// # fn advice<S, M>(error: &factorgate::Error<S, M>) -> &'static str {
+/// use factorgate::Error;
+/// use factorgate::store::CorruptRecord;
+///
+/// match error {
+///     Error::Corrupt(CorruptRecord::UnknownKey) => "add the previous server key as a retired key",
+///     Error::Corrupt(_) => "restore the row of this user from a backup",
+///     _ => "try again",
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorruptRecord {
@@ -107,6 +120,14 @@ pub enum CorruptRecord {
 }
 
 /// The answer to a compare-and-swap. Exhaustive on purpose: there is no third.
+///
+/// ```
+/// use factorgate::store::Swap;
+///
+/// // What the driver reports for UPDATE .. WHERE user_id = $1 AND version = $2.
+/// assert_eq!(Swap::from_rows(1), Swap::Applied);
+/// assert_eq!(Swap::from_rows(0), Swap::Conflict);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a verdict may be revealed only if the swap was applied"]
 pub enum Swap {

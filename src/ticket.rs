@@ -8,6 +8,15 @@ use crate::secret::{InvalidSecret, Secret, SecretText};
 /// A ticket: 128 random bits that allow one user to register one device. It can be used once and expires after 24 hours.
 ///
 /// The administrator identifies the user before giving it out. Only a keyed digest of it is stored.
+///
+/// ```
+/// # fn page(ticket: &factorgate::admin::Ticket) {
+/// use factorgate::admin::Ticket;
+///
+/// let shown = ticket.expose_secret(); // hand it to the user in person
+/// assert!(Ticket::parse(shown.expose_secret()).is_ok());
+/// # }
+/// ```
 pub struct Ticket(Secret);
 
 impl Ticket {

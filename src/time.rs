@@ -44,6 +44,20 @@ impl Timestamp {
 }
 
 /// Where the engine reads the time. A host replaces it in tests only.
+///
+/// ```
+/// use factorgate::Timestamp;
+/// use factorgate::env::Clock;
+///
+/// /// A clock for a test.
+/// struct Fixed;
+///
+/// impl Clock for Fixed {
+///     fn now(&self) -> Option<Timestamp> {
+///         Some(Timestamp::from_secs(1_900_000_000))
+///     }
+/// }
+/// ```
 pub trait Clock: Send + Sync {
     /// The time now, or `None` if the clock cannot say. Nobody is let in without the time.
     fn now(&self) -> Option<Timestamp>;

@@ -93,6 +93,16 @@ causes! {
 }
 
 /// A kind of code or factor.
+///
+/// ```
+/// # fn count(event: &factorgate::audit::Event, wrong_app_codes: &mut u64) {
+/// use factorgate::audit::{CodeFault, EventKind, Factor};
+///
+/// if let EventKind::CodeRefused { factor: Factor::App, fault: CodeFault::Wrong } = event.kind {
+///     *wrong_app_codes += 1;
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Factor {

@@ -14,6 +14,14 @@ use crate::user::EmailAddress;
 ///
 /// None is AAL3: it takes a key that cannot be exported (section 2.3), and whether a host's factor has one, nobody
 /// here can tell; passkeys that are synchronized have none.
+///
+/// ```
+/// # fn may_pay(session: &factorgate::Session) -> bool {
+/// use factorgate::login::Assurance;
+///
+/// session.claims().evidence().assurance() >= Assurance::TwoFactor
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Assurance {
@@ -60,6 +68,16 @@ impl Assurance {
 }
 
 /// What a flow has proved, and when.
+///
+/// ```
+/// # fn describe(claims: &factorgate::SessionClaims) {
+/// let evidence = claims.evidence();
+/// if let Some((device, at)) = evidence.app_code {
+///     println!("a code of device {device} at {}", at.as_secs());
+/// }
+/// println!("amr: {:?}", evidence.amr()); // for an ID token (RFC 8176)
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evidence {

@@ -149,6 +149,17 @@ impl<F: Flow> Challenge<F> {
 }
 
 /// The e-mail code of a flow.
+///
+/// ```
+/// # fn page(challenge: &factorgate::Challenge<factorgate::Login>) {
+/// if let Some(email) = challenge.email() {
+///     match email.sent_at {
+///         Some(_) => println!("We sent a code to {}", email.masked_address),
+///         None => println!("No code was sent yet"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -164,6 +175,15 @@ pub struct EmailStatus {
 }
 
 /// A registration in progress: the secret is shown once, to be put into an app.
+///
+/// ```
+/// # fn page(enroll: &factorgate::Enroll<factorgate::Login>) -> Result<(), Box<dyn std::error::Error>> {
+/// let uri = enroll.key_uri();
+/// println!("{}", uri.qr()?.to_svg()); // scan it with an authenticator app
+/// println!("or enter {}", uri.secret_base32().grouped().expose_secret());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Enroll<F> {
     pub(crate) challenge: Challenge<F>,
     pub(crate) key_uri: KeyUri,
@@ -190,6 +210,13 @@ impl<F> fmt::Debug for Enroll<F> {
 }
 
 /// A flow that cannot continue now, or not without help.
+///
+/// ```
+/// # fn page(denied: &factorgate::Denied<factorgate::Login>) {
+/// let can_continue = denied.flow().is_some(); // after a lock, in the same flow
+/// println!("{}, continue: {can_continue}", denied.refusal().code());
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Denied<F> {
     pub(crate) flow: Option<FlowRef<F>>,

@@ -165,6 +165,20 @@ impl serde::Serialize for Refusal {
 }
 
 /// What the host should offer after a refusal.
+///
+/// ```
+/// # fn page(refusal: factorgate::Refusal) -> &'static str {
+/// use factorgate::login::Advice;
+///
+/// match refusal.advice() {
+///     Advice::AskAdministrator => "Ask your administrator for help.",
+///     Advice::BeginAgain => "Sign in again.",
+///     Advice::ReplaceDevice => "Replace one of your devices.",
+///     Advice::Wait => "Try again later.",
+///     _ => "Try again.",
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {

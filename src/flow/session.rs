@@ -131,6 +131,17 @@ impl fmt::Debug for Session {
 
 /// A session that lacks steps: after a recovery code, or because the policy became stricter. It can only complete them:
 /// see [`Mfa::begin_completion`](crate::Mfa::begin_completion).
+///
+/// ```
+/// # async fn page<S: factorgate::Store, M: factorgate::Mailer>(
+/// #     mfa: &factorgate::Mfa<S, M>, check: &factorgate::session::SessionCheck,
+/// # ) -> Result<(), Box<dyn std::error::Error>> where factorgate::MfaError<S, M>: std::error::Error + 'static {
+/// let owing = check.owing()?;
+/// let outcome = mfa.begin_completion(owing).await?; // show it as the outcome of a login
+/// println!("{} has to {}; cookie: {:?}", owing.user(), owing.plan(), outcome.flow().map(|flow| flow.to_cookie()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Owing {
     pub(crate) session: Session,

@@ -86,6 +86,14 @@ impl UserStatus {
 }
 
 /// What may be seen of an external factor that the user has registered.
+///
+/// ```
+/// # fn list(status: &factorgate::session::UserStatus) {
+/// for held in &status.external {
+///     println!("{} since {}", held.factor, held.added_at.as_secs());
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -25,6 +25,18 @@ pub struct NoticeMail<'a> {
 }
 
 /// What the user is told of by a way of its own (NIST SP 800-63B-4 section 4.6; OWASP ASVS 5.0, 6.3.5 and 6.3.7).
+///
+/// ```
+/// # fn page(mail: &factorgate::mail::NoticeMail<'_>) -> String {
+/// use factorgate::mail::Notice;
+///
+/// match mail.notice {
+///     Notice::DeviceAdded => format!("Neues Gerät: {}", mail.name.unwrap_or_default()),
+///     Notice::RecoveryCodeUsed { left } => format!("Noch {left} Wiederherstellungscodes"),
+///     other => other.name().to_owned(),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {

@@ -12,6 +12,21 @@ use crate::ticket::Ticket;
 use crate::user::{InvalidUserId, UserId};
 
 /// The host's statement that the request comes from this administrator, or from the host itself. It goes into the events.
+///
+/// ```
+/// # async fn reset<S: factorgate::Store, M: factorgate::Mailer>(
+/// #     mfa: &factorgate::Mfa<S, M>, row: &factorgate::UserRow,
+/// # ) -> Result<(), Box<dyn std::error::Error>> where factorgate::MfaError<S, M>: std::error::Error + 'static {
+/// use factorgate::UserId;
+/// use factorgate::admin::Administrator;
+///
+/// // After the host has checked that this session may administer users.
+/// let by = Administrator::assertion(UserId::new("root")?);
+/// let ticket = mfa.admin(&by).reset(row.user(), row.contact()).await?;
+/// println!("{}", ticket.expose_secret().expose_secret());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Administrator(UserId);
 

@@ -17,6 +17,26 @@ use crate::store::Store;
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Settings of an [`Mfa`], to be built.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use factorgate::Mfa;
+/// use factorgate::env::OsRandom;
+/// use factorgate::keys::{ServerKey, ServerKeys};
+/// use factorgate::limits::IssuanceBudget;
+/// use factorgate::otpauth::Issuer;
+/// use factorgate::testing::{MemoryStore, Outbox};
+///
+/// let keys = ServerKeys::new(ServerKey::generate(&OsRandom)?);
+/// let mfa = Mfa::builder(MemoryStore::new(), Outbox::new(), keys, Issuer::new("ACME")?)
+///     .email_lifetime(Duration::from_secs(5 * 60))
+///     .issuance_budget(IssuanceBudget::new(5, Duration::from_secs(60))?)
+///     .observer(|event| println!("{event}"))
+///     .build()?;
+/// # let _ = mfa;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder builds nothing by itself"]
 pub struct MfaBuilder<S, M>(Mfa<S, M>);
 

@@ -72,6 +72,23 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
 }
 
 /// What one user holds, and what is asked of the user now. No secret is in it.
+///
+/// ```
+/// # async fn report<S: factorgate::Store, M: factorgate::Mailer>(
+/// #     mfa: &factorgate::Mfa<S, M>, users: Vec<(factorgate::UserId, factorgate::Contact)>,
+/// #     policy: &factorgate::policy::Policy,
+/// # ) {
+/// use std::ops::ControlFlow;
+///
+/// let walk = mfa.maintenance().coverage(users, policy, |covered| {
+///     if covered.must_register() {
+///         println!("remind {}", covered.user);
+///     }
+///     ControlFlow::Continue(())
+/// });
+/// println!("{}", walk.await.total);
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Covered {

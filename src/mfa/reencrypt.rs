@@ -118,6 +118,20 @@ impl<S: Store, M: Mailer> Maintenance<'_, S, M> {
 /// The result of re-encrypting the record of one user. Recovery codes, tickets, and the tokens of browsers and flows are kept
 /// as digests, which stay under their key; `needed` names those keys. Flows expire within 20 minutes, tickets within 24 hours,
 /// trusted browsers within 30 days, recovery codes never.
+///
+/// ```
+/// # async fn rotate<S: factorgate::Store, M: factorgate::Mailer>(
+/// #     mfa: &factorgate::Mfa<S, M>, user: &factorgate::UserId,
+/// # ) -> Result<(), factorgate::MfaError<S, M>> {
+/// use factorgate::maintenance::Reencrypted;
+///
+/// match mfa.maintenance().reencrypt(user).await? {
+///     Reencrypted::Changed { needed } | Reencrypted::Current { needed } => println!("keys still needed: {needed:?}"),
+///     _ => println!("nothing is stored for {user}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reencrypted {

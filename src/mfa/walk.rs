@@ -12,6 +12,20 @@ use crate::user::UserId;
 /// A user who failed does not stop it. [`Walk::merge`] adds walks that ran in batches or in parallel. A walk that was stopped
 /// continues after [`Walk::last`], if the host names the users in a fixed order. Processing a user twice is harmless, but
 /// counts that user twice.
+///
+/// ```
+/// # async fn send<S: factorgate::Store, M: factorgate::Mailer>(
+/// #     mfa: &factorgate::Mfa<S, M>, users: Vec<factorgate::UserId>,
+/// # ) where factorgate::MfaError<S, M>: std::fmt::Display {
+/// use std::ops::ControlFlow;
+///
+/// let walk = mfa.maintenance().send_all_owed_notices(users, |_, _| ControlFlow::Continue(())).await;
+/// for (user, error) in &walk.failures {
+///     eprintln!("{user}: {error}");
+/// }
+/// println!("{} failed; continue after {:?}", walk.failed, walk.last);
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Walk<T, E> {

@@ -70,6 +70,14 @@ impl Drift {
 pub struct InvalidDrift;
 
 /// How far the clock of a device is off, as a code of it shows.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use factorgate::otp::ClockSkew;
+///
+/// assert_eq!(ClockSkew::Behind(Duration::from_secs(420)).to_string(), "about 7 minutes behind");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClockSkew {

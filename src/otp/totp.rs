@@ -208,6 +208,14 @@ impl Default for Totp {
 }
 
 /// The parameters of a [`Totp`] in the making.
+///
+/// ```
+/// use factorgate::otp::{Algorithm, Digits, Totp};
+///
+/// let totp = Totp::builder().algorithm(Algorithm::Sha256).digits(Digits::EIGHT).period_secs(60).build()?;
+/// assert_eq!((totp.digits(), totp.period_secs()), (Digits::EIGHT, 60));
+/// # Ok::<_, factorgate::otp::InvalidTotp>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct TotpBuilder {
@@ -273,6 +281,13 @@ pub enum InvalidTotp {
 }
 
 /// The number of a period, counted from T0: what a time-based code is good for, once.
+///
+/// ```
+/// use factorgate::Timestamp;
+/// use factorgate::otp::{TimeStep, Totp};
+///
+/// assert_eq!(Totp::default().step_at(Timestamp::from_secs(59)), Some(TimeStep::new(1)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeStep(u64);
 
@@ -291,6 +306,18 @@ impl TimeStep {
 }
 
 /// What [`Totp::check`] finds.
+///
+/// ```
+/// use factorgate::Timestamp;
+/// use factorgate::otp::{Secret, Totp, Verdict, Window};
+///
+/// let secret = Secret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
+/// let (totp, now) = (Totp::default(), Timestamp::from_secs(1_900_000_000));
+/// let code = totp.generate(&secret, now).ok_or("before T0")?;
+/// let Verdict::Accepted(step) = totp.check(&secret, &code, now, Window::default(), None) else { panic!("right") };
+/// assert_eq!(totp.check(&secret, &code, now, Window::default(), Some(step)), Verdict::Replayed);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

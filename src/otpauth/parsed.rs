@@ -72,6 +72,18 @@ impl ParsedKeyUri {
 }
 
 /// The two kinds of codes that a Key URI can describe.
+///
+/// ```
+/// use factorgate::otpauth::{KeyParameters, KeyUri};
+///
+/// let uri = KeyUri::parse("otpauth://totp/ACME:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME")?;
+/// match uri.parameters() {
+///     KeyParameters::Totp(totp) => assert_eq!(totp.period_secs(), 30),
+///     KeyParameters::Hotp { counter, .. } => println!("the next counter is {counter}"),
+///     _ => println!("another kind"),
+/// }
+/// # Ok::<_, factorgate::otpauth::InvalidKeyUri>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyParameters {
@@ -88,6 +100,14 @@ pub enum KeyParameters {
 
 /// What is not as a careful writer writes it and was read all the same. Where readers are known to disagree, it is told
 /// about what.
+///
+/// ```
+/// use factorgate::otpauth::{KeyUri, Tolerated};
+///
+/// let uri = KeyUri::parse_lenient("otpauth://totp/alice?secret=gezdgnbvgy3tqojqgezdgnbvgy3tqojq")?;
+/// assert_eq!(uri.tolerated(), [Tolerated::LowerCase]);
+/// # Ok::<_, factorgate::otpauth::InvalidKeyUri>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Tolerated {

@@ -11,6 +11,15 @@ use super::{ExternalFactor, Strength};
 /// code stands in for an app only where the administrator allows it by name. So it is with a factor of the host
 /// whose strength is [`Strength::Possession`]. One that is [`Strength::PhishingResistant`] is stronger than an app,
 /// which never stands in for it.
+///
+/// ```
+/// use factorgate::policy::{Channel, ExternalFactor, FirstRegistration, Policy};
+///
+/// let passkey = Channel::External(ExternalFactor::phishing_resistant("passkey")?);
+/// let policy = Policy::any_of([Channel::App, passkey], FirstRegistration::AfterEmailCode)?;
+/// assert!(policy.channels().contains(passkey) && !policy.channels().contains(Channel::Email));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

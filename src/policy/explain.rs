@@ -12,6 +12,17 @@ use super::{
 use crate::time::Timestamp;
 
 /// One setting of the administrator, or one fact about the user, that a plan rests on.
+///
+/// ```
+/// use factorgate::policy::{Channel, FirstRegistration, Policy, Reason, Standing, Step};
+///
+/// let policy = Policy::any_of([Channel::App], FirstRegistration::AfterPassword)?;
+/// let explained = policy.explain(&Standing::new());
+/// let (step, reasons) = &explained.steps()[0];
+/// assert_eq!(*step, Step::EnrollApp);
+/// assert!(reasons.contains(&Reason::NoDevice));
+/// # Ok::<_, factorgate::policy::InvalidPolicy>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Reason {

@@ -5,6 +5,14 @@ use core::fmt;
 use crate::time::Timestamp;
 
 /// How a factor of the host compares with an authenticator app.
+///
+/// ```
+/// use factorgate::policy::{ExternalFactor, Strength};
+///
+/// assert_eq!(ExternalFactor::possession("sms")?.strength(), Strength::Possession);
+/// assert!(Strength::Possession < ExternalFactor::phishing_resistant("passkey")?.strength());
+/// # Ok::<_, factorgate::policy::InvalidFactorName>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

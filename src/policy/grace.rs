@@ -49,6 +49,16 @@ pub struct InvalidGrace;
 
 /// What is written down of a user's grace period: once, and never again.
 /// [`Policy::grace_to_start`](super::Policy::grace_to_start) says when.
+///
+/// ```
+/// # fn banner(status: &factorgate::session::UserStatus) {
+/// use factorgate::policy::Grace;
+///
+/// if let Grace::Started { until, .. } = status.grace {
+///     println!("Register a device by {}", until.as_secs());
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Grace {

@@ -67,6 +67,14 @@ use alloc::collections::BTreeSet;
 /// What must be proved before a user's first device may be registered. From the weakest to the strictest.
 ///
 /// There is no default: who may bind the first device is for the administrator to decide by name.
+///
+/// ```
+/// use factorgate::policy::{Channel, FirstRegistration, Policy};
+///
+/// let policy = Policy::any_of([Channel::App], FirstRegistration::AfterEmailCode)?;
+/// assert!(policy.first_registration() > FirstRegistration::AfterPassword);
+/// # Ok::<_, factorgate::policy::InvalidPolicy>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

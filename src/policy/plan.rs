@@ -76,6 +76,16 @@ impl fmt::Display for Plan {
 /// The shorter of two paths comes first, and of two that are equally long the one whose steps do. So a plan lists
 /// a factor of the host first, then the user's own app, then a recovery code in its place, then an e-mail code, and
 /// what ends in the registration of an app last.
+///
+/// ```
+/// use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, Standing, Step};
+///
+/// let policy = Policy::any_of([Channel::Email], FirstRegistration::AfterEmailCode)?;
+/// let mut user = Standing::new();
+/// user.email = Some(EmailStanding { verified: true, tainted: false });
+/// assert_eq!(policy.evaluate(&user).paths()[0].steps(), [Step::EmailCode]);
+/// # Ok::<_, factorgate::policy::InvalidPolicy>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Path(Vec<Step>);
@@ -127,6 +137,20 @@ impl fmt::Display for Path {
 }
 
 /// One thing that a user does. The order is that in which a plan lists its paths.
+///
+/// ```
+/// use factorgate::policy::Step;
+///
+/// fn label(step: Step) -> String {
+///     match step {
+///         Step::AppCode => "Enter the code from your app".to_owned(),
+///         Step::EmailCode | Step::VerifyEmail => "Enter the code from your mail".to_owned(),
+///         Step::EnrollApp => "Register your smartphone".to_owned(),
+///         other => other.name(),
+///     }
+/// }
+/// # assert_eq!(label(Step::Ticket), "ticket");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Step {
@@ -210,6 +234,15 @@ impl Denial {
 }
 
 /// What is missing where a plan is a denial.
+///
+/// ```
+/// use factorgate::policy::{Channel, DenyReason, FirstRegistration, Plan, Policy, Remedy, Standing};
+///
+/// let policy = Policy::any_of([Channel::App], FirstRegistration::WithTicket)?;
+/// let Plan::Deny(denial) = policy.evaluate(&Standing::new()) else { panic!("no ticket was issued") };
+/// assert_eq!((denial.reason, denial.remedy), (DenyReason::NoFirstEnrollmentProof, Remedy::IssueTicket));
+/// # Ok::<_, factorgate::policy::InvalidPolicy>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DenyReason {

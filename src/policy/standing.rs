@@ -110,6 +110,16 @@ impl Standing {
 }
 
 /// What is known of a user's devices.
+///
+/// ```
+/// use factorgate::policy::{DeviceStanding, FirstRegistration, Policy, Standing, Step};
+///
+/// let mut user = Standing::new();
+/// user.device = DeviceStanding::Confirmed { recovery_codes: false };
+/// // A device is asked for, whatever the company enforces.
+/// let plan = Policy::off(FirstRegistration::AfterPassword).evaluate(&user);
+/// assert_eq!(plan.paths()[0].steps(), [Step::AppCode]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeviceStanding {

@@ -11,6 +11,14 @@ use crate::mail::{Mail, Mailer, Notice, Undelivered};
 use crate::user::EmailAddress;
 
 /// A mailer that keeps what it is given. Its clones are the same outbox.
+///
+/// ```
+/// use factorgate::testing::{Kit, MailFault};
+///
+/// let kit = Kit::new();
+/// kit.outbox.set_fault(Some(MailFault::Unknown)); // mails arrive, and the line drops
+/// assert!(kit.outbox.sent().is_empty() && kit.outbox.last_code().is_none());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Outbox(Arc<Mutex<Inner>>);
 

@@ -12,6 +12,14 @@ use crate::store::{Record, Store, Swap, Version};
 use crate::user::UserId;
 
 /// A store in memory. Its clones are the same store.
+///
+/// ```
+/// use factorgate::testing::{Kit, StoreFault};
+///
+/// let kit = Kit::new();
+/// kit.store.set_fault(Some(StoreFault::AfterSwap)); // writes are made, and their answers are lost
+/// assert_eq!((kit.store.loads(), kit.store.swaps()), (0, 0));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Inner>>);
 
