@@ -1,3 +1,5 @@
+mod bounds;
+
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -292,117 +294,6 @@ fn usual_record_has_at_most_1_25_kib() {
     };
     let len = sealed_of(usual).ok().unwrap().sealed().len();
     assert!(len <= 1280, "{len} bytes");
-}
-
-/// The fullest account, with everything at its limit.
-fn fullest() -> Account {
-    let long = |n: usize| "é".repeat(n / 2);
-    let mut account = account();
-    account.recovery = account.recovery.map(|set| RecoverySet {
-        codes: Vec::new(),
-        imported: Some(
-            (0..Import::MAX_RECOVERY_CODES).map(|_| SecretText::new("h".repeat(Import::MAX_HASH_LEN))).collect(),
-        ),
-        ..set
-    });
-    account.issues.times = vec![Timestamp::from_secs(u64::MAX); 60];
-    account.devices = (0..crate::account::MAX_DEVICES)
-        .map(|_| {
-            let mut devices = self::account().devices;
-            devices[0].name = DeviceName::new(&long(DeviceName::MAX_LEN)).unwrap();
-            devices.remove(0)
-        })
-        .collect();
-    account.browsers.trusted = (0..crate::account::MAX_BROWSERS)
-        .map(|_| {
-            let mut browsers = self::account().browsers.trusted;
-            browsers[0].name = BrowserName::new(&long(BrowserName::MAX_LEN)).unwrap();
-            browsers.remove(0)
-        })
-        .collect();
-    let name = |n: usize| format!("{n}{}", "x".repeat(ExternalFactor::MAX_NAME_LEN - 1));
-    let factors: Vec<_> =
-        (0..crate::account::MAX_EXTERNAL).map(|n| ExternalFactor::possession(&name(n)).unwrap()).collect();
-    account.external = factors
-        .iter()
-        .map(|factor| RegisteredFactor { factor: *factor, ..self::account().external.remove(0) })
-        .collect();
-    let text = long(Exemption::MAX_TEXT_LEN);
-    let (now, later) = (Timestamp::from_secs(u64::MAX - 1), Timestamp::from_secs(u64::MAX));
-    account.exemption = Some(Exemption::new(&text, &text, now, later).unwrap());
-    let by = UserId::new(&"u".repeat(UserId::MAX_LEN)).unwrap();
-    account.tail.events = vec![(later, EventKind::TicketIssued { by }); MAX_TAIL];
-    let address = EmailAddress::new(&format!("a@{}", "d".repeat(252))).unwrap();
-    for owed in &mut account.owed.notices {
-        owed.notice.to = address.clone();
-        owed.notice.name = Some(long(DeviceName::MAX_LEN));
-        owed.notice.replaced = owed.notice.name.clone();
-    }
-    account.flows = (0..Purpose::ALL_PLACES)
-        .map(|n| {
-            let mut flows = self::account().flows;
-            flows[0].contact = Contact::verified(address.clone());
-            flows[0].session = n as u64;
-            let checked = |factor: &ExternalFactor| {
-                let methods = [AuthenticationMethod::OneTimePassword, AuthenticationMethod::Sms];
-                ExternalEvidence::assertion(*factor, methods, later).unwrap()
-            };
-            flows[0].evidence.external = factors.iter().map(checked).collect();
-            flows.remove(0)
-        })
-        .collect();
-    account
-}
-
-#[test]
-fn fullest_record_is_written_whole_and_can_be_read() {
-    let mut account = fullest();
-    let keys = ServerKeys::new(keys("01"));
-    let record = seal(&mut account, &user(), Version::FIRST, &keys, &[3; 24]).ok().unwrap();
-    let opened = open(&record, &user(), &keys).unwrap();
-    assert_eq!(opened.owed.notices.len(), MAX_OWED);
-    assert_eq!(opened.flows.len(), Purpose::ALL_PLACES, "{} bytes", record.sealed().len());
-}
-
-/// Whatever is written can be read: under a policy of a hundred factors the oldest flows make way, or nothing is written.
-#[test]
-fn record_that_would_be_too_long_is_not_written() {
-    let factors = |prefix: &'static str, n: usize| {
-        (0..n).map(move |n| Channel::External(ExternalFactor::possession(&format!("{prefix}-{n:03}")).unwrap()))
-    };
-    let policy = |prefix, n| Policy::all_of(factors(prefix, n), FirstRegistration::WithTicket).unwrap();
-    let keys = ServerKeys::new(keys("01"));
-
-    // The same policy is written once, however many flows remember it.
-    let mut account = account();
-    account.flows = (0..5).map(|_| OpenFlow { policy: policy("f", 100), ..self::account().flows.remove(0) }).collect();
-    let record = seal(&mut account, &user(), Version::FIRST, &keys, &[3; 24]).ok().unwrap();
-    assert_eq!(open(&record, &user(), &keys).unwrap().flows.len(), 5);
-
-    // Policies that differ are bounded by the flows that make way.
-    account.flows = ["a", "b", "c", "d", "e"]
-        .map(|prefix| OpenFlow { policy: policy(prefix, 400), ..self::account().flows.remove(0) })
-        .into();
-    let record = seal(&mut account, &user(), Version::FIRST, &keys, &[3; 24]).ok().unwrap();
-    let left = open(&record, &user(), &keys).unwrap().flows;
-    assert!(!left.is_empty() && left.len() < 5, "{}", left.len());
-    assert_eq!(left.last().unwrap().policy, policy("e", 400), "the newest stays");
-
-    account.flows = [OpenFlow { policy: policy("x", 2000), ..self::account().flows.remove(0) }].into();
-    assert!(seal(&mut account, &user(), Version::FIRST, &keys, &[3; 24]).is_err());
-}
-
-#[test]
-fn more_than_can_be_imported_is_not_read() {
-    let with = |hashes: usize, len: usize| {
-        let mut account = account();
-        let imported = Some((0..hashes).map(|_| SecretText::new("h".repeat(len))).collect());
-        account.recovery = account.recovery.map(|set| RecoverySet { imported, ..set });
-        fields::read(&plain(&account))
-    };
-    let (most, longest) = (Import::MAX_RECOVERY_CODES, Import::MAX_HASH_LEN);
-    assert!(with(most, longest).is_some());
-    assert!(with(most + 1, 1).is_none() && with(1, longest + 1).is_none());
 }
 
 #[test]
