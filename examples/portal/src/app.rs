@@ -10,7 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use factorgate::keys::KeyId;
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -98,8 +98,8 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
         throttle: Throttle::new(),
         webauthn,
     }));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let handle = tokio::spawn(server::run(listener, router(app), stopped));
+    let (stop, stopped) = watch::channel(());
+    let handle = tokio::spawn(server::run(listener, router(app), config.limits, stopped));
     Ok(Running { addr, db, stop, handle, writer })
 }
 
@@ -120,7 +120,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     db: SqlitePool,
-    stop: oneshot::Sender<()>,
+    stop: watch::Sender<()>,
     handle: JoinHandle<()>,
     writer: JoinHandle<()>,
 }

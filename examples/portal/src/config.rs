@@ -1,6 +1,9 @@
 //! What is set from outside, parsed once at the start.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use factorgate::EmailAddress;
 
@@ -14,10 +17,17 @@ pub struct Config {
     pub admin_password: Option<String>,
     /// Where everything is kept.
     pub database: Database,
+    /// What only tests change. No variable of the environment reaches it.
+    #[doc(hidden)]
+    pub for_tests: ForTests,
     /// The names under which the portal is opened, without ports. It answers to no others.
     pub hosts: Vec<String>,
+    /// What the server allows its clients.
+    pub limits: Limits,
     /// The sender of every mail.
     pub mail_from: String,
+    /// How often the portal sends notices that could not be delivered before. Default: every 5 minutes.
+    pub notices_every: Duration,
     /// The port on the loopback interface; 0 takes a free one.
     pub port: u16,
     /// The keys that the server had before, in hexadecimal: what they have sealed can be opened.
@@ -26,6 +36,35 @@ pub struct Config {
     pub server_key: Option<String>,
     /// The mail server. Without it mail is kept, and shown to everybody who can reach the portal.
     pub smtp_url: Option<String>,
+}
+
+/// What the server allows its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most connections at a time; others wait until one ends. Default: 512.
+    pub connections: usize,
+    /// How long a client may take for the head of a request. Default: 10 seconds.
+    pub head: Duration,
+    /// How long a request may take, its body and its mails included. Default: 60 seconds.
+    pub request: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 512, head: Duration::from_secs(10), request: Duration::from_secs(60) }
+    }
+}
+
+/// What only tests change.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default)]
+pub struct ForTests {
+    /// Hashes passwords with little memory, so that a test can sign in thousands of times.
+    pub cheap_hashes: bool,
+    /// How many seconds the engine's clock is ahead of the system clock.
+    pub clock_ahead: Arc<AtomicU64>,
+    /// Passes the engine each user's row as it was first read, whatever has changed since: the control of the races.
+    pub first_rows: bool,
 }
 
 /// Where the portal keeps its data.
@@ -74,6 +113,9 @@ impl Config {
         Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
+    /// The default of [`notices_every`](Self::notices_every).
+    pub const NOTICES_EVERY: Duration = Duration::from_secs(5 * 60);
+
     /// The names of the loopback interface.
     #[must_use]
     pub fn loopback() -> Vec<String> {
@@ -86,8 +128,11 @@ impl Config {
             admin_email: EmailAddress::new(&admin_email).map_err(InvalidConfig::Email)?,
             admin_password: variable("PORTAL_ADMIN_PASSWORD"),
             database: Database::parse(&variable("DATABASE_URL").unwrap_or_else(|| "sqlite:portal.db".to_owned()))?,
+            for_tests: ForTests::default(),
             hosts: list(variable("PORTAL_HOSTS")).unwrap_or_else(Self::loopback),
+            limits: Limits::default(),
             mail_from: variable("MAIL_FROM").unwrap_or_else(|| "Larkfield <no-reply@larkfield.example>".to_owned()),
+            notices_every: Self::NOTICES_EVERY,
             port: variable("PORT").map_or(Ok(3000), |port| port.parse()).map_err(|_| InvalidConfig::Port)?,
             retired_keys: list(variable("FACTORGATE_RETIRED_KEYS")).unwrap_or_default(),
             server_key: variable("FACTORGATE_KEY"),
@@ -133,6 +178,11 @@ mod tests {
     fn nothing_need_be_set() {
         let config = with(&[]).unwrap();
         assert_eq!((config.port, config.database), (3000, Database::File("portal.db".into())));
+        assert_eq!(
+            (config.limits.connections, config.limits.head.as_secs(), config.limits.request.as_secs()),
+            (512, 10, 60)
+        );
+        assert!(!config.for_tests.cheap_hashes && !config.for_tests.first_rows);
         assert!(config.smtp_url.is_none() && config.admin_password.is_none() && config.retired_keys.is_empty());
         assert_eq!(with(&[("FACTORGATE_RETIRED_KEYS", "ab, cd")]).unwrap().retired_keys, ["ab", "cd"]);
     }

@@ -41,4 +41,6 @@ mod token;
 mod webauthn;
 
 pub use crate::app::{Running, StartError, serve};
-pub use crate::config::{Config, Database, InvalidConfig};
+#[doc(hidden)]
+pub use crate::config::ForTests;
+pub use crate::config::{Config, Database, InvalidConfig, Limits};

@@ -18,16 +18,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, watch};
 
 use crate::app::App;
+use crate::config::Limits;
 
-/// The most connections at a time; others wait until one ends.
-const CONNECTIONS: usize = 512;
-/// How long a browser may take for the head of a request.
-const HEAD: Duration = Duration::from_secs(10);
-/// How long a request may take, its body and its mails included.
-const REQUEST: Duration = Duration::from_secs(60);
 /// How long requests may take that are answered while the server stops.
 const STOPPING: Duration = Duration::from_secs(10);
 
@@ -36,14 +31,13 @@ const STOPPING: Duration = Duration::from_secs(10);
 pub(crate) struct Client(pub(crate) IpAddr);
 
 /// Serves until `stopped`, then answers what has begun.
-pub(crate) async fn run(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub(crate) async fn run(listener: TcpListener, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
+    let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
-    let mut stopped = std::pin::pin!(stopped);
     loop {
         let accepted = tokio::select! {
             // A sender that is gone stops the server too.
-            _ = &mut stopped => break,
+            _ = stopped.changed() => break,
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
@@ -52,7 +46,7 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopped: oneshot:
             request.extensions_mut().insert(Client(peer));
             let answer = inner.call(request);
             async move {
-                Ok::<_, Infallible>(match tokio::time::timeout(REQUEST, answer).await {
+                Ok::<_, Infallible>(match tokio::time::timeout(limits.request, answer).await {
                     Ok(Ok(response)) => response,
                     Ok(Err(never)) => match never {},
                     Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
@@ -61,7 +55,7 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopped: oneshot:
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
+            .header_read_timeout(limits.head)
             .serve_connection(TokioIo::new(stream), service);
         let watched = graceful.watch(connection);
         tokio::spawn(async move {

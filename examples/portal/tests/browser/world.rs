@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use factorgate::EmailAddress;
 use factorgate::env::OsRandom;
 use factorgate::keys::ServerKey;
-use portal::{Config, Database, Running};
+use portal::{Config, Database, ForTests, Limits, Running};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -116,8 +116,11 @@ fn config(database: Option<PathBuf>) -> Config {
         admin_email: EmailAddress::new(ADMIN).unwrap(),
         admin_password: Some(ADMIN_PASSWORD.to_owned()),
         database: database.map_or(Database::Memory, Database::File),
+        for_tests: ForTests::default(),
         hosts: Config::loopback(),
+        limits: Limits::default(),
         mail_from: "Larkfield <no-reply@larkfield.example>".to_owned(),
+        notices_every: Config::NOTICES_EVERY,
         port: 0,
         retired_keys: Vec::new(),
         server_key: None,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portal::{Config, Database};
+use portal::{Config, Database, Limits, Running};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -51,17 +51,65 @@ async fn queued_sign_ins_do_not_stall_other_requests() {
     portal.stop().await;
 }
 
-#[tokio::test]
-async fn a_request_that_never_ends_is_given_up() {
-    let portal = start(Database::Memory).await.unwrap();
-    let mut slow = TcpStream::connect(portal.addr).await.unwrap();
-    slow.write_all(b"GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX: ").await.unwrap();
+async fn limited(limits: Limits) -> Running {
+    portal::serve(Config { limits, ..config(Database::Memory) }).await.unwrap()
+}
+
+/// Sends the beginning of a request and nothing more. Returns the answer when the server closes the connection.
+async fn left_hanging(portal: &Running, beginning: &str, patience: Duration) -> Option<(String, Duration)> {
+    let mut stream = TcpStream::connect(portal.addr).await.unwrap();
+    stream.write_all(beginning.as_bytes()).await.unwrap();
     let begun = Instant::now();
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(30), slow.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "the server has closed the connection");
-    assert!(begun.elapsed() > Duration::from_secs(5), "and not at once");
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let mut answer = String::new();
+    let read = tokio::time::timeout(patience, stream.read_to_string(&mut answer)).await;
+    read.is_ok().then(|| (answer, begun.elapsed()))
+}
+
+const HALF_A_HEAD: &str = "GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX: ";
+const HALF_A_FORM: &str = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                           Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nemail=";
+
+#[tokio::test]
+async fn half_a_head_is_given_up_after_its_time() {
+    let head = Duration::from_millis(700);
+    let portal = limited(Limits { head, ..Limits::default() }).await;
+    let (answer, took) = left_hanging(&portal, HALF_A_HEAD, Duration::from_secs(9)).await.unwrap();
+    assert!(took >= head, "{took:?}");
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The control: the time of the head is not the time of the request, whose form comes later.
+    assert_eq!(left_hanging(&portal, HALF_A_FORM, head * 3).await, None);
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_form_is_answered_after_the_time_of_a_request() {
+    let request = Duration::from_millis(700);
+    let portal = limited(Limits { request, ..Limits::default() }).await;
+    let (answer, took) = left_hanging(&portal, HALF_A_FORM, Duration::from_secs(50)).await.unwrap();
+    assert!(took >= request && answer.starts_with("HTTP/1.1 408"), "{took:?} {answer}");
+    // The control: the time of the request is not the time of the head.
+    assert_eq!(left_hanging(&portal, HALF_A_HEAD, request * 3).await, None);
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_over_the_limit_waits_until_another_one_ends() {
+    const ASK: &[u8] = b"GET /sign-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let portal = limited(Limits { connections: 3, ..Limits::default() }).await;
+    let connect = async || TcpStream::connect(portal.addr).await.unwrap();
+    let mut held = [connect().await, connect().await, connect().await];
+    for stream in &mut held {
+        stream.write_all(HALF_A_HEAD.as_bytes()).await.unwrap();
+    }
+    let mut waiting = connect().await;
+    waiting.write_all(ASK).await.unwrap();
+    let mut answer = String::new();
+    let early = tokio::time::timeout(Duration::from_secs(1), waiting.read_to_string(&mut answer)).await;
+    assert!(early.is_err(), "{answer}");
+    let [first, _second, _third] = held;
+    drop(first);
+    tokio::time::timeout(Duration::from_secs(9), waiting.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     portal.stop().await;
 }
 

@@ -1,14 +1,14 @@
 //! A client that sends what it is told to, and a portal for it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use factorgate::EmailAddress;
-use portal::{Config, Database, Running, StartError};
+use portal::{Config, Database, ForTests, Limits, Running, StartError};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) const PASSWORD: &str = "the administrator's own";
 
@@ -25,7 +25,6 @@ pub(crate) struct OnDisk {
     portal: Running,
     folder: Folder,
     /// Where no mail server answers.
-    #[allow(dead_code, reason = "held, never used")]
     taken: Option<TcpSocket>,
 }
 
@@ -63,15 +62,27 @@ impl OnDisk {
 
     /// The same portal, where no mail server answers.
     pub(crate) async fn without_mail(self) -> Self {
+        self.without_mail_and(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn without_mail_and(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { portal, folder, .. } = self;
         portal.stop().await;
         // The port is taken while the socket lives, and refuses every connection: nobody else can listen there.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let port = socket.local_addr().unwrap().port();
-        let database = Database::File(folder.0.join("portal.db"));
-        let portal = start_with(database, Some(format!("smtp://127.0.0.1:{port}"))).await.unwrap();
+        let mut config = config(Database::File(folder.0.join("portal.db")));
+        config.smtp_url = Some(format!("smtp://127.0.0.1:{port}"));
+        change(&mut config);
+        let portal = portal::serve(config).await.unwrap();
         Self { portal, folder, taken: Some(socket) }
+    }
+
+    /// Where the mail server is back.
+    pub(crate) fn listen_for_mail(&mut self) -> TcpListener {
+        self.taken.take().unwrap().listen(16).unwrap()
     }
 
     pub(crate) async fn stop(self) {
@@ -99,8 +110,11 @@ pub(crate) fn config(database: Database) -> Config {
         admin_email: EmailAddress::new("admin@larkfield.example").unwrap(),
         admin_password: Some(PASSWORD.to_owned()),
         database,
+        for_tests: ForTests::default(),
         hosts: Config::loopback(),
+        limits: Limits::default(),
         mail_from: "no-reply@larkfield.example".to_owned(),
+        notices_every: Config::NOTICES_EVERY,
         port: 0,
         retired_keys: Vec::new(),
         server_key: None,
@@ -219,6 +233,18 @@ pub(crate) async fn post_alone(portal: &Running, path: &str, cookie: &str, body:
     request(portal, &head, body).await
 }
 
+/// The same from an address of the loopback network: the portal counts the passwords that each address tries.
+pub(crate) async fn post_from(from: Ipv4Addr, to: SocketAddr, path: &str, cookie: &str, body: &str) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nCookie: {cookie}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n",
+        body.len()
+    );
+    exchange(socket.connect(to).await.unwrap(), &head, body).await
+}
+
 /// The same of owned values, for many at once: the answer as it came.
 pub(crate) async fn send(addr: SocketAddr, path: &'static str, cookie: String, body: String) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
@@ -234,7 +260,10 @@ pub(crate) async fn send(addr: SocketAddr, path: &'static str, cookie: String, b
 }
 
 async fn request(portal: &Running, head: &str, body: &str) -> Answer {
-    let mut stream = TcpStream::connect(portal.addr).await.unwrap();
+    exchange(TcpStream::connect(portal.addr).await.unwrap(), head, body).await
+}
+
+async fn exchange(mut stream: TcpStream, head: &str, body: &str) -> Answer {
     stream.write_all(format!("{head}Host: localhost\r\nConnection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
