@@ -17,13 +17,13 @@ use crate::config::Config;
 use crate::confirmation::Confirmations;
 use crate::error::Failure;
 use crate::mail::Outbox;
-use crate::mfa::{self, Engine};
+use crate::mfa::{self, Engine, FirstRows};
 use crate::pages::plans::Plans;
 use crate::pages::shown::{self, ShownPages};
 use crate::password::Passwords;
 use crate::throttle::Throttle;
 use crate::webauthn::{self, RelyingParty};
-use crate::{audit, db, headers, pages, server, session};
+use crate::{audit, db, headers, pages, server, session, upkeep};
 
 /// No form of the portal is longer.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -35,6 +35,8 @@ pub(crate) struct App(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) confirmations: Confirmations,
     pub(crate) db: SqlitePool,
+    /// `None`, except in the control of a test.
+    pub(crate) first_rows: Option<FirstRows>,
     pub(crate) keys: KeyNames,
     pub(crate) mfa: Engine,
     pub(crate) outbox: Outbox,
@@ -72,7 +74,7 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
     let (server_keys, retired) = db::server_keys(&config)?;
     let keys = KeyNames { current: server_keys.current_id(), retired };
     let db = db::open(&config.database).await?;
-    let passwords = Passwords::new().await?;
+    let passwords = Passwords::new(&config.for_tests).await?;
     let outbox = Outbox::new(db.clone(), config.smtp_url.as_deref(), &config.mail_from)?;
     if outbox.is_kept() {
         println!("SMTP_URL is not set: no mail is sent, and everybody on this machine can read it at /mailbox");
@@ -81,13 +83,14 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
         println!("First administrator: {}  password: {password}", config.admin_email.as_str());
     }
     let (log, writer) = audit::log(db.clone());
-    let mfa = mfa::engine(&db, outbox.clone(), server_keys, log).await?;
+    let mfa = mfa::engine(&db, outbox.clone(), server_keys, log, &config.for_tests).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.map_err(StartError::Listen)?;
     let addr = listener.local_addr().map_err(StartError::Listen)?;
     let webauthn = RelyingParty::new(addr.port())?;
     let app = App(Arc::new(Parts {
         confirmations: Confirmations::default(),
         db: db.clone(),
+        first_rows: config.for_tests.first_rows.then(FirstRows::default),
         keys,
         mfa,
         outbox,
@@ -99,7 +102,9 @@ pub async fn serve(config: Config) -> Result<Running, StartError> {
         webauthn,
     }));
     let (stop, stopped) = watch::channel(());
-    let handle = tokio::spawn(server::run(listener, router(app), config.limits, stopped));
+    let upkeep = upkeep::run(app.clone(), config.notices_every, stopped.clone());
+    let server = server::run(listener, router(app), config.limits, stopped);
+    let handle = tokio::spawn(async { _ = tokio::join!(server, upkeep) });
     Ok(Running { addr, db, stop, handle, writer })
 }
 
@@ -130,6 +135,13 @@ impl Running {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}:{}/", webauthn::HOST, self.addr.port())
+    }
+
+    /// The database, for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn database(&self) -> &SqlitePool {
+        &self.db
     }
 
     /// Answers what has begun, and stops.

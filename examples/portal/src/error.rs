@@ -30,6 +30,17 @@ pub(crate) enum Failure {
     Internal(Box<dyn Error + Send + Sync>),
 }
 
+/// The cause, for the log.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Undecided(cause) => f.write_str(&chain(cause)),
+            Self::Internal(cause) => f.write_str(&chain(&**cause)),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())

@@ -38,6 +38,7 @@ mod session;
 mod settings;
 mod throttle;
 mod token;
+mod upkeep;
 mod webauthn;
 
 pub use crate::app::{Running, StartError, serve};

@@ -1,14 +1,18 @@
 //! The joint between the portal and the library: the engine, and what it is told of a user.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use factorgate::admin::Administrator;
 use factorgate::audit::{Event, EventKind, TrustEnd};
 use factorgate::device::DeviceInfo;
+use factorgate::env::{Clock, SystemClock};
 use factorgate::keys::ServerKeys;
 use factorgate::otpauth::Issuer;
 use factorgate::session::UserStatus;
-use factorgate::{Contact, Mfa, MfaError, UserId, UserRow};
+use factorgate::{Contact, Mfa, MfaError, Timestamp, UserId, UserRow};
 use factorgate_sqlx::SqliteStore;
 use sqlx::SqlitePool;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -17,6 +21,7 @@ use tokio::task::block_in_place;
 use crate::accounts::User;
 use crate::app::{App, StartError};
 use crate::audit::Log;
+use crate::config::ForTests;
 use crate::error::Failure;
 use crate::mail::Outbox;
 
@@ -28,16 +33,32 @@ pub(crate) type Engine = Mfa<SqliteStore, Outbox>;
 pub(crate) type EngineError = MfaError<SqliteStore, Outbox>;
 
 /// Makes the engine, and its table.
-pub(crate) async fn engine(db: &SqlitePool, outbox: Outbox, keys: ServerKeys, log: Log) -> Result<Engine, StartError> {
+pub(crate) async fn engine(
+    db: &SqlitePool,
+    outbox: Outbox,
+    keys: ServerKeys,
+    log: Log,
+    for_tests: &ForTests,
+) -> Result<Engine, StartError> {
     let store = SqliteStore::new(db.clone());
     store.migrate().await.map_err(StartError::Store)?;
     let issuer = Issuer::new("Larkfield").map_err(|error| StartError::Internal(error.to_string()))?;
     Mfa::builder(store, outbox, keys, issuer)
+        .clock(Ahead(Arc::clone(&for_tests.clock_ahead)))
         .trust_lifetime(Duration::from_secs(TRUST_DAYS * 24 * 60 * 60))
         .observer(move |event| log.note(event))
         .recovery_hash_checker(is_of_hash)
         .build()
         .map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// The system clock, plus seconds that only a test sets.
+struct Ahead(Arc<AtomicU64>);
+
+impl Clock for Ahead {
+    fn now(&self) -> Option<Timestamp> {
+        Some(SystemClock.now()?.saturating_add(Duration::from_secs(self.0.load(Ordering::Relaxed))))
+    }
 }
 
 /// Whether a recovery code is the one of a hash that was imported.
@@ -70,7 +91,25 @@ pub(crate) fn row_id(user: &UserId) -> Result<i64, Failure> {
 /// The credential is the number of passwords that the user has had, and not the hash: a hash can be computed again with
 /// stronger parameters while the password stays, which must end no session; and the hash need not leave the function that
 /// verifies it.
-pub(crate) fn row(user: &User) -> Result<UserRow, Failure> {
+pub(crate) fn row(app: &App, user: &User) -> Result<UserRow, Failure> {
+    match &app.first_rows {
+        None => row_of(user),
+        Some(rows) => row_of(&rows.first(user)),
+    }
+}
+
+/// Each user as first read. A portal that passes these to the engine has no protection against stale rows.
+#[derive(Default)]
+pub(crate) struct FirstRows(Mutex<HashMap<i64, User>>);
+
+impl FirstRows {
+    fn first(&self, user: &User) -> User {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.entry(user.id).or_insert_with(|| user.clone()).clone()
+    }
+}
+
+fn row_of(user: &User) -> Result<UserRow, Failure> {
     Ok(UserRow::new(user_id(user)?, user.password_version.to_be_bytes(), contact(user)))
 }
 

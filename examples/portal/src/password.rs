@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 
+use crate::config::ForTests;
 use crate::error::Failure;
 use crate::token::Token;
 
@@ -18,24 +19,31 @@ pub(crate) const MAX_BYTES: usize = 512;
 /// Hashes take 19 MiB each: no more than this many are made at a time, the rest waits.
 const AT_A_TIME: usize = 4;
 
+/// What tests hash with: 512 KiB, once.
+const CHEAP: Result<Params, argon2::Error> = Params::new(512, 1, 1, None);
+
 /// Makes and checks hashes.
 #[derive(Clone)]
 pub(crate) struct Passwords {
+    argon2: Argon2<'static>,
     /// Checked where there is no account, so that the answer takes as long.
     dummy: Arc<str>,
     turns: Arc<Semaphore>,
 }
 
 impl Passwords {
-    pub(crate) async fn new() -> Result<Self, Failure> {
+    pub(crate) async fn new(for_tests: &ForTests) -> Result<Self, Failure> {
+        let params = if for_tests.cheap_hashes { CHEAP.map_err(Failure::internal)? } else { Params::DEFAULT };
+        let argon2 = Argon2::new(Algorithm::default(), Version::default(), params);
         let turns = Arc::new(Semaphore::new(AT_A_TIME));
-        let passwords = Self { dummy: "".into(), turns };
+        let passwords = Self { argon2, dummy: "".into(), turns };
         let dummy = passwords.hash(Token::mint()?.to_text()).await?;
         Ok(Self { dummy: dummy.into(), ..passwords })
     }
 
     pub(crate) async fn hash(&self, password: String) -> Result<String, Failure> {
-        self.in_turn(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()))
+        let argon2 = self.argon2.clone();
+        self.in_turn(move || argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string()))
             .await?
             .map_err(|error| Failure::internal(error.to_string()))
     }
@@ -81,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_right_password_of_an_account_is_right() {
-        let passwords = Passwords::new().await.unwrap();
+        let passwords = Passwords::new(&ForTests::default()).await.unwrap();
         let hash = passwords.hash("correct horse battery".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(passwords.verify("correct horse battery".to_owned(), Some(hash.clone())).await.unwrap());
@@ -91,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_account_costs_the_same_work() {
-        let passwords = Passwords::new().await.unwrap();
+        let passwords = Passwords::new(&ForTests::default()).await.unwrap();
         let hash = passwords.hash("correct horse battery".to_owned()).await.unwrap();
         let parameters = |hash: &str| hash.split('$').take(4).map(ToOwned::to_owned).collect::<Vec<_>>();
         assert_eq!(parameters(&passwords.dummy), parameters(&hash));

@@ -163,7 +163,7 @@ pub(crate) async fn open(
     headers: &mut HeaderMap,
 ) -> Result<Result<Session, Refusal>, Failure> {
     let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
-    let row = mfa::row(&user)?;
+    let row = mfa::row(app, &user)?;
     let claims = match passed.into_session(&row) {
         Ok(claims) => claims,
         Err(refusal) => return Ok(Err(refusal)),
@@ -221,7 +221,7 @@ pub(crate) async fn move_on(
 /// the change.
 pub(crate) async fn go_on(app: &App, visitor: &Visitor, passed: Authenticated) -> Result<(), Failure> {
     let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
-    let claims = passed.into_session(&mfa::row(&user)?)?;
+    let claims = passed.into_session(&mfa::row(app, &user)?)?;
     sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?")
         .bind(claims.to_text())
         .bind(&visitor.token.digest()[..])
@@ -238,7 +238,7 @@ pub(crate) async fn go_on_alone(
     headers: &mut HeaderMap,
 ) -> Result<(), Failure> {
     let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
-    let claims = passed.into_session(&mfa::row(&user)?)?;
+    let claims = passed.into_session(&mfa::row(app, &user)?)?;
     let SignedIn { visitor, .. } = move_on(app, &signed_in.visitor, &signed_in.session, claims, headers).await?;
     close_others(&app.db, user.id, Some(&visitor.token)).await
 }
@@ -253,7 +253,7 @@ pub(crate) async fn complete(
 ) -> Result<(), Failure> {
     let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
     let registered = passed.evidence().registered != session.claims.evidence().registered;
-    let claims = passed.into_session(&mfa::row(&user)?)?;
+    let claims = passed.into_session(&mfa::row(app, &user)?)?;
     let SignedIn { visitor, .. } = move_on(app, visitor, session, claims, headers).await?;
     match registered {
         // What was opened without the smartphone was opened by less than is asked for now.
@@ -376,7 +376,7 @@ async fn find(app: &App, token: &Token) -> Result<Option<Session>, Failure> {
 /// Asks the engine for the session, on each request, by the row and the policy as they are now. `None`: it has ended.
 async fn checked(app: &App, user: User, claims: SessionClaims, created_at: i64) -> Result<Option<Session>, Failure> {
     let policy = policies::of(&app.db, user.id).await?;
-    let check = app.mfa.check_session(&claims, &mfa::row(&user)?, &policy).await?;
+    let check = app.mfa.check_session(&claims, &mfa::row(app, &user)?, &policy).await?;
     if matches!(check, SessionCheck::Ended) {
         return Ok(None);
     }

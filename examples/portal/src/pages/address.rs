@@ -149,7 +149,7 @@ pub(super) async fn change_to(app: &App, signed_in: &SignedIn, email: &EmailAddr
         return go_and_say("/profile", Notice::ProofOver);
     };
     let changed = accounts::set_email(&app.db, &permit, email).await?;
-    match app.mfa.elevated(elevated).finish_address_change(permit, &mfa::row(&changed)?).await? {
+    match app.mfa.elevated(elevated).finish_address_change(permit, &mfa::row(app, &changed)?).await? {
         Ok(passed) => session::go_on(app, &signed_in.visitor, passed).await?,
         // The session was ended meanwhile; the address is changed.
         Err(_) => return go_and_say(SIGN_IN, Notice::SessionOver),

@@ -61,7 +61,7 @@ async fn change(
     let Some(changed) = accounts::set_password(&app.db, user, &hash).await? else {
         return show_again(&drawn(&app, signed_in, Some("Your password was changed by another session."), None));
     };
-    let Ok(passed) = app.mfa.profile(signed_in.engine()?).password_changed(&mfa::row(&changed)?).await? else {
+    let Ok(passed) = app.mfa.profile(signed_in.engine()?).password_changed(&mfa::row(&app, &changed)?).await? else {
         return go_and_say(SIGN_IN, Notice::SessionOver);
     };
     let mut response = go_and_say("/profile", Notice::PasswordChanged)?;

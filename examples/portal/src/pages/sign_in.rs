@@ -25,7 +25,7 @@ pub(super) fn router() -> Router<App> {
 /// The password was verified against this row of the user.
 pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
     let policy = policies::of(&app.db, user.id).await?;
-    let row = mfa::row(user)?;
+    let row = mfa::row(app, user)?;
     // Another user of this browser may have trusted it: that says nothing of this one.
     let cookie = visitor.cookie(cookie::BROWSER);
     let cookie = cookie.filter(|text| BrowserToken::from_cookie(text).is_ok_and(|token| token.user() == row.user()));

@@ -12,4 +12,5 @@ mod protection;
 mod races;
 mod sessions;
 mod settings;
+mod upkeep;
 mod wire;

@@ -1,0 +1,52 @@
+//! What the portal does without a request: it sends notices that are owed.
+
+use std::time::Duration;
+
+use tokio::sync::watch::Receiver;
+use tokio::time::MissedTickBehavior;
+
+use crate::accounts;
+use crate::app::App;
+use crate::error::{Failure, chain};
+use crate::mfa;
+
+/// Works every `interval` until `stopped`.
+pub(crate) async fn run(app: App, interval: Duration, mut stopped: Receiver<()>) {
+    // An interval of nothing would panic.
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // A sender that is gone stops the work too.
+            _ = stopped.changed() => return,
+            _ = ticks.tick() => {}
+        }
+        match send_owed_notices(&app, &stopped).await {
+            Ok((0, 0)) => {}
+            Ok((sent, failed)) => println!("portal: owed notices: {sent} sent, {failed} failed"),
+            Err(failure) => eprintln!("portal: owed notices were not sent: {failure}"),
+        }
+    }
+}
+
+/// Sends what is owed to each user. Returns how many notices were sent, and how many were not.
+async fn send_owed_notices(app: &App, stopped: &Receiver<()>) -> Result<(usize, usize), Failure> {
+    let (mut sent, mut failed) = (0, 0);
+    for user in accounts::all(&app.db).await? {
+        if stopped.has_changed().unwrap_or(true) {
+            break;
+        }
+        let before = mfa::status(app, &user).await?.owed_notices;
+        if before == 0 {
+            continue;
+        }
+        // A failure concerns one user. The others are told all the same.
+        if let Err(error) = app.mfa.maintenance().send_owed_notices(&mfa::user_id(&user)?).await {
+            eprintln!("portal: the notices of user {} were not sent: {}", user.id, chain(&error));
+        }
+        let after = mfa::status(app, &user).await?.owed_notices;
+        sent += before.saturating_sub(after);
+        failed += after;
+    }
+    Ok((sent, failed))
+}
