@@ -36,7 +36,8 @@ pub(crate) fn log(db: SqlitePool) -> (Log, JoinHandle<()>) {
 
 async fn keep(db: &SqlitePool, event: &Event) -> Result<(), sqlx::Error> {
     let at = i64::try_from(event.at.as_secs()).unwrap_or(i64::MAX);
-    sqlx::query("INSERT INTO events (user_id, at, kind, words) VALUES (?, ?, ?, ?)")
+    sqlx::query("INSERT INTO events (number, user_id, at, kind, words) VALUES (?, ?, ?, ?, ?)")
+        .bind(event.seq.and_then(|number| i64::try_from(number).ok()))
         .bind(event.user.as_str())
         .bind(at)
         .bind(kind(&event.kind))
