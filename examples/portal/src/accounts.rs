@@ -17,6 +17,8 @@ pub(crate) struct User {
     pub(crate) email_verified: bool,
     pub(crate) name: String,
     pub(crate) is_admin: bool,
+    /// Nobody signs in to the account.
+    pub(crate) disabled: bool,
     /// How many passwords the user has had: see [`mfa::row`].
     pub(crate) password_version: i64,
 }
@@ -38,6 +40,7 @@ impl FromRow<'_, SqliteRow> for User {
             email_verified: row.try_get("email_verified")?,
             name: row.try_get("name")?,
             is_admin: row.try_get("is_admin")?,
+            disabled: row.try_get("disabled")?,
             password_version: row.try_get("password_version")?,
         })
     }
@@ -92,6 +95,48 @@ pub(crate) async fn set_password(db: &SqlitePool, user: &User, hash: &str) -> Re
     // All rows are fetched: a statement that is dropped after its first row hides a commit that failed.
     let mut rows: Vec<User> = changed.bind(hash).bind(user.id).bind(user.password_version).fetch_all(db).await?;
     Ok(rows.pop())
+}
+
+/// Disables the account. `false` if no other administrator could sign in then: nothing is changed.
+pub(crate) async fn disable(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
+    let disabled = sqlx::query(
+        "UPDATE users SET disabled = 1 WHERE id = ?1
+         AND (NOT is_admin OR EXISTS (SELECT 1 FROM users WHERE is_admin AND NOT disabled AND id <> ?1))",
+    );
+    Ok(disabled.bind(id).execute(db).await?.rows_affected() == 1)
+}
+
+pub(crate) async fn enable(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE users SET disabled = 0 WHERE id = ?").bind(id).execute(db).await?;
+    Ok(())
+}
+
+/// Deletes the account and what belongs to it, and notes that its factors must still be erased. `false` if no other
+/// administrator could sign in then: nothing is changed.
+pub(crate) async fn delete(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
+    let mut all = db.begin().await?;
+    let deleted = sqlx::query(
+        "DELETE FROM users WHERE id = ?1
+         AND (NOT is_admin OR EXISTS (SELECT 1 FROM users WHERE is_admin AND NOT disabled AND id <> ?1))",
+    );
+    if deleted.bind(id).execute(&mut *all).await?.rows_affected() != 1 {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM policies WHERE scope = 'user-' || ?").bind(id).execute(&mut *all).await?;
+    sqlx::query("INSERT INTO erasures (user_id) VALUES (?)").bind(id).execute(&mut *all).await?;
+    all.commit().await?;
+    Ok(true)
+}
+
+/// The users whose factors must still be erased.
+pub(crate) async fn to_erase(db: &SqlitePool) -> Result<Vec<i64>, Failure> {
+    Ok(sqlx::query_scalar("SELECT user_id FROM erasures").fetch_all(db).await?)
+}
+
+/// The factors of the user are erased.
+pub(crate) async fn note_erased(db: &SqlitePool, id: i64) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM erasures WHERE user_id = ?").bind(id).execute(db).await?;
+    Ok(())
 }
 
 /// The user has brought along what was registered with another system.

@@ -90,7 +90,7 @@ pub(crate) fn row_id(user: &UserId) -> Result<i64, Failure> {
 ///
 /// The credential is the number of passwords that the user has had, and not the hash: a hash can be computed again with
 /// stronger parameters while the password stays, which must end no session; and the hash need not leave the function that
-/// verifies it.
+/// verifies it. A disabled account has another credential, so that what was begun before ends.
 pub(crate) fn row(app: &App, user: &User) -> Result<UserRow, Failure> {
     match &app.first_rows {
         None => row_of(user),
@@ -110,7 +110,11 @@ impl FirstRows {
 }
 
 fn row_of(user: &User) -> Result<UserRow, Failure> {
-    Ok(UserRow::new(user_id(user)?, user.password_version.to_be_bytes(), contact(user)))
+    let mut credential = user.password_version.to_be_bytes().to_vec();
+    if user.disabled {
+        credential.push(1);
+    }
+    Ok(UserRow::new(user_id(user)?, credential, contact(user)))
 }
 
 /// The address on record. It is never one that came with a request.

@@ -26,6 +26,7 @@ macro_rules! notices {
 notices! {
     AccountReady = "account", good,
         "Thank you. If this address had no account, it has one now, and you can sign in. If it had one, we have sent a message there.";
+    AccountDeleted = "account-deleted", good, "Your account is deleted.";
     AddressOver = "address-over", bad, "That code has expired, or there were too many wrong ones. Your address is unchanged.";
     AddressChanged = "address", good, "Your address is changed, and your other sessions are ended.";
     BrowserCopied = "copied", bad,
@@ -71,6 +72,9 @@ notices! {
     TooSoon = "soon", warn, "A code was sent a moment ago. Wait before you request another one.";
     /// A sign-in was right, and completes after its owner was told.
     Unfinished = "unfinished", bad, "We couldn't send a security mail to you, so the sign-in is not complete. Sign in again.";
+    UserDeleted = "user-deleted", good, "The account is deleted, and its sessions are ended.";
+    UserDisabled = "user-disabled", good, "The account is disabled, and its sessions are ended.";
+    UserEnabled = "user-enabled", good, "The account is enabled. The user can sign in again.";
     /// In place of another one, where its mail has failed.
     Untold = "untold", warn, "Done. We couldn't send the mail about it yet, and will try again.";
 }

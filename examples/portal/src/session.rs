@@ -155,14 +155,21 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
 /// Opens a session under a new id, which the browser gets with `headers`. The old one, if any, ends.
 ///
 /// This is the one place where a session is opened, and it takes what the engine gives for a whole sign-in only. The row is
-/// read here, after the sign-in: if the password or the address has changed meanwhile, no session is opened.
+/// read here, after the sign-in: if the password or the address has changed meanwhile, or the account was disabled or deleted,
+/// no session is opened.
 pub(crate) async fn open(
     app: &App,
     visitor: &Visitor,
     passed: Authenticated,
     headers: &mut HeaderMap,
 ) -> Result<Result<Session, Refusal>, Failure> {
-    let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
+    let Some(user) = accounts::by_id(&app.db, mfa::row_id(passed.user())?).await? else {
+        return Ok(Err(Refusal::AccountChanged));
+    };
+    // A sign-in that has read the row before it was disabled comes too late.
+    if user.disabled {
+        return Ok(Err(Refusal::AccountChanged));
+    }
     let row = mfa::row(app, &user)?;
     let claims = match passed.into_session(&row) {
         Ok(claims) => claims,
@@ -375,6 +382,9 @@ async fn find(app: &App, token: &Token) -> Result<Option<Session>, Failure> {
 
 /// Asks the engine for the session, on each request, by the row and the policy as they are now. `None`: it has ended.
 async fn checked(app: &App, user: User, claims: SessionClaims, created_at: i64) -> Result<Option<Session>, Failure> {
+    if user.disabled {
+        return Ok(None);
+    }
     let policy = policies::of(&app.db, user.id).await?;
     let check = app.mfa.check_session(&claims, &mfa::row(app, &user)?, &policy).await?;
     if matches!(check, SessionCheck::Ended) {

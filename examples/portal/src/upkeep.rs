@@ -1,7 +1,8 @@
-//! What the portal does without a request: it sends notices that are owed.
+//! What the portal does without a request: it sends notices that are owed, and completes deletions that were cut off.
 
 use std::time::Duration;
 
+use factorgate::admin::Administrator;
 use tokio::sync::watch::Receiver;
 use tokio::time::MissedTickBehavior;
 
@@ -20,6 +21,9 @@ pub(crate) async fn run(app: App, interval: Duration, mut stopped: Receiver<()>)
             // A sender that is gone stops the work too.
             _ = stopped.changed() => return,
             _ = ticks.tick() => {}
+        }
+        if let Err(failure) = erase(&app).await {
+            eprintln!("portal: a deletion is not complete: {failure}");
         }
         match send_owed_notices(&app, &stopped).await {
             Ok((0, 0)) => {}
@@ -49,4 +53,14 @@ async fn send_owed_notices(app: &App, stopped: &Receiver<()>) -> Result<(usize, 
         failed += after;
     }
     Ok((sent, failed))
+}
+
+/// Erases the factors of users whose row is deleted.
+async fn erase(app: &App) -> Result<(), Failure> {
+    let portal = Administrator::host("portal").map_err(Failure::internal)?;
+    for id in accounts::to_erase(&app.db).await? {
+        app.mfa.admin(&portal).erase_user(&mfa::id_of_row(id)?).await?;
+        accounts::note_erased(&app.db, id).await?;
+    }
+    Ok(())
 }

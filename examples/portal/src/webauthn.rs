@@ -183,7 +183,15 @@ mod tests {
 
     fn user() -> User {
         let email = EmailAddress::new("ada@larkfield.example").unwrap();
-        User { id: 7, email, email_verified: true, name: "Ada".to_owned(), is_admin: false, password_version: 1 }
+        User {
+            id: 7,
+            email,
+            email_verified: true,
+            name: "Ada".to_owned(),
+            is_admin: false,
+            disabled: false,
+            password_version: 1,
+        }
     }
 
     #[test]

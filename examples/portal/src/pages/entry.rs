@@ -54,7 +54,7 @@ async fn sign_in_page(State(app): State<App>, visitor: Visitor) -> Page {
     show(&SignInPage { shell: Shell::new(&app, &visitor, "Sign in", ""), email: String::new(), error: None })
 }
 
-/// The first factor. A wrong password, an unknown address and a malformed one get the same answer after the same work.
+/// The first factor. A wrong password, an unknown address, a malformed one and a disabled account get the same answer after the same work.
 async fn check_password(
     State(app): State<App>,
     Extension(Client(client)): Extension<Client>,
@@ -71,7 +71,7 @@ async fn check_password(
     };
     let (user, hash) = found.unzip();
     let right = form.password.len() <= password::MAX_BYTES && app.passwords.verify(form.password, hash).await?;
-    match user.filter(|_| right) {
+    match user.filter(|user| right && !user.disabled) {
         Some(user) => sign_in::begin(&app, &visitor, &user).await,
         None => {
             let shell = Shell::new(&app, &visitor, "Sign in", "");

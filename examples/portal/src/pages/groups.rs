@@ -134,7 +134,7 @@ async fn looked_at(app: &App, id: i64, ticked: &BTreeSet<i64>) -> Result<Looked,
     let (mut members, mut administrators) = (BTreeSet::new(), Vec::new());
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     for user in accounts::all(&app.db).await? {
-        if user.is_admin {
+        if user.is_admin && !user.disabled {
             let standing = mfa::status(app, &user).await?.standing(&mfa::contact(&user));
             administrators.push((user.id, standing));
         }

@@ -200,7 +200,7 @@ impl<R: Journey> Underway<R> {
 impl<R: Journey> FromRequestParts<App> for Underway<R> {
     type Rejection = Response;
 
-    /// A reference that is missing, forged, cut or another user's leads to where the flow begins.
+    /// A reference that is missing, forged, cut, another user's or a disabled user's leads to where the flow begins.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let failed = |failure: Failure| failure.into_response();
         let visitor = Visitor::from_request_parts(parts, app).await.map_err(failed)?;
@@ -215,7 +215,7 @@ impl<R: Journey> FromRequestParts<App> for Underway<R> {
         let flow = flow.filter(|flow| R::is_of(flow, &visitor));
         let id = flow.as_ref().and_then(|flow| flow.user().as_str().parse().ok());
         let user = match id {
-            Some(id) => accounts::by_id(&app.db, id).await.map_err(failed)?,
+            Some(id) => accounts::by_id(&app.db, id).await.map_err(failed)?.filter(|user| !user.disabled),
             None => None,
         };
         match flow.zip(user) {

@@ -1,5 +1,6 @@
 //! The pages, and what all of them share.
 
+mod accounts;
 mod address;
 mod audit;
 mod browsers;
@@ -70,6 +71,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(moving::router())
         .merge(reset::router())
         .merge(exemption::router())
+        .merge(accounts::router())
         .merge(keys::router())
         .merge(audit::router())
         .merge(mailbox::router())

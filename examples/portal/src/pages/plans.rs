@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use factorgate::device::DeviceName;
 use factorgate::{Elevated, EmailAddress};
 
-use super::{Page, address, devices, exemption, groups, keys, security};
+use super::{Page, accounts, address, devices, exemption, groups, keys, security};
 use crate::app::App;
 use crate::policies::Scope;
 use crate::session::SignedIn;
@@ -20,6 +20,10 @@ const LIFETIME: Duration = Duration::from_secs(20 * 60);
 pub(crate) enum Plan {
     ChangeAddress(EmailAddress),
     CreateGroup(String),
+    DeleteAccount,
+    DeleteUser(i64),
+    DisableUser(i64),
+    EnableUser(i64),
     EndOwingSessions(Scope),
     Reencrypt(i64),
     RemoveGroup(i64),
@@ -32,13 +36,17 @@ pub(crate) enum Plan {
 
 impl Plan {
     pub(super) fn is_administrators(&self) -> bool {
-        !matches!(self, Self::ChangeAddress(_) | Self::Rename(..))
+        !matches!(self, Self::ChangeAddress(_) | Self::DeleteAccount | Self::Rename(..))
     }
 
     pub(super) async fn act(self, app: &App, signed_in: &SignedIn, elevated: &Elevated) -> Page {
         match self {
             Self::ChangeAddress(email) => address::change_to(app, signed_in, &email, elevated).await,
             Self::CreateGroup(name) => groups::create_group(app, signed_in, name).await,
+            Self::DeleteAccount => accounts::delete_account(app, signed_in, elevated).await,
+            Self::DeleteUser(id) => accounts::delete_user(app, signed_in, id).await,
+            Self::DisableUser(id) => accounts::disable_user(app, signed_in, id).await,
+            Self::EnableUser(id) => accounts::enable_user(app, signed_in, id).await,
             Self::EndOwingSessions(scope) => security::end_owing_sessions(app, signed_in, scope).await,
             Self::Reencrypt(after) => keys::reencrypt_after(app, signed_in, after).await,
             Self::RemoveGroup(id) => groups::remove_group(app, signed_in, id).await,

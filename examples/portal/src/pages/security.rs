@@ -303,7 +303,7 @@ async fn looked_at(
         if after.applies(scope, user.id) {
             findings.push(finding);
         }
-        if user.is_admin {
+        if user.is_admin && !user.disabled {
             administrators.push((user.id, standing));
         }
     }

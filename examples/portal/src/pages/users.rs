@@ -56,6 +56,8 @@ struct Person {
     browsers: usize,
     locked: bool,
     disabled: bool,
+    /// Nobody signs in to the account.
+    account_disabled: bool,
     /// Whether there is anything to take away.
     can_reset: bool,
     /// A ticket stands before a first registration, and is nothing to one who has a smartphone.
@@ -187,6 +189,7 @@ fn person(user: &User, covered: &Covered, policy: &Policy, applied: &[String]) -
         locked: status.locked_until.is_some(),
         disabled: status.devices.iter().any(|device| device.disabled)
             || status.external.iter().any(|held| held.disabled),
+        account_disabled: user.disabled,
         ticket: status.ticket_until.map(moment),
         next: asked(explained.plan()),
         why: explained.to_string(),

@@ -5,8 +5,8 @@ use portal::Running;
 use crate::people::{User, ada, admin};
 use crate::wire::{Answer, OnDisk, Visit, get, post};
 
-/// The forms that weaken an account, or open it: of Ada, who has a smartphone, and of Bo, who has none.
-const WEAKENING: [(&str, &str); 4] = [
+/// The forms that weaken an account, open it, or end it: of Ada, who has a smartphone, and of Bo, who has none.
+const WEAKENING: [(&str, &str); 7] = [
     ("/admin/users/3/exemption", "reason=Waits&days=7"),
     ("/admin/users/3/ticket", ""),
     ("/admin/users/2/reset", ""),
@@ -14,6 +14,9 @@ const WEAKENING: [(&str, &str); 4] = [
         "/admin/moving",
         "rows=%7B%22email%22%3A%22bo%40larkfield.example%22%2C%22otp_secret%22%3A%22JBSWY3DPEHPK3PXPJBSWY3DP%22%7D",
     ),
+    ("/admin/users/3/disable", ""),
+    ("/admin/users/3/enable", ""),
+    ("/admin/users/3/delete", ""),
 ];
 
 const PROVE: &str = "/profile/prove/app";
@@ -55,8 +58,8 @@ async fn without_a_fresh_proof_nothing_is_done_to_an_account() {
     assert_eq!(get(&portal, "/profile", &ada.visit.cookie).await.status, 200, "the session goes on");
 
     // The control: with a code of now it is done, and while that is fresh the others are.
-    let (last, rest) = (WEAKENING[2], [WEAKENING[0], WEAKENING[1], WEAKENING[3]]);
-    let cookies = step_up(&admin.visit, &admin.post(&portal, last.0, last.1).await);
+    let reset = WEAKENING[2];
+    let cookies = step_up(&admin.visit, &admin.post(&portal, reset.0, reset.1).await);
     let done = post(&portal, PROVE, &cookies, &format!("{csrf}&code={}", admin.code(0))).await;
     assert!(done.status == 200 && done.body.contains("id=\"ticket-text\""), "{}", done.body);
     assert_eq!(get(&portal, "/profile", &ada.visit.cookie).await.status, 303, "the session has ended");
@@ -64,7 +67,7 @@ async fn without_a_fresh_proof_nothing_is_done_to_an_account() {
     let raised = Visit { csrf: get(&portal, "/admin/users", &cookie).await.csrf(), cookie };
     let mut known = users(&portal, &raised).await;
     assert_ne!(known, before);
-    for (path, fields) in rest {
+    for (path, fields) in WEAKENING.into_iter().filter(|form| *form != reset) {
         post(&portal, path, &raised.cookie, &format!("csrf={}&{fields}", raised.csrf)).await;
         let now = users(&portal, &raised).await;
         assert_ne!(now, known, "{path}");

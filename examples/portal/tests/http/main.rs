@@ -1,5 +1,6 @@
 //! What the portal holds to on the wire, whatever a browser would do.
 
+mod accounts;
 mod address;
 mod administrators;
 mod flows;
