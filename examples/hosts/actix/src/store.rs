@@ -1,15 +1,18 @@
-//! The database through rusqlite, which blocks: the engine's records, the users and the policy.
+//! What a host has before it has a second factor: a database, through rusqlite, which blocks, users, and mails. The engine
+//! keeps its records in the same database.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use factorgate::blocking;
+use factorgate::blocking::{self, Ready};
+use factorgate::mail::{Mail, Undelivered};
 use factorgate::policy::{Channel, FirstRegistration, Policy};
 use factorgate::store::{Record, Swap, Version};
-use factorgate::{Contact, EmailAddress, UserId, UserRow};
+use factorgate::{Contact, EmailAddress, Mfa, UserId, UserRow};
 use rusqlite::{Connection, Error, OptionalExtension as _, Result, Row, params};
+use serde::Deserialize;
 
 /// An id is used once: no second person ever gets it.
 const TABLES: &str = "
@@ -18,6 +21,9 @@ const TABLES: &str = "
         email TEXT NOT NULL, email_verified INTEGER NOT NULL DEFAULT 0, password TEXT NOT NULL,
         password_version INTEGER NOT NULL DEFAULT 1);
     CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY, policy TEXT NOT NULL);";
+
+/// The first user who signs up.
+const ADMINISTRATOR: &str = "1";
 
 /// Checked if no user has the name, so that the answer takes as long.
 static DUMMY: LazyLock<Option<String>> = LazyLock::new(|| hash("no user has this password").ok());
@@ -64,9 +70,23 @@ impl blocking::Store for Sqlite {
     }
 }
 
+/// The engine on this database.
+pub(crate) type Engine = Mfa<Ready<Sqlite>, Ready<Post>>;
+
+/// Prints each mail. A real host sends it, and tells a refused mail from one whose fate is unknown.
+pub(crate) struct Post;
+
+impl blocking::Mailer for Post {
+    type Error = std::io::Error;
+
+    fn send(&self, mail: Mail<'_>) -> std::result::Result<(), Undelivered<std::io::Error>> {
+        println!("\nTo: {}\n{}", mail.to().as_str(), mail.text().expose_secret());
+        Ok(())
+    }
+}
+
 pub(crate) struct User {
-    /// The first user who signed up, 1, is the administrator.
-    pub(crate) id: i64,
+    id: i64,
     pub(crate) name: String,
     email: String,
     email_verified: bool,
@@ -94,6 +114,15 @@ impl User {
     }
 }
 
+/// What a user types.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Form {
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
 impl Sqlite {
     pub(crate) fn insert(&self, name: &str, email: &EmailAddress, password: &str) -> Result<()> {
         let (hash, sql) = (hash(password)?, "INSERT INTO users (name, email, password) VALUES (?1, ?2, ?3)");
@@ -115,15 +144,21 @@ impl Sqlite {
         Ok(user.filter(|_| right))
     }
 
-    pub(crate) fn mark_verified(&self, id: &UserId, address: &EmailAddress) -> Result<()> {
-        let sql = "UPDATE users SET email_verified = 1 WHERE id = ?1 AND email = ?2";
-        self.lock().execute(sql, [id.as_str(), address.as_str()]).map(drop)
+    /// Marks the address that a sign-in has verified, and returns the user as stored then.
+    pub(crate) fn signed_in(&self, id: &UserId, verified: Option<&EmailAddress>) -> Result<Option<User>> {
+        if let Some(address) = verified {
+            let sql = "UPDATE users SET email_verified = 1 WHERE id = ?1 AND email = ?2";
+            self.lock().execute(sql, [id.as_str(), address.as_str()])?;
+        }
+        self.user(id)
     }
 
-    pub(crate) fn set_password(&self, id: &UserId, password: &str) -> Result<()> {
+    /// Stores a new password, and returns the user as stored then.
+    pub(crate) fn set_password(&self, id: &UserId, password: &str) -> Result<Option<User>> {
         let sql = "UPDATE users SET password = ?2, password_version = password_version + 1 WHERE id = ?1";
         let hash = hash(password)?;
-        self.lock().execute(sql, [id.as_str(), &hash]).map(drop)
+        self.lock().execute(sql, [id.as_str(), &hash])?;
+        self.user(id)
     }
 
     pub(crate) fn delete(&self, id: &UserId) -> Result<()> {
@@ -139,9 +174,14 @@ impl Sqlite {
         }
     }
 
-    pub(crate) fn set_policy(&self, policy: &Policy) -> Result<()> {
+    /// Stores the policy, if the user is the administrator.
+    pub(crate) fn set_policy(&self, by: &UserId, policy: &Policy) -> Result<Option<()>> {
+        if by.as_str() != ADMINISTRATOR {
+            return Ok(None);
+        }
         let text = serde_json::to_string(policy).map_err(failed)?;
-        self.lock().execute("INSERT OR REPLACE INTO settings VALUES (1, ?1)", [text]).map(drop)
+        self.lock().execute("INSERT OR REPLACE INTO settings VALUES (1, ?1)", [text])?;
+        Ok(Some(()))
     }
 }
 

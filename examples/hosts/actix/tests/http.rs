@@ -9,9 +9,7 @@ use client::{ALICE, APP, BOB, Browser, EMAIL, Host, Phone, login, sign_up, with_
 use serde_json::{Value, json};
 
 fn start() -> Host {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_host-actix"));
-    command.env_remove("DATABASE");
-    Host::start(command)
+    Host::start(Command::new(env!("CARGO_BIN_EXE_host-actix")))
 }
 
 #[test]
