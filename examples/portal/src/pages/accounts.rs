@@ -150,11 +150,11 @@ pub(super) async fn disable_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     if !accounts::disable(&app.db, id).await? {
         return show_again(&about_disabling(app, &admin.visitor, user, Some(LAST_ADMINISTRATOR)));
     }
+    let words = format!("Disabled the account of {}. Before: {}. Now: disabled", user.name, state(&user));
+    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
     let by = mfa::administrator(&admin.session.user)?;
     app.mfa.admin(&by).end_sessions(&mfa::user_id(&user)?).await?;
     session::close_others(&app.db, id, None).await?;
-    let words = format!("Disabled the account of {}. Before: {}. Now: disabled", user.name, state(&user));
-    audit::note(&app.db, admin.session.user.id, "warn", &words).await?;
     go_and_say("/admin/users", Notice::UserDisabled)
 }
 
@@ -173,10 +173,10 @@ pub(super) async fn delete_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     if !accounts::delete(&app.db, id).await? {
         return show_again(&about_deleting(app, &admin.visitor, user, Some(LAST_ADMINISTRATOR)));
     }
+    note_deleted(app, admin.session.user.id, &user).await?;
     let by = mfa::administrator(&admin.session.user)?;
     app.mfa.admin(&by).erase_user(&mfa::user_id(&user)?).await?;
     accounts::note_erased(&app.db, id).await?;
-    note_deleted(app, admin.session.user.id, &user).await?;
     go_and_say("/admin/users", Notice::UserDeleted)
 }
 
@@ -187,9 +187,9 @@ pub(super) async fn delete_account(app: &App, signed_in: &SignedIn, elevated: &E
     if !accounts::delete(&app.db, id).await? {
         return show_again(&about_deleting_own(app, signed_in.clone(), Some(LAST_ADMINISTRATOR)));
     }
+    note_deleted(app, id, &user).await?;
     app.mfa.elevated(elevated).erase_user().await?;
     accounts::note_erased(&app.db, id).await?;
-    note_deleted(app, id, &user).await?;
     go_and_say(SIGN_IN, Notice::AccountDeleted)
 }
 

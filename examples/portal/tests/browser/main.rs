@@ -3,6 +3,7 @@
 //!
 //! Each file is a flow. Pictures of what was seen are put into `artifacts/` at the root of the workspace.
 
+mod account_end;
 mod accounts;
 mod authenticator;
 mod driver;

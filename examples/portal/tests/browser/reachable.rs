@@ -39,7 +39,7 @@ async fn a_registration_at_login_by_keyboard_alone() {
     world.end().await;
 }
 
-async fn focused(browser: &Browser) -> String {
+pub(crate) async fn focused(browser: &Browser) -> String {
     browser.client.active_element().await.unwrap().attr("id").await.unwrap().unwrap_or_default()
 }
 
@@ -51,13 +51,13 @@ async fn typed(browser: &Browser, text: &str) {
     browser.client.active_element().await.unwrap().send_keys(text).await.unwrap();
 }
 
-async fn enter(browser: &Browser) {
+pub(crate) async fn enter(browser: &Browser) {
     press(browser, Key::Enter).await;
 }
 
 /// Presses Tab until the element has the focus. Each stop on the way can be seen.
-async fn tab_to(browser: &Browser, id: &str) {
-    for _ in 0..20 {
+pub(crate) async fn tab_to(browser: &Browser, id: &str) {
+    for _ in 0..40 {
         press(browser, Key::Tab).await;
         let outline = browser
             .client
