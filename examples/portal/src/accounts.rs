@@ -97,7 +97,7 @@ pub(crate) async fn set_password(db: &SqlitePool, user: &User, hash: &str) -> Re
     Ok(rows.pop())
 }
 
-/// Disables the account. `false` if no other administrator could sign in then: nothing is changed.
+/// Disables the account. Changes nothing and returns `false` if this is the only administrator who can sign in.
 pub(crate) async fn disable(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
     let disabled = sqlx::query(
         "UPDATE users SET disabled = 1 WHERE id = ?1
@@ -111,8 +111,8 @@ pub(crate) async fn enable(db: &SqlitePool, id: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Deletes the account and what belongs to it, and notes that its factors must still be erased. `false` if no other
-/// administrator could sign in then: nothing is changed.
+/// Deletes the account and its settings, and notes that its factors must still be erased. Changes nothing and returns `false`
+/// if this is the only administrator who can sign in.
 pub(crate) async fn delete(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
     let mut all = db.begin().await?;
     let deleted = sqlx::query(
@@ -128,12 +128,12 @@ pub(crate) async fn delete(db: &SqlitePool, id: i64) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// The users whose factors must still be erased.
+/// Returns the deleted users whose factors must still be erased.
 pub(crate) async fn to_erase(db: &SqlitePool) -> Result<Vec<i64>, Failure> {
     Ok(sqlx::query_scalar("SELECT user_id FROM erasures").fetch_all(db).await?)
 }
 
-/// The factors of the user are erased.
+/// Notes that the factors of a deleted user are erased.
 pub(crate) async fn note_erased(db: &SqlitePool, id: i64) -> Result<(), Failure> {
     sqlx::query("DELETE FROM erasures WHERE user_id = ?").bind(id).execute(db).await?;
     Ok(())

@@ -106,17 +106,13 @@ impl IntoResponse for Failure {
                 eprintln!("portal: {}", chain(&cause));
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "We cannot check that just now",
-                    "It says nothing about what you entered, and nobody was let in. Please try again in a moment.",
+                    "We can’t check that right now",
+                    "This says nothing about what you entered, and no one was signed in. Try again in a moment.",
                 )
             }
             Self::Internal(cause) => {
                 eprintln!("portal: {}", chain(&*cause));
-                (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "Something went wrong here",
-                    "Nothing was changed on your behalf. Please try again in a moment.",
-                )
+                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", "Try again in a moment.")
             }
         };
         let page = Page { title, text }.render().unwrap_or_else(|_| title.to_owned());

@@ -33,7 +33,7 @@ notices! {
         "This browser is no longer trusted: its cookie was used somewhere else, or an answer was lost. If that wasn't you, change your password.";
     BrowserRevoked = "revoked", good, "The browser is no longer trusted. It will be asked for a code.";
     BrowsersRevoked = "revoked-all", good,
-        "No browser is trusted any more, and your other sessions are ended. Every sign-in will ask for a code.";
+        "Your browsers are no longer trusted, and your other sessions are ended. Every sign-in will ask for a code.";
     CodeSent = "sent", good, "A new code is on its way. Only the newest code works.";
     CodesInForce = "codes", good, "Your new recovery codes are active. The old ones no longer work.";
     CodesOver = "codes-over", bad, "Those recovery codes were not activated in time. Create new ones.";

@@ -1,4 +1,4 @@
-//! The end of an account: an administrator disables it, enables it again, or deletes it; a user deletes their own.
+//! Administrators disable, enable and delete accounts. Users delete their own account.
 
 use askama::Template;
 use axum::Router;
@@ -27,7 +27,7 @@ pub(super) fn router() -> Router<App> {
         .route(OWN, get(ask_to_delete_own).post(delete_own))
 }
 
-/// Asks whether the user means it.
+/// The page that asks for confirmation.
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AskPage {
@@ -143,8 +143,8 @@ async fn delete_own(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}
     step_up::carry_out(&app, &signed_in, Plan::DeleteAccount).await
 }
 
-/// Disables the account, the proof being fresh. The row is written first: from then on it refuses every sign-in that has read
-/// the row before, and the engine ends what is open.
+/// Disables the account after a fresh proof. The row is written first, so that sign-ins that read it before are refused. Then
+/// the engine ends the open sessions and flows.
 pub(super) async fn disable_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     let user = accounts::find(&app.db, id).await?;
     if !accounts::disable(&app.db, id).await? {
@@ -158,7 +158,7 @@ pub(super) async fn disable_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     go_and_say("/admin/users", Notice::UserDisabled)
 }
 
-/// Enables the account again, the proof being fresh.
+/// Enables the account again after a fresh proof.
 pub(super) async fn enable_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     let user = accounts::find(&app.db, id).await?;
     accounts::enable(&app.db, id).await?;
@@ -167,7 +167,7 @@ pub(super) async fn enable_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     go_and_say("/admin/users", Notice::UserEnabled)
 }
 
-/// Deletes the account, the proof being fresh. The row goes first, with its sessions; then the engine erases the factors.
+/// Deletes the account after a fresh proof: first the row with its sessions, then the factors in the engine.
 pub(super) async fn delete_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     let user = accounts::find(&app.db, id).await?;
     if !accounts::delete(&app.db, id).await? {
@@ -180,7 +180,7 @@ pub(super) async fn delete_user(app: &App, admin: &SignedIn, id: i64) -> Page {
     go_and_say("/admin/users", Notice::UserDeleted)
 }
 
-/// Deletes the user's own account, the proof being fresh.
+/// Deletes the user's own account after a fresh proof.
 pub(super) async fn delete_account(app: &App, signed_in: &SignedIn, elevated: &Elevated) -> Page {
     let id = mfa::row_id(elevated.user())?;
     let user = accounts::find(&app.db, id).await?;

@@ -100,7 +100,7 @@ async fn move_in(State(app): State<App>, Admin(admin): Admin, Posted(form): Post
         let done = came.is_ok();
         results.push(Moved { who, text: came.unwrap_or_else(|why| why), done });
     }
-    let error = results.is_empty().then_some("Paste one user at least.");
+    let error = results.is_empty().then_some("Paste at least one user.");
     // The secrets are not sent back.
     let page = drawn(&app, &admin, results, error);
     if error.is_some() { show_again(&page) } else { show(&page) }
@@ -112,7 +112,7 @@ async fn one(app: &App, row: &Row, by: &Administrator) -> Result<Result<String, 
         Ok(email) => accounts::by_email(&app.db, &email).await?,
         Err(_) => None,
     };
-    let Some((user, _)) = known else { return Ok(Err("There is no account of this address.".to_owned())) };
+    let Some((user, _)) = known else { return Ok(Err("No account has this address.".to_owned())) };
     let import = match row.to_import() {
         Ok(import) => import,
         Err(why) => return Ok(Err(why)),
@@ -127,7 +127,7 @@ async fn one(app: &App, row: &Row, by: &Administrator) -> Result<Result<String, 
 }
 
 fn drawn(app: &App, admin: &SignedIn, results: Vec<Moved>, error: Option<&'static str>) -> MovingPage {
-    MovingPage { shell: Shell::new(app, &admin.visitor, "Move users in", "users"), results, error }
+    MovingPage { shell: Shell::new(app, &admin.visitor, "Import users", "users"), results, error }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) fn chances(policy: &Policy, kinds: impl IntoIterator<Item = (&'static
 
 fn in_words(chance: f64) -> String {
     if chance >= 1.0 {
-        return "Certain: nothing has to be guessed".to_owned();
+        return "Certain: no code is needed".to_owned();
     }
     if chance <= 0.0 {
         return "None".to_owned();
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_chance_is_told_as_people_tell_it() {
         for (chance, text) in [
-            (1.0, "Certain: nothing has to be guessed"),
+            (1.0, "Certain: no code is needed"),
             (0.0, "None"),
             (0.999, "About 99 in 100"),
             (0.25, "About 1 in 4"),

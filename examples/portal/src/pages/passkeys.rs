@@ -83,9 +83,9 @@ async fn tell(app: &App, user: &User) -> Notice {
     let sent = app.outbox.post(Letter {
         to: user.email.as_str(),
         subject: "A passkey was removed from your Larkfield account",
-        text: "A passkey was removed from your Larkfield account. It is not taken any more.\n\nIf this was not you, \
+        text: "A passkey was removed from your Larkfield account. It no longer works.\n\nIf this was not you, \
                change your password and call the administrators of Larkfield at once.\n",
-        html: "<p>A passkey was removed from your Larkfield account. It is not taken any more.</p><p>If this was not \
+        html: "<p>A passkey was removed from your Larkfield account. It no longer works.</p><p>If this was not \
                you, change your password and call the administrators of Larkfield at once.</p>",
     });
     match sent.await {

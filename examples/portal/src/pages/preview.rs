@@ -41,7 +41,7 @@ pub(super) fn kinds(now: Timestamp) -> Vec<(&'static str, Standing)> {
     vec![
         ("New, nothing registered yet", user(DeviceStanding::Never, false, false)),
         ("Without a smartphone, address verified", user(DeviceStanding::Never, true, false)),
-        ("Without a smartphone, with a ticket of yours", user(DeviceStanding::Never, true, true)),
+        ("Without a smartphone, with a ticket from you", user(DeviceStanding::Never, true, true)),
         ("With a registered smartphone", user(registered(false), true, false)),
         ("With a smartphone and recovery codes", user(registered(true), true, false)),
         ("With a passkey, and no smartphone", with_passkey(user(DeviceStanding::Never, true, false))),
@@ -80,7 +80,7 @@ pub(super) fn effects(findings: &[Finding<String>]) -> (Vec<Effect>, Summary) {
         } else if finding.must_register() {
             found.push(("Must register a smartphone", "warn", "At the next sign-in.".to_owned()));
         } else if finding.password_alone() && !matches!(finding.before, Plan::Allow { .. }) {
-            found.push(("Not asked for anything any more", "warn", "The password is enough.".to_owned()));
+            found.push(("No longer asked for anything", "warn", "The password is enough.".to_owned()));
         } else {
             let (gained, lost) = (finding.gained(), finding.lost());
             if !gained.is_empty() {
@@ -182,7 +182,7 @@ fn capital(text: &str) -> String {
 pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
     let mut found = Vec::new();
     if !policy.is_enforced() {
-        found.push("A stolen password is enough to get into the account of a user without a smartphone or a passkey.");
+        found.push("With a stolen password, an attacker can sign in as a user without a smartphone or a passkey.");
     }
     if policy.first_registration() == FirstRegistration::AfterPassword {
         found.push(
@@ -191,13 +191,13 @@ pub(super) fn warnings(policy: &Policy) -> Vec<&'static str> {
         );
     }
     if policy.allows_email_fallback() {
-        found.push("Whoever can read a user’s mail gets around the smartphone.");
+        found.push("Anyone who can read a user’s mail can sign in without the smartphone.");
     }
     if policy.grace().is_some() {
-        found.push("While the time to register runs, a stolen password is enough to get into the account of a user who never had a smartphone.");
+        found.push("During the time to register, an attacker with a stolen password can sign in as a user who never had a smartphone.");
     }
     if policy.allows_trusted_browsers() {
-        found.push("At a browser that a user trusts, whoever knows the password is in without a code.");
+        found.push("In a trusted browser, anyone who knows the password can sign in without a code.");
     }
     found
 }

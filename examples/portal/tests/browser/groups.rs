@@ -48,7 +48,7 @@ async fn a_member_of_a_stricter_group_is_asked_for_more_than_a_colleague() {
     admins.click("#security").await;
     admins.fill_in_here(Company { enforce: false, app: true, first: "after_password", ..MAIL }).await;
     admins.show_preview().await;
-    assert!(admins.text("#effects").await.contains("Nothing, for the users"));
+    assert!(admins.text("#effects").await.contains("No user is affected"));
     admins.save().await;
     browser.sign_in(BO, PASSWORD).await;
     browser.arrives_at("/sign-in/email").await;

@@ -17,7 +17,7 @@ async fn a_preview_over_the_real_users_and_the_named_override() {
     assert!(effects.contains("Must register a smartphone") && effects.contains("Ada Reyes"), "{effects}");
     assert!(browser.text("#password-alone").await.contains("3 of 3 users now, 0 with these settings"));
     let odds = browser.text("#odds").await;
-    assert!(odds.contains("Certain: nothing has to be guessed") && odds.contains("About 1 in"), "{odds}");
+    assert!(odds.contains("Certain: no code is needed") && odds.contains("About 1 in"), "{odds}");
     assert!(browser.has("#save").await);
 
     browser.preview(STRICT).await;

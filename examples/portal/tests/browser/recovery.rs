@@ -13,7 +13,7 @@ async fn a_recovery_code_opens_once_and_leads_to_a_new_smartphone() {
     browser.company(APP_ONLY).await;
     let mut lost = browser.with_a_smartphone("Ada Reyes", ADA).await;
     browser.open("/profile").await;
-    assert_eq!(browser.text("#codes-left").await, "Not made yet");
+    assert_eq!(browser.text("#codes-left").await, "None created");
     browser.click("#recovery-codes").await;
     browser.picture("before").await;
     let codes = browser.make_recovery_codes().await;

@@ -12,7 +12,7 @@ use crate::wire::{Answer, Visit, config, get, post, post_from};
 
 const AT_ONCE: u32 = 16;
 const ROUNDS: u32 = 200;
-/// If nothing of a kind has happened by then, it does not happen.
+/// After so many rounds the test stops waiting for an outcome that has not occurred.
 const MOST: u32 = 4_000;
 const NEW_PASSWORD: &str = "another+horse+battery";
 
@@ -134,7 +134,7 @@ fn flow(answer: &Answer) -> Option<String> {
     answer.cookie_of("__Host-login").filter(|_| answer.header("location") == Some("/sign-in/email"))
 }
 
-/// What became of sign-ins.
+/// The outcomes of sign-ins.
 #[derive(Debug, Default)]
 struct Tally {
     /// A session was opened.
@@ -219,7 +219,7 @@ async fn address_round(track: &mut Track, tally: &mut Tally, round: u32) {
     let answers = track.race(round, &racer, "/profile/address/confirm", &format!("code={code}")).await;
     answers.iter().for_each(|answer| tally.count(answer));
 
-    // The address is changed, and was proved. What comes now could mark it by a proof of the old one.
+    // The change has marked the new address as verified. From here on, only a code to the old address could mark it.
     let row = "UPDATE users SET email_verified = 0 WHERE id = ? AND email = ? AND email_verified = 1";
     let row = sqlx::query(row).bind(racer.id).bind(&new).execute(track.portal.database()).await.unwrap();
     assert_eq!(row.rows_affected(), 1, "round {round}");
