@@ -6,9 +6,9 @@ use factorgate::admin::Administrator;
 use tokio::sync::watch::Receiver;
 use tokio::time::MissedTickBehavior;
 
-use crate::accounts;
+use crate::accounts::{self, User};
 use crate::app::App;
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::mfa;
 
 /// Works every `interval` until `stopped`.
@@ -40,19 +40,23 @@ async fn send_owed_notices(app: &App, stopped: &Receiver<()>) -> Result<(usize, 
         if stopped.has_changed().unwrap_or(true) {
             break;
         }
-        let before = mfa::status(app, &user).await?.owed_notices;
-        if before == 0 {
-            continue;
+        match send_to(app, &user).await {
+            Ok((some, others)) => (sent, failed) = (sent + some, failed + others),
+            // A failure concerns one user. The notices of the others are sent.
+            Err(failure) => eprintln!("portal: the notices of user {} were not sent: {failure}", user.id),
         }
-        // A failure concerns one user. The others are told all the same.
-        if let Err(error) = app.mfa.maintenance().send_owed_notices(&mfa::user_id(&user)?).await {
-            eprintln!("portal: the notices of user {} were not sent: {}", user.id, chain(&error));
-        }
-        let after = mfa::status(app, &user).await?.owed_notices;
-        sent += before.saturating_sub(after);
-        failed += after;
     }
     Ok((sent, failed))
+}
+
+async fn send_to(app: &App, user: &User) -> Result<(usize, usize), Failure> {
+    let before = mfa::status(app, user).await?.owed_notices;
+    if before == 0 {
+        return Ok((0, 0));
+    }
+    app.mfa.maintenance().send_owed_notices(&mfa::user_id(user)?).await?;
+    let after = mfa::status(app, user).await?.owed_notices;
+    Ok((before.saturating_sub(after), after))
 }
 
 /// Erases the factors of users whose row is deleted.
