@@ -246,6 +246,7 @@ async fn password_alone_registers_no_device() {
     let (host, ticket) = (Host::new(), Policy::any_of([App], WithTicket).unwrap());
     let Some(Refusal::Policy(denial)) = denied(&host.begin(&ticket).await) else { panic!() };
     assert_eq!(denial.reason, DenyReason::NoFirstEnrollmentProof);
+    assert_eq!(host.events(), [EventKind::LoginDenied { reason: denial.reason }]);
 
     let issued = host.mfa.admin(&admin()).issue_ticket(&alice()).await.unwrap();
     let asked = host.challenge(&ticket).await;

@@ -189,3 +189,24 @@ async fn registration_accepts_an_email_code_of_the_last_five_minutes() {
         assert_eq!(matches!(begun, Outcome::Enroll(_)), !asks, "{secs}: {begun:?}");
     }
 }
+
+/// A server whose clock is behind begins the registration again: it ends before its login does.
+#[tokio::test]
+async fn registration_ends_at_its_second_though_its_login_stays_open() {
+    let host = Host::new();
+    let enroll = host.enroll(&app()).await;
+    let flow = enroll.challenge().flow();
+    for _ in 0..10 {
+        let _ = host.confirm(flow, &app(), &wrong(&secret_of(&enroll))).await;
+    }
+    host.clock.set(NOW - 30);
+    let second = secret_of(&enrolling(host.register_app(flow, &app()).await));
+    host.clock.set(NOW + 569);
+    enrolling(host.mfa.resume(flow, &app()).await.unwrap());
+    host.clock.set(NOW + 570);
+    asked(host.mfa.resume(flow, &app()).await.unwrap());
+    assert_eq!(refusal(&host.confirm(flow, &app(), &host.code(&second)).await), Some(Refusal::WrongCode));
+    assert_eq!(host.faults(Factor::Enrollment).last(), Some(&CodeFault::NoneOutstanding));
+    let third = secret_of(&enrolling(host.register_app(flow, &app()).await));
+    assert_ne!(third.expose_secret(), second.expose_secret());
+}

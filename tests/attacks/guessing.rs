@@ -46,6 +46,9 @@ async fn email_code_ends_at_its_second_and_an_expired_one_costs_nothing() {
         if !accepted {
             assert_eq!((refusal(&login), left(&login)), (Some(Refusal::WrongCode), 5));
             assert_eq!(host.faults(Factor::Email), [CodeFault::Expired]);
+            let Outcome::Challenge(again) = login else { panic!() };
+            let status = again.email().unwrap();
+            assert_eq!((status.sent_at, status.expires_at), (None, None), "an expired code is shown no more");
         }
     }
 }
@@ -181,4 +184,43 @@ async fn reloaded_page_sends_nothing() {
     }
     assert_eq!(host.outbox.sent(), sent);
     assert_eq!(sent.iter().filter(|mail| mail.code.is_some()).count(), 1);
+}
+
+#[tokio::test]
+async fn locked_user_begins_no_flow() {
+    let host = Host::new();
+    let (secret, claims) = host.register_under(&app()).await;
+    let session = host.session().await;
+    let both = Policy::all_of([App, Email], AfterPassword).unwrap();
+    let owing = host.owing(&claims, &both).await;
+    host.lock(&secret).await;
+    let (writes, until) = (host.store.swaps(), host.status().await.locked_until.unwrap());
+    host.events();
+    let login = host.begin(&app()).await;
+    assert!(is_locked(&login) && login.flow().is_none(), "{login:?}");
+    assert_eq!(host.events(), [EventKind::RefusedWhileLocked { until }]);
+    let step_up = host.step_up(&session, Duration::ZERO).await;
+    assert!(is_locked(&step_up) && step_up.flow().is_none(), "{step_up:?}");
+    let registration = host.begin_registration(&session).await;
+    assert!(is_locked(&registration) && registration.flow().is_none(), "{registration:?}");
+    let completion = host.begin_completion(&owing).await;
+    assert!(is_locked(&completion) && completion.flow().is_none(), "{completion:?}");
+    assert_eq!(host.store.swaps(), writes);
+}
+
+/// The clocks of two servers differ: the mails are not in the order of their times.
+#[tokio::test]
+async fn mail_of_an_hour_ago_is_not_counted_though_clocks_differ() {
+    let host = Host::with(|builder| builder.issuance_budget(IssuanceBudget::new(3, Duration::ZERO).unwrap()));
+    // It is unknown whether the mails arrive, so there is no pause after them.
+    host.outbox.set_fault(Some(MailFault::Unknown));
+    for secs in [10, 5, 20] {
+        host.clock.set(NOW + secs);
+        assert_eq!(host.challenge(&email()).await.refusal(), None);
+    }
+    host.clock.set(NOW + 3604);
+    assert!(matches!(host.challenge(&email()).await.refusal(), Some(Refusal::TooSoon { .. })));
+    host.clock.set(NOW + 3605);
+    assert_eq!(host.challenge(&email()).await.refusal(), None);
+    assert_eq!(host.outbox.sent().len(), 4);
 }

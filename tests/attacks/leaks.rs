@@ -154,3 +154,13 @@ async fn code_outlives_a_change_of_the_server_key() {
     // What was written since is sealed under the new key.
     assert!(before.admin(&admin()).status(&alice()).await.is_err());
 }
+
+#[test]
+fn engine_shows_its_settings() {
+    let keys = ServerKeys::new(ServerKey::generate(&OsRandom).unwrap());
+    let builder = Mfa::builder(MemoryStore::new(), Outbox::new(), keys, Issuer::new("ACME").unwrap());
+    let shown = format!("{builder:?}");
+    assert!(shown.starts_with("MfaBuilder(") && shown.contains("ACME"), "{shown}");
+    let shown = format!("{:?}", builder.build().unwrap());
+    assert!(shown.starts_with("Mfa {") && shown.contains("ACME") && shown.contains("keys: "), "{shown}");
+}

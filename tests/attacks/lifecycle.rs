@@ -208,3 +208,19 @@ async fn question_whether_a_device_can_be_removed_changes_nothing() {
     assert_eq!(host.store.record(&alice()), before, "a question writes nothing");
     host.log_in(&secret, &app()).await;
 }
+
+#[tokio::test]
+async fn double_click_keeps_the_device_that_is_replaced() {
+    let host = Host::new();
+    let old = host.register().await;
+    let device = host.device_ids().await[0];
+    let (session, enroll) = host.proved(&old).await;
+    let flow = enroll.challenge().flow();
+    enrolling(host.replace_app(flow, &session, device).await);
+    let writes = host.store.swaps();
+    enrolling(host.replace_app(flow, &session, device).await);
+    enrolling(host.register_app(flow, &session).await);
+    assert_eq!(host.store.swaps(), writes, "nothing has changed");
+    assert!(is_in(&host.confirm(flow, &session, &host.code(&secret_of(&enroll))).await));
+    assert!(!host.device_ids().await.contains(&device), "the old device was replaced");
+}

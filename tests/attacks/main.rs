@@ -31,7 +31,7 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, Step};
 use factorgate::recovery::RecoveryCodesLeft;
 use factorgate::session::SessionCheck;
-use factorgate::testing::{FixedClock, MemoryStore, Outbox};
+use factorgate::testing::{FixedClock, MailFault, MemoryStore, Outbox};
 use factorgate::{
     Action, Contact, EmailAddress, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Refusal, SessionClaims, Timestamp,
     UserRow,

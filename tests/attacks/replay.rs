@@ -69,6 +69,9 @@ async fn superseded_email_code_costs_an_attempt() {
     let login = host.email_code(asked.flow(), &email(), &old).await;
     assert_eq!((refusal(&login), left(&login)), (Some(Refusal::WrongCode), 4));
     assert_eq!(host.faults(Factor::Email), [CodeFault::Superseded]);
+    let nobodys = ["00000000", "00000001", "00000002"].into_iter().find(|code| *code != old && *code != host.mailed());
+    let _ = host.email_code(asked.flow(), &email(), nobodys.unwrap()).await;
+    assert_eq!(host.faults(Factor::Email), [CodeFault::Superseded, CodeFault::Wrong]);
     assert!(is_in(&host.email_code(asked.flow(), &email(), &host.mailed()).await));
 }
 
