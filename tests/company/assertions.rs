@@ -357,3 +357,21 @@ async fn passkey_replaces_a_disabled_device_without_an_administrator() {
     let _ = host.mfa.elevated(&elevated).remove_device(device).await.unwrap().unwrap();
     assert_eq!(host.challenge(&policy).await.next(), [Step::External(passkey())]);
 }
+
+/// What the session has proved counts however old it is, unless a device is registered.
+#[tokio::test]
+async fn completion_asks_for_what_is_missing_alone() {
+    let (host, secret) = Host::with_both(passkey()).await;
+    let both = Policy::all_of([App, Email], AfterPassword).unwrap();
+    let login = host.challenge(&both).await;
+    let _ = host.email_code(login.flow(), &both, &host.mailed()).await;
+    let claims = host.open(done(host.app_code(login.flow(), &both, &host.code(&secret)).await));
+    host.wait(3600);
+    let all = Policy::all_of([App, Email, External(passkey())], AfterPassword).unwrap();
+    let owing = host.owing(&claims, &all).await;
+    let sent = host.outbox.sent().len();
+    let completion = asked(host.begin_completion(&owing).await);
+    assert_eq!((completion.next(), host.outbox.sent().len()), (&[Step::External(passkey())][..], sent));
+    let completed = host.open(done(host.assert(completion.flow(), &owing, passkey()).await));
+    assert!(matches!(host.check(&completed, &all).await, SessionCheck::Valid(_)));
+}

@@ -234,3 +234,24 @@ async fn reset_removes_external_factors() {
     assert_eq!(login.next(), [Step::EmailCode, Step::Ticket]);
     assert_eq!(refusal(&host.assert(login.flow(), &app(), passkey()).await), Some(Refusal::NotOpen));
 }
+
+/// A ticket of the session pays for a registration as long as a fresh proof does.
+#[tokio::test]
+async fn ticket_of_the_session_registers_a_device_for_five_minutes() {
+    for (secs, registers) in [(300, true), (301, false)] {
+        let host = Host::new();
+        let ticket = host.mfa.admin(&admin()).issue_ticket(&alice()).await.unwrap();
+        let session = host.session_under(&Policy::off(WithTicket)).await;
+        let flow = asked(host.begin_registration(&session).await);
+        let _ = enrolling(host.ticket(flow.flow(), &session, ticket.expose_secret().expose_secret()).await);
+        host.open(done(host.assert(flow.flow(), &session, passkey()).await));
+        let session = host.session().await;
+        let elevated = host.elevated_by(&session, passkey()).await;
+        let passed = host.mfa.elevated(&elevated).remove_external(passkey()).await.unwrap().unwrap();
+        let owing = host.owing(&host.open(passed), &with_ticket()).await;
+        host.wait(secs);
+        let begun = host.begin_completion(&owing).await;
+        assert_eq!(matches!(begun, Outcome::Enroll(_)), registers, "{secs}: {begun:?}");
+        assert_eq!(is_denied_for(&begun, DenyReason::NoFirstEnrollmentProof), !registers, "{secs}: {begun:?}");
+    }
+}

@@ -76,6 +76,11 @@ async fn withdrawal_names_the_administrator_and_open_sessions_owe_what_is_enforc
     host.events();
     host.exempt(None).await.unwrap();
     assert_eq!(host.events(), []);
+    host.grant(NOW, NOW + DAY).await;
+    host.wait(DAY);
+    host.events();
+    host.exempt(None).await.unwrap();
+    assert_eq!(host.events(), [], "an exemption that has ended is not withdrawn");
 }
 
 #[tokio::test]
