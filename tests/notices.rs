@@ -9,7 +9,7 @@ use std::time::Duration;
 use factorgate::audit::EventKind;
 use factorgate::browser::BrowserName;
 use factorgate::mail::Notice;
-use factorgate::policy::Policy;
+use factorgate::policy::{ExternalFactor, Policy};
 use factorgate::testing::{MailFault, MemoryStore};
 use factorgate::{Action, EmailAddress, Error, Outcome, Refusal};
 
@@ -232,4 +232,54 @@ async fn maintenance_delivers_what_is_owed() {
     assert_eq!(host.mfa.maintenance().send_owed_notices(&alice()).await.unwrap(), 0);
     // Nothing is owed by the login that follows.
     assert!(matches!(host.begin(&app()).await, Outcome::Challenge(_)));
+}
+
+/// The request that changes something undertakes to send what an earlier one has left behind.
+#[tokio::test]
+async fn overdue_notice_is_left_to_the_request_that_undertook_it_last() {
+    let host = Host::on(MemoryStore::interleaving(), |builder| builder);
+    host.register().await;
+    let mut seen = host.outbox.sent().len();
+    let (by, alice, contact) = (admin(), alice(), contact());
+    let admin = host.mfa.admin(&by);
+    let poll_until_written = |mut request: std::pin::Pin<&mut dyn Future<Output = ()>>| {
+        let before = host.store.record(&alice);
+        while host.store.record(&alice) == before {
+            assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+    };
+    host.outbox.set_fault(Some(MailFault::Refused));
+    poll_until_written(pin!(async { drop(admin.reset(&alice, &contact).await) }));
+    host.wait(60);
+    poll_until_written(pin!(async { drop(admin.issue_ticket(&alice).await) }));
+    host.outbox.set_fault(None);
+    host.wait(59);
+    assert_eq!((host.owed().await, host.told(&mut seen)), (1, vec![]), "the second request may still send it");
+    host.wait(1);
+    host.status().await;
+    assert_eq!((host.owed().await, host.told(&mut seen)), (0, vec![Notice::FactorsReset]));
+}
+
+#[tokio::test]
+async fn thirteenth_owed_notice_displaces_the_oldest() {
+    let host = Host::new();
+    host.register().await;
+    host.outbox.set_fault(Some(MailFault::Refused));
+    let factor = ExternalFactor::possession("push").unwrap();
+    let mut seen = host.outbox.sent().len();
+    let (by, alice, contact) = (admin(), alice(), contact());
+    host.mfa.admin(&by).reset(&alice, &contact).await.unwrap();
+    host.mfa.admin(&by).register_external(&alice, factor, &contact).await.unwrap().unwrap();
+    for _ in 2..12 {
+        host.mfa.admin(&by).reset(&alice, &contact).await.unwrap();
+    }
+    assert_eq!((host.owed().await, host.has_seen(&EventKind::NoticeDropped)), (12, false));
+    host.mfa.admin(&by).reset(&alice, &contact).await.unwrap();
+    let dropped = host.events().into_iter().filter(|kind| *kind == EventKind::NoticeDropped).count();
+    assert_eq!((host.owed().await, dropped), (12, 1));
+    host.outbox.set_fault(None);
+    host.wait(60);
+    host.status().await;
+    let told = host.told(&mut seen);
+    assert_eq!((told.len(), told[0]), (12, Notice::FactorAdded { factor }));
 }

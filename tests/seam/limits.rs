@@ -1,6 +1,7 @@
 //! Limits belong to a purpose, and guesses are paid for before they are compared.
 
 use factorgate::audit::{CodeFault, EventKind, Factor};
+use factorgate::limits::FailureBudget;
 use factorgate::policy::ExternalFactor;
 
 use super::*;
@@ -222,4 +223,12 @@ async fn lock_holds_for_changes_of_the_profile() {
     assert_eq!(kit.store.swaps(), swaps, "nothing is written while the user is locked");
     kit.advance(Duration::from_secs(60));
     confirm().await.unwrap();
+}
+
+#[test]
+fn failure_budget_names_its_limit_and_its_longest_lock() {
+    let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+    assert_eq!((FailureBudget::default().limit(), FailureBudget::default().max_lock()), (5, hours(1)));
+    let strict = FailureBudget::new(3, hours(2)).unwrap();
+    assert_eq!((strict.limit(), strict.max_lock()), (3, hours(2)));
 }

@@ -164,3 +164,37 @@ async fn login_does_not_complete_while_its_notice_is_undelivered() {
     let code = Action::AppCode { code: phone.next_code().into(), device: None };
     let _ = done(mfa.submit(&flow, &app(), code).await.unwrap());
 }
+
+/// A mail server that refuses each mail, and while it does so another server ends the login of the mail.
+struct Refusing {
+    other: Engine,
+    user: UserId,
+}
+
+impl Mailer for Refusing {
+    type Error = <Outbox as Mailer>::Error;
+
+    async fn send(&self, _: Mail<'_>) -> Result<(), Undelivered<Self::Error>> {
+        let by = factorgate::admin::Administrator::assertion(UserId::new("root").unwrap());
+        self.other.admin(&by).end_sessions(&self.user).await.unwrap();
+        Err(Undelivered::Refused(factorgate::testing::MailFailed))
+    }
+}
+
+/// A refused mail lifts the pause before the next one, also if its login has ended meanwhile.
+#[tokio::test]
+async fn refused_mail_of_an_ended_login_holds_no_other_mail_back() {
+    let (kit, row) = (Kit::new(), Row::alice());
+    let keys = || ServerKeys::new(ServerKey::from_hex(&"0123456789abcdef".repeat(4)).unwrap());
+    let issuer = || Issuer::new("ACME").unwrap();
+    let other = || {
+        let builder = Mfa::builder(kit.store.clone(), kit.outbox.clone(), keys(), issuer());
+        builder.clock(kit.clock.clone()).build().unwrap()
+    };
+    let refusing = Refusing { other: other(), user: row.id() };
+    let mfa = Mfa::builder(kit.store.clone(), refusing, keys(), issuer()).clock(kit.clock.clone()).build().unwrap();
+    let outcome = mfa.begin_login(row.primary(), &email()).await.unwrap();
+    assert_eq!(refusal(&outcome), Some("flow_ended"));
+    let (_, outcome) = begin(&other(), &row, &email()).await;
+    assert_eq!((refusal(&outcome), kit.outbox.sent().len()), (None, 1), "there is no pause");
+}
