@@ -205,3 +205,29 @@ async fn codes_hashes_and_keys_are_shown_and_stored_nowhere() {
         assert!(!stored.sealed().windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
     }
 }
+
+/// The user cancels the login while the hash is compared: the code was right, and costs nothing.
+#[tokio::test]
+async fn right_hashed_code_is_refunded_though_its_login_has_ended() {
+    type Cancel = Box<dyn FnOnce() + Send>;
+    let store = MemoryStore::new();
+    let cancel: Arc<Mutex<Option<Cancel>>> = Arc::default();
+    let on_check = Arc::clone(&cancel);
+    let host = Host::on(store, move |typed, hash| {
+        if let Some(cancel) = on_check.lock().unwrap().take() {
+            cancel();
+        }
+        is_upper_case(typed, hash)
+    });
+    host.imported(&with_codes(&[], &["HASHED-ONE"])).await;
+    let asked = host.challenge().await;
+    let (mfa, cookie) = (Arc::clone(&host.mfa), asked.flow().to_cookie());
+    *cancel.lock().unwrap() = Some(Box::new(move || {
+        let flow = FlowRef::<Login>::from_cookie(&cookie).unwrap();
+        let ended = mfa.wait(mfa.submit(&flow, &app(), Action::Cancel));
+        assert!(matches!(ended, Ok(Outcome::Denied(_))), "{ended:?}");
+    }));
+    let login = host.recovery_code(asked.flow(), "hashed-one").await;
+    assert!(matches!(login, Outcome::Denied(_)), "{login:?}");
+    assert_eq!((host.challenge().await.attempts_left() as usize, host.left().await), (LIMIT, 1));
+}

@@ -109,13 +109,13 @@ async fn device_that_counts_from_the_future_is_refused() {
     let at_t0 = |secs| ImportedDevice::new(secret(), Totp::builder().t0(later(secs)).build().unwrap());
     for (name, bad) in [
         ("seconds for steps", device().last_step(TimeStep::new(NOW))),
-        ("more than an hour ahead", device().last_step(TimeStep::new(NOW / 30 + 122))),
+        ("more than an hour ahead", device().last_step(TimeStep::new(NOW / 30 + 121))),
         ("T0 ahead", at_t0(1)),
     ] {
         assert_eq!(host.import(&Import::new(bad)).await, Err(Refusal::ImportInFuture), "{name}");
     }
     assert_eq!(host.store.record(&alice()), None, "nothing is written");
-    host.imported(&Import::new(device().last_step(TimeStep::new(NOW / 30 + 119)))).await;
+    host.imported(&Import::new(device().last_step(TimeStep::new(NOW / 30 + 120)))).await;
 }
 
 #[tokio::test]
@@ -180,4 +180,11 @@ async fn used_imported_code_is_reported_and_the_session_owes_a_device() {
         let Outcome::Challenge(asked) = begun else { panic!("{begun:?}") };
         assert_eq!(asked.next(), [Step::EnrollApp, Step::AppCode]);
     }
+}
+
+#[tokio::test]
+async fn import_without_recovery_codes_leaves_none_to_warn_of() {
+    let host = Host::new();
+    host.imported(&Import::new(device())).await;
+    assert_eq!(host.status().await.recovery_codes, None);
 }
