@@ -281,3 +281,52 @@ async fn coverage_shows_no_secret() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+/// A sum in which each count is a multiple of `n`, and no two are the same.
+fn counts(n: u64) -> Coverage {
+    let mut sum = Coverage::default();
+    sum.devices.insert(1, 17 * n);
+    sum.denied.insert(DenyReason::NoFirstEnrollmentProof, 18 * n);
+    let counts = [
+        &mut sum.users,
+        &mut sum.never,
+        &mut sum.formerly,
+        &mut sum.external,
+        &mut sum.devices_disabled,
+        &mut sum.short_secrets,
+        &mut sum.recovery_codes_enough,
+        &mut sum.recovery_codes_few,
+        &mut sum.recovery_codes_none,
+        &mut sum.trusting,
+        &mut sum.locked,
+        &mut sum.in_grace,
+        &mut sum.exempt,
+        &mut sum.registering,
+        &mut sum.password_alone,
+        &mut sum.must_register,
+    ];
+    for (count, factor) in counts.into_iter().zip(1..) {
+        *count = factor * n;
+    }
+    sum
+}
+
+#[test]
+fn merged_walks_add_every_count() {
+    let mut sum = counts(3);
+    sum += counts(5);
+    assert_eq!(sum, counts(8));
+}
+
+#[tokio::test]
+async fn walk_keeps_the_first_hundred_failures_and_counts_all() {
+    let host = Host::new();
+    let names: Vec<String> = (0..101).map(|at| format!("user-{at:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    host.store.set_fault(Some(StoreFault::Load));
+    let mut walk = host.look(&names, &app()).await;
+    assert_eq!((walk.failed, walk.failures.len()), (101, Result::FAILURES_KEPT));
+    walk.merge(host.look(&names, &app()).await);
+    assert_eq!((walk.failed, walk.failures.len()), (202, Result::FAILURES_KEPT));
+    assert_eq!(walk.failures[99].0, user("user-099"));
+}

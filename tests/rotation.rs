@@ -8,6 +8,7 @@ use std::time::Duration;
 use factorgate::admin::Administrator;
 use factorgate::keys::{KeyId, ServerKey, ServerKeys};
 use factorgate::maintenance::{Reencrypted, Reencryptions, Walk};
+use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
 use factorgate::otp::{Secret, Totp};
 use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, FirstRegistration, Policy};
@@ -364,4 +365,49 @@ async fn code_stays_spent_when_the_key_of_the_row_is_gone() {
         panic!("the code was spent")
     };
     assert_eq!(challenge.refusal().map(|refusal| refusal.code()), Some("wrong_code"));
+}
+
+#[tokio::test]
+async fn disabled_recovery_codes_need_no_key() {
+    let host = Host::new();
+    let secret = host.register("alice").await;
+    host.recovery_codes(&host.old, "alice", &secret).await;
+    host.wait(3600);
+    assert_eq!(host.usage("alice").await.1, ids([1]), "the control");
+    for _ in 0..20 {
+        for _ in 0..5 {
+            assert!(!host.recover(&host.old, "alice", "0000-0000-0000-0000").await);
+        }
+        host.wait(3600);
+    }
+    assert_eq!(host.usage("alice").await.1, ids([]));
+}
+
+#[tokio::test]
+async fn hashes_of_another_system_need_no_key() {
+    let host = Host::new();
+    let builder =
+        Mfa::builder(host.store.clone(), Outbox::new(), ServerKeys::new(key(1)), Issuer::new("ACME").unwrap());
+    let mfa = builder.clock(host.clock.clone()).recovery_hash_checker(|_, _| false).build().unwrap();
+    let root = Administrator::assertion(user("root"));
+    let device = || ImportedDevice::new(Secret::from_bytes(&[7; 20]).unwrap(), Totp::default());
+    let hashed = Import::new(device()).with_hashed_recovery_code("hash").unwrap();
+    mfa.admin(&root).import(&user("alice"), &hashed).await.unwrap().unwrap();
+    assert_eq!(host.usage("alice").await, (Some(key(1).id()), ids([])));
+    let plain = Import::new(device()).with_recovery_code(LegacyRecoveryCode::parse("plain-one").unwrap()).unwrap();
+    mfa.admin(&root).import(&user("bob"), &plain).await.unwrap().unwrap();
+    assert_eq!(host.usage("bob").await.1, ids([1]), "the control: a code in plain is kept as a digest");
+}
+
+#[test]
+fn merged_walks_add_every_count() {
+    let counts = |n: u64| {
+        let mut sum = Reencryptions::default();
+        (sum.changed, sum.current, sum.without_record) = (n, 2 * n, 3 * n);
+        sum.needed.insert(key(1).id(), 4 * n);
+        sum
+    };
+    let mut sum = counts(3);
+    sum += counts(5);
+    assert_eq!(sum, counts(8));
 }
