@@ -143,7 +143,7 @@ impl Pending {
         }
         let plain = self.totp.with_algorithm(Algorithm::Sha1);
         match plain.check(&self.secret, code, cx.now, cx.rules.window, None) {
-            Verdict::Accepted(_) if plain != self.totp => Refusal::AlgorithmIgnored,
+            Verdict::Accepted(_) => Refusal::AlgorithmIgnored,
             _ => Refusal::WrongCode,
         }
     }
