@@ -118,7 +118,6 @@ impl Account {
         let standing = self.standing_in(now, view);
         let plan = match purpose {
             Purpose::Login | Purpose::Completion => policy.evaluate(&standing),
-            Purpose::Registration if evidence.registered.is_some() => Plan::Allow { remind_enrollment: false },
             Purpose::Registration => then_enroll(policy.registration_plan(&standing)),
             Purpose::StepUp => standing.step_up_plan(),
         };
