@@ -85,3 +85,17 @@ async fn erased_user_leaves_a_tombstone() {
     assert!(!host.status().await.erased);
     assert!(!host.holds(&claims).await);
 }
+
+#[tokio::test]
+async fn replaced_row_is_refused_for_ten_minutes() {
+    let host = Host::new();
+    host.register().await;
+    let _ = host.challenge(&app()).await;
+    host.set_password("password 2");
+    host.mfa.admin(&admin()).account_changed(&host.row()).await.unwrap();
+    for (secs, refused) in [(0, true), (599, true), (1, false)] {
+        host.wait(secs);
+        let login = host.mfa.begin_login(PrimaryVerified::assertion(row_of("alice")), &app()).await.unwrap();
+        assert_eq!(denied(&login) == Some(Refusal::AccountChanged), refused, "{secs}: {login:?}");
+    }
+}
