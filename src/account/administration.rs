@@ -89,9 +89,6 @@ impl Account {
         }
         if let Some(stale) = self.row.replace(row).filter(|stale| !stale.is(&row)) {
             self.stale_row = Some((stale, cx.now.saturating_add(STALE_ROW_LIFETIME)));
-        } else if self.is_stale(&row, cx.now) {
-            // It was changed back.
-            self.stale_row = None;
         }
     }
 
