@@ -31,6 +31,7 @@ use factorgate::otpauth::Issuer;
 use factorgate::policy::{Channel, EmailStanding, FirstRegistration, Policy, Step};
 use factorgate::recovery::RecoveryCodesLeft;
 use factorgate::session::SessionCheck;
+use factorgate::store::Record;
 use factorgate::testing::{FixedClock, MailFault, MemoryStore, Outbox};
 use factorgate::{
     Action, Contact, EmailAddress, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Refusal, SessionClaims, Timestamp,

@@ -80,6 +80,8 @@ async fn erased_user_leaves_a_tombstone() {
         let login = host.begin_from(&policy, Some(&token.to_cookie())).await;
         assert_eq!(denied(&login), Some(Refusal::AccountChanged));
     }
+    let numbers: Vec<u64> = host.log.lock().unwrap().iter().filter_map(|event| event.seq).collect();
+    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "the log shows no gap: {numbers:?}");
     // A host that never reuses an id can forget it. An old session is none of the new record.
     assert!(host.mfa.maintenance().forget_tombstone(&alice()).await.unwrap());
     assert!(!host.status().await.erased);
@@ -98,4 +100,34 @@ async fn replaced_row_is_refused_for_ten_minutes() {
         let login = host.mfa.begin_login(PrimaryVerified::assertion(row_of("alice")), &app()).await.unwrap();
         assert_eq!(denied(&login) == Some(Refusal::AccountChanged), refused, "{secs}: {login:?}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_stored_of_an_erased_user() {
+    let host = Host::new();
+    host.register().await;
+    host.mfa.admin(&admin()).erase_user(&alice()).await.unwrap();
+    host.events();
+    let tombstone = host.store.record(&alice()).unwrap();
+    host.mfa.admin(&admin()).erase_user(&alice()).await.unwrap();
+    host.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap();
+    assert_eq!((host.events(), host.store.record(&alice())), (vec![], Some(tombstone.clone())));
+    // The event of a report is kept, and the row that was reported is not.
+    host.mfa.admin(&admin()).end_sessions(&alice()).await.unwrap();
+    let ended = host.store.record(&alice()).unwrap();
+    host.mfa.admin(&admin()).account_changed(&host.row()).await.unwrap();
+    let changed = host.store.record(&alice()).unwrap();
+    let growth = |from: &Record, to: &Record| to.sealed().len() - from.sealed().len();
+    assert_eq!(growth(&ended, &changed), growth(&tombstone, &ended));
+}
+
+#[tokio::test]
+async fn row_that_is_reported_twice_is_not_refused() {
+    let host = Host::new();
+    let secret = host.register().await;
+    host.set_password("password 2");
+    for _ in 0..2 {
+        host.mfa.admin(&admin()).account_changed(&host.row()).await.unwrap();
+    }
+    host.log_in(&secret, &app()).await;
 }
