@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factorgate::admin::Administrator;
+use factorgate::browser::BrowserName;
 use factorgate::keys::{KeyId, ServerKey, ServerKeys};
 use factorgate::maintenance::{Reencrypted, Reencryptions, Walk};
 use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
@@ -410,4 +411,24 @@ fn merged_walks_add_every_count() {
     let mut sum = counts(3);
     sum += counts(5);
     assert_eq!(sum, counts(8));
+}
+
+#[tokio::test]
+async fn trusted_browser_needs_the_new_key_alone_after_two_uses() {
+    let host = Host::new();
+    let secret = host.register("alice").await;
+    let policy = app().with_trusted_browsers();
+    let claims = host.sign_in(&host.old, "alice", &secret).await;
+    let check = host.old.check_session(&claims, &row("alice"), &policy).await.unwrap();
+    let profile = host.old.profile(check.session().unwrap());
+    let mut cookie = profile.trust_browser(&BrowserName::new("Firefox").unwrap()).await.unwrap().unwrap().to_cookie();
+    host.wait(3600);
+    assert_eq!(host.usage("alice").await.1, ids([1]));
+    // The token before the last one is kept, for two tabs that are opened at once.
+    for needed in [ids([1, 2]), ids([2])] {
+        let primary = PrimaryVerified::assertion(row("alice")).from_browser(Some(&cookie));
+        let Outcome::Done(passed) = host.new.begin_login(primary, &policy).await.unwrap() else { panic!() };
+        cookie = passed.browser().unwrap().to_cookie();
+        assert_eq!(host.usage("alice").await.1, needed);
+    }
 }

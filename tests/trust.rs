@@ -390,7 +390,9 @@ async fn sixth_browser_displaces_the_oldest() {
     let first = next(&host.begin_trusted(&first).await);
     host.events();
     cookies.push(host.trust(&host.log_in(&secret, &app()).await, &app()).await.unwrap());
-    assert!(host.events().contains(&ended(oldest, TrustEnd::Displaced)));
+    let (events, newest) = (host.events(), host.status().await.browsers[4].id);
+    assert!(events.contains(&ended(oldest, TrustEnd::Displaced)));
+    assert!(events.contains(&EventKind::BrowserTrusted { browser: newest }));
     assert_eq!(host.browsers().await, 5);
     assert!(!host.is_trusted(&app(), &first).await);
     for cookie in &cookies {
@@ -443,4 +445,17 @@ async fn token_is_shown_and_stored_nowhere() {
         }
         assert!(format!("{shown}{cookie}").contains(&cookie[24..64]), "the control finds it");
     }
+}
+
+#[tokio::test]
+async fn expired_trust_makes_no_browser_give_way() {
+    let (host, secret, _, _) = Host::trusting().await;
+    for _ in 0..4 {
+        host.trust(&host.log_in(&secret, &app()).await, &app()).await.unwrap();
+    }
+    host.wait(30 * DAY);
+    host.events();
+    host.trust(&host.log_in(&secret, &app()).await, &app()).await.unwrap();
+    let ends = host.events().iter().any(|kind| matches!(kind, EventKind::BrowserTrustEnded { .. }));
+    assert!(!ends && host.browsers().await == 1);
 }

@@ -188,3 +188,19 @@ async fn import_without_recovery_codes_leaves_none_to_warn_of() {
     host.imported(&Import::new(device())).await;
     assert_eq!(host.status().await.recovery_codes, None);
 }
+
+#[tokio::test]
+async fn device_after_an_import_gets_a_number_of_its_own() {
+    let host = Host::new();
+    host.imported(&Import::new(device())).await;
+    let imported = host.status().await.devices[0].id;
+    let ticket = host.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap();
+    let policy = Policy::any_of([Channel::App], FirstRegistration::WithTicket).unwrap();
+    let Outcome::Challenge(asked) = host.begin(&policy).await else { panic!() };
+    let redeem = Action::Ticket { code: ticket.expose_secret().expose_secret().into() };
+    let Outcome::Enroll(enroll) = host.mfa.submit(asked.flow(), &policy, redeem).await.unwrap() else { panic!() };
+    let new = Secret::from_base32(enroll.key_uri().secret_base32().expose_secret()).unwrap();
+    let confirm = Action::ConfirmApp { code: code_of(&new, NOW).into(), name: None };
+    assert!(passed(&host.mfa.submit(asked.flow(), &policy, confirm).await.unwrap()));
+    assert_ne!(host.status().await.devices[0].id, imported);
+}
