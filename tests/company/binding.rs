@@ -255,3 +255,17 @@ async fn ticket_of_the_session_registers_a_device_for_five_minutes() {
         assert_eq!(is_denied_for(&begun, DenyReason::NoFirstEnrollmentProof), !registers, "{secs}: {begun:?}");
     }
 }
+
+#[tokio::test]
+async fn external_factor_is_registered_from_the_profile_alone() {
+    let host = Host::new();
+    let claims = host.open(done(host.begin(&off()).await));
+    let login = host.enroll(&app()).await;
+    let refused = host.assert(login.challenge().flow(), &app(), passkey()).await;
+    assert_eq!(refusal(&refused), Some(Refusal::NotOpen));
+    let owing = host.owing(&claims, &app()).await;
+    let completion = enrolling(host.begin_completion(&owing).await);
+    let refused = host.assert(completion.challenge().flow(), &owing, passkey()).await;
+    assert_eq!(refusal(&refused), Some(Refusal::NotOpen));
+    assert!(host.status().await.external.is_empty());
+}

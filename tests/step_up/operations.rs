@@ -168,3 +168,17 @@ async fn erased_user_signs_in_no_more() {
     let status = host.status().await;
     assert!(status.erased && status.devices.is_empty());
 }
+
+/// The session was ended between the permit and the write: the change is finished, and the session does not come back.
+#[tokio::test]
+async fn ended_session_does_not_continue_after_an_address_change() {
+    let host = Host::new();
+    let secret = host.register().await;
+    let elevated = host.elevated(&secret).await;
+    let permit = host.mfa.elevated(&elevated).permit_address_change().await.unwrap().unwrap();
+    host.mfa.admin(&admin()).end_sessions(&alice()).await.unwrap();
+    host.set_contact(Contact::verified(EmailAddress::new("new@example.com").unwrap()));
+    let refused = host.mfa.elevated(&elevated).finish_address_change(permit, &host.row()).await.unwrap();
+    assert_eq!(refused.err(), Some(Refusal::SessionEnded));
+    assert_eq!(host.events().last(), Some(&EventKind::AddressChanged));
+}
