@@ -283,3 +283,18 @@ async fn thirteenth_owed_notice_displaces_the_oldest() {
     let told = host.told(&mut seen);
     assert_eq!((told.len(), told[0]), (12, Notice::FactorAdded { factor }));
 }
+
+/// A mail system that is down is not asked again by every request.
+#[tokio::test]
+async fn undelivered_notice_is_tried_once_a_minute() {
+    let host = Host::new();
+    host.register().await;
+    host.outbox.set_fault(Some(MailFault::Unknown));
+    host.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap();
+    let mut seen = host.outbox.sent().len();
+    for (secs, told) in [(59, 0), (1, 1), (0, 0), (59, 0), (1, 1)] {
+        host.wait(secs);
+        host.status().await;
+        assert_eq!(host.told(&mut seen).len(), told, "{secs}");
+    }
+}
