@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use factorgate::Elevated;
 
 use super::plans::Plan;
@@ -21,9 +21,9 @@ const LAST_ADMINISTRATOR: &str = "This is the only administrator who can sign in
 
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/admin/users/{id}/disable", get(ask_to_disable).post(disable))
-        .route("/admin/users/{id}/enable", post(enable))
-        .route("/admin/users/{id}/delete", get(ask_to_delete).post(delete))
+        .route("/admin/users/{id}/disable", carry_out(Plan::DisableUser).get(ask_to_disable))
+        .route("/admin/users/{id}/enable", carry_out(Plan::EnableUser))
+        .route("/admin/users/{id}/delete", carry_out(Plan::DeleteUser).get(ask_to_delete))
         .route(OWN, get(ask_to_delete_own).post(delete_own))
 }
 
@@ -109,34 +109,17 @@ fn about_deleting_own(app: &App, signed_in: SignedIn, error: Option<&'static str
     }
 }
 
-async fn disable(
-    State(app): State<App>,
-    Admin(admin): Admin,
-    Path(id): Path<i64>,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    accounts::find(&app.db, id).await?;
-    step_up::carry_out(&app, &admin, Plan::DisableUser(id)).await
-}
-
-async fn enable(
-    State(app): State<App>,
-    Admin(admin): Admin,
-    Path(id): Path<i64>,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    accounts::find(&app.db, id).await?;
-    step_up::carry_out(&app, &admin, Plan::EnableUser(id)).await
-}
-
-async fn delete(
-    State(app): State<App>,
-    Admin(admin): Admin,
-    Path(id): Path<i64>,
-    Posted(Empty {}): Posted<Empty>,
-) -> Page {
-    accounts::find(&app.db, id).await?;
-    step_up::carry_out(&app, &admin, Plan::DeleteUser(id)).await
+/// Does to a user what an administrator has planned, after a fresh proof.
+fn carry_out(plan: fn(i64) -> Plan) -> MethodRouter<App> {
+    post(
+        async move |State(app): State<App>,
+                    Admin(admin): Admin,
+                    Path(id): Path<i64>,
+                    Posted(Empty {}): Posted<Empty>| {
+            accounts::find(&app.db, id).await?;
+            step_up::carry_out(&app, &admin, plan(id)).await
+        },
+    )
 }
 
 async fn delete_own(State(app): State<App>, signed_in: SignedIn, Posted(Empty {}): Posted<Empty>) -> Page {
