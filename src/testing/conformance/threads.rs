@@ -120,7 +120,10 @@ impl<S: Store> Kit<'_, S> {
         let (applied, is_over, end) = (AtomicI64::new(0), AtomicBool::new(false), Instant::now() + TIME);
         in_threads(THREADS, |thread| {
             if thread > 0 {
-                return read(store, &user, &applied, || is_over.load(Ordering::SeqCst) || Instant::now() >= end);
+                // If the store panics, nothing tells the readers that it is over.
+                return read(store, &user, &applied, || {
+                    is_over.load(Ordering::SeqCst) || Instant::now() >= end + 10 * TIME
+                });
             }
             let result = write(store, &user, &applied, end);
             is_over.store(true, Ordering::SeqCst);
@@ -158,7 +161,9 @@ fn read<B: blocking::Store>(
     applied: &AtomicI64,
     is_over: impl Fn() -> bool,
 ) -> Result<(), NotConforming<B::Error>> {
-    while !is_over() {
+    loop {
+        // Read first: the last load comes after the last write, however seldom this thread runs.
+        let is_last = is_over();
         let before = applied.load(Ordering::SeqCst);
         let failed = |source| NotConforming::Store { during: "loading a record".into(), source };
         let loaded = store.load(user).map_err(failed)?;
@@ -172,8 +177,10 @@ fn read<B: blocking::Store>(
                     .into(),
             );
         }
+        if is_last {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Runs `work` in `count` threads, and returns what each returned, or the first error.
