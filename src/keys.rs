@@ -126,7 +126,7 @@ pub enum InvalidServerKey {
 ///
 /// [`Maintenance::reencrypt_all`](crate::maintenance::Maintenance::reencrypt_all) encrypts the records that nobody writes, and
 /// counts the users for whom a retired key is still needed. If you drop a key earlier, the records that it encrypted cannot be
-/// opened, and the codes and tokens that it made digests of are refused.
+/// opened, the codes and tokens that it made digests of are refused, and the sessions whose row it made a digest of end.
 ///
 /// ```
 /// # fn keys(new: &str, old: &str) -> Result<(), factorgate::keys::InvalidServerKey> {
