@@ -34,7 +34,7 @@ pub struct FailureBudget {
 }
 
 impl FailureBudget {
-    /// Consecutive failures after which a factor is disabled until it is bound anew. Time does not reset
+    /// Consecutive failures after which a factor is disabled until the user registers it again. Time does not reset
     /// them (NIST SP 800-63B-4 section 3.2.2).
     pub const CONSECUTIVE_CAP: u32 = 100;
     /// Wrong codes before the first lock, unless set otherwise.

@@ -12,7 +12,7 @@ pub trait SecureRandom: Send + Sync {
     fn fill(&self, out: &mut [u8]) -> Result<(), RandomUnavailable>;
 }
 
-/// The source of randomness failed. No secret is made without it, and nobody is let in.
+/// The source of randomness failed. No secret is made without it, and nobody can sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the source of randomness is unavailable")]
 pub struct RandomUnavailable;

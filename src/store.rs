@@ -88,7 +88,7 @@ impl fmt::Debug for Record {
 }
 
 /// The record cannot be opened: it was changed, moved from another user, or sealed under a key that the
-/// configuration does not hold. Nobody is let in by it, and it is not overwritten.
+/// configuration does not hold. It signs nobody in, and the engine does not overwrite it.
 ///
 /// ```
 /// # fn advice<S, M>(error: &factorgate::Error<S, M>) -> &'static str {

@@ -59,11 +59,11 @@ impl Timestamp {
 /// }
 /// ```
 pub trait Clock: Send + Sync {
-    /// The time now, or `None` if the clock cannot say. Nobody is let in without the time.
+    /// The time now, or `None` if the clock cannot say. Without the time, nobody can sign in.
     fn now(&self) -> Option<Timestamp>;
 }
 
-/// The clock of the operating system. Keep it in step with NTP: a code is good for half a minute.
+/// The clock of the operating system. Keep it in step with NTP: a code is valid for half a minute.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 
 impl Account {
     /// The keys of the digests that something can still be compared with. Nobody but the user knows what they are of, so
-    /// that they cannot be made anew under another key.
+    /// that they cannot be made again under another key.
     pub(crate) fn keys_needed(&self, now: Timestamp) -> BTreeSet<KeyId> {
         // Every field by its name: one that is added, and holds a digest, cannot be forgotten.
         let Self {

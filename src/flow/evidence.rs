@@ -35,9 +35,9 @@ pub enum Assurance {
     /// The first factor, and a recovery code in place of a lost device. It is more than a mailbox, which others read;
     /// and less than a device, for it may have been copied, and is there to register one with.
     Recovered,
-    /// The first factor, and something that the user holds: a device, or a factor that the host checks.
+    /// The first factor, and something that the user has: a device, or an external factor.
     TwoFactor,
-    /// The first factor, and a factor of the host that gives a false site nothing of use
+    /// The first factor, and an external factor that gives a false site nothing of use
     /// ([`Strength::PhishingResistant`]). It is still AAL2, of the kind that has to be on offer there and that
     /// agencies have to ask for (NIST SP 800-63B-4 section 2.2.2).
     PhishingResistant,

@@ -52,12 +52,12 @@ pub enum Notice {
     DeviceRemoved,
     /// A device was registered, and another one removed, at once.
     DeviceReplaced,
-    /// A factor that the host checks was registered.
+    /// An external factor was registered.
     FactorAdded {
         /// Which.
         factor: ExternalFactor,
     },
-    /// A factor that the host checks was removed.
+    /// An external factor was removed.
     FactorRemoved {
         /// Which.
         factor: ExternalFactor,
@@ -75,7 +75,7 @@ pub enum Notice {
         /// How many are left.
         left: u32,
     },
-    /// New recovery codes are in force, and the ones before are dead.
+    /// New recovery codes are active, and the previous ones no longer work.
     RecoveryCodesRenewed,
 }
 

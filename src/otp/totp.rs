@@ -280,7 +280,7 @@ pub enum InvalidTotp {
     Period,
 }
 
-/// The number of a period, counted from T0: what a time-based code is good for, once.
+/// The number of a period, counted from T0. A time-based code is valid for one period.
 ///
 /// ```
 /// use factorgate::Timestamp;

@@ -8,7 +8,7 @@ use super::{ExternalFactor, Strength};
 /// A way to prove a second factor.
 ///
 /// An app is stronger than an e-mail code: it stands in for one wherever any channel will do, and an e-mail
-/// code stands in for an app only where the administrator allows it by name. So it is with a factor of the host
+/// code stands in for an app only where the administrator allows it by name. So it is with an external factor
 /// whose strength is [`Strength::Possession`]. One that is [`Strength::PhishingResistant`] is stronger than an app,
 /// which never stands in for it.
 ///
@@ -28,7 +28,7 @@ pub enum Channel {
     App,
     /// A code that is sent to the e-mail address on record.
     Email,
-    /// A factor that the host checks by itself.
+    /// An external factor: the host verifies it.
     External(ExternalFactor),
 }
 
@@ -114,7 +114,7 @@ impl ChannelSet {
         self.built_in
     }
 
-    /// The factors of the host.
+    /// The external factors.
     pub(super) fn external(&self) -> &BTreeSet<ExternalFactor> {
         &self.external
     }

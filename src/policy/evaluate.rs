@@ -79,7 +79,7 @@ impl Policy {
         self.leaves_a_way(&Standing { device: DeviceStanding::Formerly, ..user.lasting() })
     }
 
-    /// Whether this user can do without a factor that the host checks, as
+    /// Whether this user can do without an external factor, as
     /// [`Policy::allows_removal_of_last_device`] says it of the last device. Who still holds another factor may need
     /// this one all the same.
     ///
@@ -220,7 +220,7 @@ impl Policy {
     }
 }
 
-/// Whether who never held a factor can answer the clause by a registration alone.
+/// Whether a user who never had a factor can answer the clause by a registration alone.
 fn is_deferrable(clause: &ChannelSet) -> bool {
     !clause.contains(Channel::Email)
 }

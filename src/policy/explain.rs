@@ -47,7 +47,7 @@ pub enum Reason {
         /// The end of the exemption.
         until: Timestamp,
     },
-    /// Fact: the user holds this factor, which the host checks.
+    /// Fact: the user holds this external factor.
     ExternalHeld(ExternalFactor),
     /// Fact: the user does not hold this factor.
     ExternalMissing(ExternalFactor),
@@ -62,7 +62,7 @@ pub enum Reason {
         /// Its end.
         until: Timestamp,
     },
-    /// Fact: the user never held a device, nor a factor that the host checks.
+    /// Fact: the user never had a device, nor an external factor.
     NeverHeldFactor,
     /// Fact: the user has no confirmed device.
     NoDevice,
@@ -213,7 +213,7 @@ impl Policy {
         reasons
     }
 
-    /// A factor of the host is the user's own and asked for as such, or else it answers the administrator's clause,
+    /// An external factor is the user's own and asked for as such, or else it answers the administrator's clause,
     /// stands in for the user's device, or both.
     fn external_reasons(
         &self,

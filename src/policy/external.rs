@@ -1,10 +1,10 @@
-//! Factors that the host checks by itself, such as a passkey.
+//! External factors: the host verifies them, such as a passkey.
 
 use core::fmt;
 
 use crate::time::Timestamp;
 
-/// How a factor of the host compares with an authenticator app.
+/// How an external factor compares with an authenticator app.
 ///
 /// ```
 /// use factorgate::policy::{ExternalFactor, Strength};
@@ -25,7 +25,7 @@ pub enum Strength {
     PhishingResistant,
 }
 
-/// A factor that the host checks by itself: its name, and its place beside the app.
+/// An external factor, which the host verifies: its name, and how it compares with the app.
 ///
 /// A host declares each factor once and uses the same value everywhere. Two factors of one name and different
 /// strength are two factors.
@@ -136,7 +136,7 @@ impl TryFrom<FactorData> for ExternalFactor {
     }
 }
 
-/// A name that no factor of the host can have.
+/// A name that no external factor can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the name of a factor is 1 to 24 lower-case letters, digits, hyphens and underscores")]
 pub struct InvalidFactorName;

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::time::Timestamp;
 
-/// For how many days a user who never held a factor may put the first registration off: 1 to
+/// For how many days a user who never had a factor may put the first registration off: 1 to
 /// [`GraceDays::MAX`].
 ///
 /// ```

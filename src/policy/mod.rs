@@ -18,9 +18,9 @@
 //!
 //! 1. **What is enforced**: the clauses of the company's policy, of the groups' and of the user's, all of them
 //!    ([`Policy::strictest`]). "Any of these" is one clause; "all of these" is a clause for each.
-//! 2. **Who is exempt**: an [`Exemption`] takes these clauses away for one user who never held a factor, until its
+//! 2. **Who is exempt**: an [`Exemption`] takes these clauses away for one user who never had a factor, until its
 //!    end.
-//! 3. **What the user holds**: a registered device, or a factor that the host checks ([`ExternalFactor`]), is asked
+//! 3. **What the user holds**: a registered device, or an external factor ([`ExternalFactor`]), is asked
 //!    for whatever stands above. Other channels stand in for a device only by name: [`Policy::with_email_fallback`],
 //!    [`Policy::with_stand_in`].
 //! 4. **What may wait**: grace ([`Policy::with_grace`]) puts off the clauses that this user, who never held a factor,
@@ -30,7 +30,7 @@
 //! 6. **Where it may be skipped**: a trusted browser lifts a plan that has a path of challenges alone.
 //!
 //! [`Policy::explain`] says the same of one user in words. [`Preview`] says what a change of the settings does to all
-//! of them before it is saved, and [`Policy::odds`] how far a plan keeps out whoever has the password.
+//! of them before it is saved, and [`Policy::odds`] how well a plan keeps out an attacker who has the password.
 
 #[cfg(feature = "std")]
 mod cbor;
@@ -79,7 +79,7 @@ use alloc::collections::BTreeSet;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FirstRegistration {
-    /// Nothing but the password. Whoever holds the password can register the first device, a thief as well as
+    /// Nothing but the password. Anyone who has the password can register the first device, a thief as well as
     /// the user: the second factor then protects only users who registered before the password was lost.
     AfterPassword,
     /// A code that is sent to the address on record, or a ticket.
@@ -168,14 +168,14 @@ impl Policy {
         }
     }
 
-    /// Lets a user who never held a factor put the first registration off, for `days` from the first login that
+    /// Lets a user who never had a factor put the first registration off, for `days` from the first login that
     /// would have asked for it. See [`Policy::grace_until`].
     #[must_use]
     pub fn with_grace(self, days: GraceDays) -> Self {
         Self { grace: Some(days), ..self }
     }
 
-    /// Lets a user who has a device and this factor of the host answer with the factor instead.
+    /// Lets a user who has a device and this external factor answer with the factor instead.
     ///
     /// # Errors
     ///
@@ -267,7 +267,7 @@ impl Policy {
         self.grace
     }
 
-    /// The factors of the host that may stand in for the user's own device.
+    /// The external factors that may stand in for the user's own device.
     pub fn stand_ins(&self) -> impl Iterator<Item = ExternalFactor> + '_ {
         self.stand_ins.iter().copied()
     }

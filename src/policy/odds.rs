@@ -63,7 +63,7 @@ impl Default for Guessing {
     }
 }
 
-/// The chance that somebody who has the password gets in by guessing: 0 is never, and 1 is certain.
+/// The chance that an attacker who has the password signs in by guessing: 0 is never, and 1 is certain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Odds {
@@ -74,7 +74,7 @@ pub struct Odds {
 }
 
 impl Policy {
-    /// The chance that somebody who has the password of this user, and nothing else, gets in by guessing.
+    /// The chance that somebody who has the password of this user, and nothing else, signs in by guessing.
     ///
     /// It is that of the best attack: as many guesses as the budgets leave, as early as they leave them, on every path
     /// of the plan. A path is open when each of its codes has been guessed; where one of them holds nothing to guess,
@@ -152,7 +152,7 @@ impl Target {
         match guessing.owner_logins_per_day {
             0 => self.chance_within(DAY * days, guessing),
             logins => {
-                // Each login begins the same anew; there is one a second at most, which is what time is counted in.
+                // Each login begins the same again; there is one a second at most, which is what time is counted in.
                 let logins = logins.min(24 * 60 * 60);
                 let once = self.chance_within(DAY / logins, guessing);
                 1.0 - (1.0 - once).powf(f64::from(logins) * f64::from(days))
@@ -202,7 +202,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
-    /// What an attacker does to the engine, guess by guess, with the engine's rules written down anew.
+    /// What an attacker does to the engine, guess by guess, with the engine's rules written a second time.
     struct Attack {
         app: Option<(u64, u64)>,
         codes: u64,

@@ -74,7 +74,7 @@ impl fmt::Display for Plan {
 /// Steps that must be taken in this order; there is at least one.
 ///
 /// The shorter of two paths comes first, and of two that are equally long the one whose steps do. So a plan lists
-/// a factor of the host first, then the user's own app, then a recovery code in its place, then an e-mail code, and
+/// an external factor first, then the user's own app, then a recovery code in its place, then an e-mail code, and
 /// what ends in the registration of an app last.
 ///
 /// ```
@@ -246,7 +246,7 @@ impl Denial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DenyReason {
-    /// A factor that the host checks must be used, and the user holds none of those that will do.
+    /// An external factor must be used, and the user holds none of those that will do.
     NoExternalFactor,
     /// A device must be registered, and the user has nothing that may be proved before it.
     NoFirstEnrollmentProof,
@@ -301,7 +301,7 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// Why the last device, or a factor of the host, may not be removed.
+/// Why the last device, or an external factor, may not be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemovalRefused {

@@ -40,7 +40,7 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Compares the policy in force with the one that is to be saved. Where several levels are folded, compare what
+    /// Compares the current policy with the one that is to be saved. Where several levels are folded, compare what
     /// they come to: [`Policy::strictest`] before and after.
     #[must_use]
     pub fn new(old: &Policy, new: &Policy) -> Self {

@@ -81,13 +81,13 @@ impl Standing {
         !matches!(self.device, DeviceStanding::Never) || !self.external.is_empty()
     }
 
-    /// The strongest of the user's factors that the host checks.
+    /// The strongest of the user's external factors.
     pub(super) fn strongest_external(&self) -> impl Iterator<Item = ExternalFactor> + '_ {
         let strongest = self.external.iter().map(ExternalFactor::strength).max();
         self.external.iter().copied().filter(move |factor| Some(factor.strength()) == strongest)
     }
 
-    /// The factors that the host checks and that are as strong as the user's own device at least.
+    /// The external factors that are at least as strong as the user's own device.
     pub(super) fn phishing_resistant(&self) -> impl Iterator<Item = ExternalFactor> + '_ {
         self.external.iter().copied().filter(|factor| factor.strength() == Strength::PhishingResistant)
     }
@@ -128,7 +128,7 @@ pub enum DeviceStanding {
         /// Unused recovery codes are left.
         recovery_codes: bool,
     },
-    /// No device is registered, and one was before; or a factor that the host checks was.
+    /// No device is registered, and one was before; or an external factor was.
     Formerly,
     /// No device was ever registered.
     #[default]

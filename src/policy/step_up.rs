@@ -1,4 +1,4 @@
-//! What a session must prove anew before something that matters.
+//! What a session must prove again before a dangerous operation.
 
 use alloc::vec::Vec;
 

@@ -74,7 +74,7 @@ impl Secret {
     ///
     /// It is for taking over what users have registered elsewhere, and for nothing else: several systems made secrets of
     /// 80 bits, below the 128 that RFC 4226 section 4, R6 requires. The shorter a key, the sooner it is found by trying
-    /// all of them on a few codes that were seen, so let its user register anew soon. A new secret is never short:
+    /// all of them on a few codes that were seen, so let the user register again soon. A new secret is never short:
     /// [`Secret::generate`].
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Secret {
         self.0.len() < Self::MIN_LEN
     }
 
-    /// The bytes of the secret. Whoever holds them can compute every code.
+    /// The bytes of the secret. Anyone who has them can compute every code.
     #[must_use]
     pub fn expose_secret(&self) -> &[u8] {
         &self.0

@@ -71,7 +71,7 @@ impl Clock for FixedClock {
 
 /// Randomness that is the same for the same seed: HMAC-SHA-256 of a counter. Its clones draw on together.
 ///
-/// Whoever knows the seed knows every secret.
+/// Anyone who knows the seed can compute every secret.
 #[derive(Clone, Debug)]
 pub struct SeededRandom(Arc<(u64, AtomicU64, AtomicBool)>);
 

@@ -68,7 +68,7 @@ impl Outbox {
         Self::default()
     }
 
-    /// Fails from now on as `fault` says, or not any more.
+    /// Sets the fault of all later calls; `None` ends it.
     pub fn set_fault(&self, fault: Option<MailFault>) {
         self.inner().fault = fault;
     }

@@ -75,7 +75,7 @@ impl MemoryStore {
         store
     }
 
-    /// Fails from now on as `fault` says, or not any more.
+    /// Sets the fault of all later calls; `None` ends it.
     pub fn set_fault(&self, fault: Option<StoreFault>) {
         self.inner().fault = fault;
     }
