@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 /// After how many wrong codes a user is locked, and for how long.
 ///
 /// The budget is the user's: it survives new logins, new codes and a right password, and every factor
-/// spends from it (OWASP ASVS 5.0, 6.3.1; NIST SP 800-63B-4 section 3.2.2). Only a completed login
+/// spends from it (OWASP ASVS 5.0, 6.3.1; NIST SP 800-63B-4 section 3.2.2), except recovery codes that were made here: they
+/// have 80 bits, and 100 wrong ones in a row whose first half is right disable them. Only a completed login
 /// restores it, or an administrator's reset, which takes away what was guessed at. Each lock is twice as long
 /// as the one before, up to [`FailureBudget::max_lock`].
 ///

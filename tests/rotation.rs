@@ -372,12 +372,15 @@ async fn code_stays_spent_when_the_key_of_the_row_is_gone() {
 async fn disabled_recovery_codes_need_no_key() {
     let host = Host::new();
     let secret = host.register("alice").await;
-    host.recovery_codes(&host.old, "alice", &secret).await;
+    let codes = host.recovery_codes(&host.old, "alice", &secret).await;
+    // Its first half is right, so that it is an attempt.
+    let (half, _) = codes[0].split_at(10);
+    let near = format!("{half}{}", if codes[0].ends_with("0000-0000") { "1111-1111" } else { "0000-0000" });
     host.wait(3600);
     assert_eq!(host.usage("alice").await.1, ids([1]), "the control");
     for _ in 0..20 {
         for _ in 0..5 {
-            assert!(!host.recover(&host.old, "alice", "0000-0000-0000-0000").await);
+            assert!(!host.recover(&host.old, "alice", &near).await);
         }
         host.wait(3600);
     }

@@ -5,8 +5,9 @@
 
 use alloc::vec::Vec;
 
-use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
+use super::recovery::{Found, HALF_LEN};
 use super::{Context, Digest, OpenFlow, RecoverySet, StoredRecoveryCode};
 use crate::browser::BrowserToken;
 use crate::code::Code;
@@ -76,7 +77,11 @@ impl Digest {
 impl RecoverySet {
     pub(super) fn of_codes(cx: &Context<'_>, codes: &RecoveryCodes) -> Self {
         let keys = cx.keys.current();
-        let stored = |code| StoredRecoveryCode { tag: tag(&keys.digest, &recovery_fields(cx, code)), used: false };
+        let stored = |code| StoredRecoveryCode {
+            half: Some(half_of(keys, cx, code)),
+            tag: tag(&keys.digest, &recovery_fields(cx, code)),
+            used: false,
+        };
         Self { codes: codes.iter().map(stored).collect(), failures: 0, imported: None, key: keys.id, since: cx.now }
     }
 
@@ -87,22 +92,31 @@ impl RecoverySet {
         for code in &import.codes {
             let tag = tag(&keys.digest, &legacy_fields(cx, code));
             if !codes.iter().any(|stored| stored.tag.ct_eq(&tag).into()) {
-                codes.push(StoredRecoveryCode { tag, used: false });
+                codes.push(StoredRecoveryCode { half: None, tag, used: false });
             }
         }
         let hashes = import.hashes.iter().map(SecretText::duplicate).collect();
         Self { codes, failures: 0, imported: Some(hashes), key: keys.id, since: cx.now }
     }
 
-    /// The place of a code. However many are stored, one digest is computed, and compared with all of them
+    /// Looks for a code. However many are stored, two digests are computed, and compared with all of them
     /// (OWASP ASVS 5.0, 11.2.4).
-    pub(super) fn find(&self, cx: &Context<'_>, code: &RecoveryCode) -> Option<usize> {
-        self.place_of(cx, &recovery_fields(cx, code))
+    pub(super) fn find(&self, cx: &Context<'_>, code: &RecoveryCode) -> Found {
+        let place = self.place_of(cx, &recovery_fields(cx, code));
+        let Some(keys) = cx.keys.by_id(self.key) else { return Found::Stranger };
+        let made = half_of(keys, cx, code);
+        let is_half = |stored: &StoredRecoveryCode| stored.half.map_or(Choice::from(0), |half| half.ct_eq(&made));
+        let half = self.codes.iter().fold(Choice::from(0), |found, stored| found | is_half(stored));
+        match place {
+            Some(place) => Found::Code(place),
+            None if half.into() => Found::Guess,
+            None => Found::Stranger,
+        }
     }
 
-    /// As [`RecoverySet::find`], of a code of another system.
-    pub(super) fn find_imported(&self, cx: &Context<'_>, code: &LegacyRecoveryCode) -> Option<usize> {
-        self.place_of(cx, &legacy_fields(cx, code))
+    /// As [`RecoverySet::find`], of a code of another system. Every guess counts.
+    pub(super) fn find_imported(&self, cx: &Context<'_>, code: &LegacyRecoveryCode) -> Found {
+        self.place_of(cx, &legacy_fields(cx, code)).map_or(Found::Guess, Found::Code)
     }
 
     fn place_of(&self, cx: &Context<'_>, fields: &[&[u8]]) -> Option<usize> {
@@ -129,6 +143,17 @@ fn ticket_fields<'a>(cx: &Context<'a>, ticket: &'a Ticket) -> [&'a [u8]; 3] {
 
 fn recovery_fields<'a>(cx: &Context<'a>, code: &'a RecoveryCode) -> [&'a [u8]; 3] {
     [b"recovery", cx.user.as_str().as_bytes(), code.bytes()]
+}
+
+/// Of the first eight characters.
+fn half_of(keys: &KeySet, cx: &Context<'_>, code: &RecoveryCode) -> [u8; HALF_LEN] {
+    let (first, _) = code.bytes().split_at(code.bytes().len() / 2);
+    let made = tag(&keys.digest, &[b"recovery half", cx.user.as_str().as_bytes(), first]);
+    let mut half = [0; HALF_LEN];
+    for (to, from) in half.iter_mut().zip(made) {
+        *to = from;
+    }
+    half
 }
 
 fn legacy_fields<'a>(cx: &Context<'a>, code: &'a LegacyRecoveryCode) -> [&'a [u8]; 3] {

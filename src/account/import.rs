@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::recovery::Found;
 use super::turn::{Turn, Verdict};
 use super::{Account, Change, Context, Decision, Device, Fresh, Progress, RecoverySet, Request};
 use crate::audit::{CodeFault, EventKind, Factor};
@@ -79,7 +80,7 @@ impl Account {
             };
             let Ok(code) = LegacyRecoveryCode::parse(typed) else { return Turn::refused(Refusal::Malformed) };
             let found = set.find_imported(&rq.cx, &code);
-            if found.is_none() && !hashes.is_empty() {
+            if found == Found::Guess && !hashes.is_empty() {
                 guessed = Some((code, hashes.iter().map(SecretText::duplicate).collect()));
             }
             account.judge_recovery_code(&rq.cx, flow, found)

@@ -14,6 +14,20 @@ use crate::recovery_code::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
 use crate::secret::SecretText;
 use crate::time::Timestamp;
 
+/// The length of the digest of the first half of a recovery code.
+pub(crate) const HALF_LEN: usize = 6;
+
+/// What is found of a recovery code that was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The place of the code.
+    Code(usize),
+    /// A guess that counts: its first half is that of a code, or the codes have none to compare.
+    Guess,
+    /// No attempt at a code of this user.
+    Stranger,
+}
+
 /// Active recovery codes, as keyed digests under one key.
 pub(crate) struct RecoverySet {
     pub(crate) codes: Vec<StoredRecoveryCode>,
@@ -27,6 +41,9 @@ pub(crate) struct RecoverySet {
 }
 
 pub(crate) struct StoredRecoveryCode {
+    /// A keyed digest of the first half of a code that was made here. A wrong code counts only if its first half is that of a
+    /// code of the user: anything else is no attempt at one of them.
+    pub(crate) half: Option<[u8; HALF_LEN]>,
     pub(crate) tag: [u8; TAG_LEN],
     pub(crate) used: bool,
 }
@@ -105,7 +122,7 @@ impl Account {
         let Some(mut pending) = self.pending_recovery.take_if(|pending| pending.is_open(cx.now)) else {
             return Decision::unchanged(Err(Refusal::NothingToConfirm));
         };
-        if pending.set.find(cx, code).is_none() {
+        if !matches!(pending.set.find(cx, code), Found::Code(_)) {
             // No guess: the user was shown the codes.
             pending.attempts += 1;
             self.pending_recovery = Some(pending).filter(|pending| pending.attempts < ATTEMPTS_PER_ENROLLMENT);
@@ -119,22 +136,30 @@ impl Account {
             .with_notice(OutgoingNotice::new(&session.contact, Notice::RecoveryCodesRenewed))
     }
 
-    /// Judges a code that was looked for, and stands at `found`.
-    pub(super) fn judge_recovery_code(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, found: Option<usize>) -> Turn {
+    /// Judges a code that was looked for. Whoever has the password could disable the codes by a hundred wrong ones, or lock
+    /// the user, if each counted. So a code that was made here counts only if its first half is right, and spends no attempt
+    /// (NIST SP 800-63B-4 section 3.1.2.2: the limit is one of attempts at a code).
+    pub(super) fn judge_recovery_code(&mut self, cx: &Context<'_>, flow: &mut OpenFlow, found: Found) -> Turn {
         let refused = |fault| EventKind::CodeRefused { factor: Factor::Recovery, fault };
         let Some(set) = &mut self.recovery else { return Turn::refused(Refusal::WrongCode) };
-        let fault = match found.and_then(|place| set.codes.get_mut(place)) {
-            Some(stored) if !stored.used => {
-                stored.used = true;
-                return self.accept_recovery_code(cx, flow);
-            }
-            // A used code costs what a wrong one costs: the difference would tell that the code was right.
-            Some(_) => CodeFault::Replayed,
-            None => CodeFault::Wrong,
+        let fault = match found {
+            Found::Stranger => return Turn::new(Verdict::Refused(Refusal::WrongCode), [refused(CodeFault::Wrong)]),
+            Found::Guess => CodeFault::Wrong,
+            Found::Code(place) => match set.codes.get_mut(place).filter(|stored| !stored.used) {
+                Some(stored) => {
+                    stored.used = true;
+                    return self.accept_recovery_code(cx, flow);
+                }
+                None => CodeFault::Replayed,
+            },
         };
         set.failures = set.failures.saturating_add(1);
         let disabled = (set.failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::RecoveryCodesDisabled);
-        Turn::new(Verdict::Wrong { cost: 1 }, [refused(fault)].into_iter().chain(disabled))
+        let verdict = match set.imported {
+            Some(_) => Verdict::Wrong { cost: 1 },
+            None => Verdict::Stays(Some(Refusal::WrongCode)),
+        };
+        Turn::new(verdict, [refused(fault)].into_iter().chain(disabled))
     }
 
     /// Continues after a recovery code that was right, and is spent.
@@ -172,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn guess_computes_one_digest_however_many_codes_are_stored() {
+    fn guess_computes_two_digests_however_many_codes_are_stored() {
         let (keys, rules, user) = (ServerKeys::new(key()), Rules::sample(), UserId::new("alice").unwrap());
         let cx = Context { keys: &keys, now: Timestamp::from_secs(0), rules: &rules, user: &user };
         let codes = RecoveryCodes::generate(&OsRandom).unwrap();
@@ -180,12 +205,12 @@ mod tests {
         for len in (0..=RecoveryCodes::COUNT).rev() {
             set.codes.truncate(len);
             for (place, code) in codes.iter().enumerate() {
-                let mut found = None;
-                assert_eq!(digests(|| found = set.find(&cx, code)), 1);
-                assert_eq!(found, Some(place).filter(|place| *place < len));
+                let mut found = Found::Guess;
+                assert_eq!(digests(|| found = set.find(&cx, code)), 2);
+                assert_eq!(found, if place < len { Found::Code(place) } else { Found::Stranger });
             }
         }
-        assert_eq!(digests(|| drop(RecoverySet::of_codes(&cx, &codes))), 10, "the control: they are counted");
+        assert_eq!(digests(|| drop(RecoverySet::of_codes(&cx, &codes))), 20, "the control: they are counted");
     }
 
     #[test]
@@ -199,10 +224,11 @@ mod tests {
         let codes = RecoveryCodes::generate(&OsRandom).unwrap();
         let set = RecoverySet::of_codes(&cx(&keys, &alice), &codes);
         for code in codes.iter() {
-            assert!(set.find(&cx(&keys, &alice), code).is_some());
-            assert!(set.find(&cx(&rotated, &alice), code).is_some(), "they outlive the change of the server's key");
-            assert!(set.find(&cx(&keys, &bob), code).is_none());
-            assert!(set.find(&cx(&other, &alice), code).is_none());
+            let found = set.find(&cx(&keys, &alice), code);
+            assert!(matches!(found, Found::Code(_)));
+            assert_eq!(set.find(&cx(&rotated, &alice), code), found, "they outlive the change of the server's key");
+            assert_eq!(set.find(&cx(&keys, &bob), code), Found::Stranger);
+            assert_eq!(set.find(&cx(&other, &alice), code), Found::Stranger);
             assert!(set.codes.iter().all(|stored| !stored.tag.windows(4).any(|part| code.bytes().starts_with(part))));
         }
         assert_eq!(set.left(), 10);

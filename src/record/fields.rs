@@ -130,7 +130,7 @@ arrays! { for Tables<'_>:
     RecoverySet { key, since, failures, codes, imported }
     RegisteredFactor[MAX_EXTERNAL] { factor, added_at, last_used_at, failures }
     RowDigest { key, credential, address }
-    StoredRecoveryCode[Import::MAX_RECOVERY_CODES] { tag, used }
+    StoredRecoveryCode[Import::MAX_RECOVERY_CODES] { half, tag, used }
     StoredTicket { digest, expires_at }
     Tail { last, events }
     TrustedBrowser[MAX_BROWSERS] { id, name, since, until, last_used_at, policy, row, series, token, replaced }

@@ -43,7 +43,9 @@ fn account() -> Account {
     let at = Timestamp::from_secs;
     let digest = Digest { key: KeyId([9; 8]), tag: [7; 16] };
     let set = |used: usize| RecoverySet {
-        codes: (0..10).map(|at| StoredRecoveryCode { tag: [at as u8; 16], used: at < used }).collect(),
+        codes: (0..10)
+            .map(|at| StoredRecoveryCode { half: Some([at as u8; 6]), tag: [at as u8; 16], used: at < used })
+            .collect(),
         failures: 7,
         imported: None,
         key: KeyId([9; 8]),

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use factorgate::login::Registration;
 use factorgate::mail::Notice;
-use factorgate::otp::Secret;
+use factorgate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
+use factorgate::otp::{Secret, Totp};
 use factorgate::session::{Completion, Owing};
 use factorgate::{Action, FlowRef, Login, Store};
 
-use crate::race::host::{NOBODYS, asked, contact, enrolling, is_in, secret_of};
+use crate::race::host::{asked, contact, enrolling, is_in, secret_of};
 use crate::race::{Host, RIGHT, Race, WRONG, admin, app, app_code, at_once, confirm, let_in};
 
 /// A race between requests of one user.
@@ -18,7 +19,8 @@ pub(crate) enum LifecycleRace {
     RecoveryCode,
     /// Five recovery codes in five logins; gives how many were let in and have spent none.
     RecoveryCodes,
-    /// 32 wrong recovery codes; gives how many were judged.
+    /// 32 wrong recovery codes where those of another system were imported, each of which costs an attempt; gives how many were
+    /// judged.
     WrongRecoveryCodes,
     /// 16 times the code that confirms new recovery codes; gives how often it did.
     RecoveryConfirmation,
@@ -34,16 +36,19 @@ pub(crate) enum LifecycleRace {
 
 impl Race for LifecycleRace {
     async fn run<S: Store + Clone + 'static>(self, host: &Host<S>) -> usize {
-        let held = host.register().await;
+        let held = async || host.register().await;
         match self {
-            Self::RecoveryCode => host.one_recovery_code(&held).await,
-            Self::RecoveryCodes => host.different_recovery_codes(&held).await,
-            Self::WrongRecoveryCodes => host.wrong_recovery_codes(&held).await,
-            Self::RecoveryConfirmation => host.recovery_confirmation(&held).await,
-            Self::Replacement => host.replacement(&held).await,
-            Self::Reset => host.reset(&held).await,
-            Self::Completion => host.completion(&held).await,
-            Self::OwedNotice => host.owed_notice().await,
+            Self::RecoveryCode => host.one_recovery_code(&held().await).await,
+            Self::RecoveryCodes => host.different_recovery_codes(&held().await).await,
+            Self::RecoveryConfirmation => host.recovery_confirmation(&held().await).await,
+            Self::Replacement => host.replacement(&held().await).await,
+            Self::Reset => host.reset(&held().await).await,
+            Self::Completion => host.completion(&held().await).await,
+            Self::WrongRecoveryCodes => host.wrong_imported_codes().await,
+            Self::OwedNotice => {
+                held().await;
+                host.owed_notice().await
+            }
         }
     }
 }
@@ -70,10 +75,12 @@ impl<S: Store + Clone + 'static> Host<S> {
         let_in(&outcomes) - (10 - left as usize)
     }
 
-    async fn wrong_recovery_codes(&self, held: &Secret) -> usize {
-        self.recovery_codes(held).await;
+    async fn wrong_imported_codes(&self) -> usize {
+        let device = ImportedDevice::new(Secret::from_bytes(&[7; 20]).unwrap(), Totp::default());
+        let import = Import::new(device).with_recovery_code(LegacyRecoveryCode::parse("old-code-1").unwrap());
+        self.mfa.admin(&admin()).import(&self.user, &import.unwrap()).await.unwrap().unwrap();
         let cookie = self.cookie(&app()).await;
-        self.all_at_once(WRONG, &[cookie], &app(), || recovery_code(NOBODYS)).await;
+        self.all_at_once(WRONG, &[cookie], &app(), || recovery_code("old-code-2")).await;
         self.judged()
     }
 

@@ -161,6 +161,7 @@ pub fn all() -> Vec<(&'static str, Vec<&'static [Act]>)> {
                     Begin { browser: 0 },
                     RecoveryCode { code: 0, right: RIGHT },
                     RecoveryCode { code: 1, right: 0 },
+                    RecoveryCode { code: 1, right: 2 },
                 ],
             ],
         ),

@@ -168,7 +168,7 @@ async fn play(world: &mut World, act: Act) {
         Act::External { factor, secs_ago } => world.external(factor, secs_ago).await,
         Act::ExternalFailed { factor } => world.external_failed(factor).await,
         Act::Malformed { what } => world.malformed(what).await,
-        Act::RecoveryCode { code, right } => world.recovery_code(code, right & 1 == 1).await,
+        Act::RecoveryCode { code, right } => world.recovery_code(code, right).await,
         Act::RegisterApp { replace } => world.register_app(replace).await,
         Act::SendEmail => world.send_email().await,
         Act::Ticket { right } => world.redeem_ticket(right & 1 == 1).await,

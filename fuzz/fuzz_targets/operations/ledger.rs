@@ -94,6 +94,8 @@ pub struct Operation {
     pub begins: Option<Purpose>,
     /// With how many devices an app code would be compared.
     pub compared: u32,
+    /// Whether the recovery codes were imported: then each wrong one is a guess.
+    pub imported: bool,
     /// The address that a notice goes to.
     pub address: u8,
 }
@@ -121,7 +123,7 @@ impl Ledger {
             self.number(event);
             match &event.kind {
                 EventKind::CodeRefused { factor, fault } => {
-                    let cost = cost_of(*factor, *fault, op.compared);
+                    let cost = cost_of(*factor, *fault, op);
                     assert_eq!(lock_due, None, "a lock was not announced");
                     if cost > 0 {
                         lock_due = self.guesses.spend(cost, now);
@@ -244,11 +246,12 @@ impl Ledger {
 }
 
 /// What a refused code costs.
-fn cost_of(factor: Factor, fault: CodeFault, compared: u32) -> u32 {
+fn cost_of(factor: Factor, fault: CodeFault, op: Operation) -> u32 {
     match (factor, fault) {
+        (Factor::Recovery, _) if !op.imported => 0,
         (Factor::Enrollment | Factor::RecoveryConfirmation, _) => 0,
         (_, CodeFault::Expired | CodeFault::NoneOutstanding) => 0,
-        (Factor::App, _) => compared,
+        (Factor::App, _) => op.compared,
         _ => 1,
     }
 }

@@ -217,6 +217,11 @@ impl Model {
         }
     }
 
+    /// Whether the codes are those of another system, plain or hashed.
+    pub fn has_imported_codes(&self) -> bool {
+        self.recovery.iter().any(|code| code.text.starts_with("plain") || code.text.starts_with("hashed"))
+    }
+
     pub fn set_recovery(&mut self, codes: impl IntoIterator<Item = String>) {
         self.recovery = codes.into_iter().map(|text| RecoveryText { text, used: false }).collect();
         self.recovery_failures = 0;

@@ -309,8 +309,10 @@ impl World {
         };
         let purpose = reference.purpose();
         let was_open = self.ledger.is_open(open.id, self.now());
-        answer.events =
-            self.follow(Operation { flow: Some(open.id), begins: None, compared, address: open.row.address });
+        answer.events = {
+            let imported = self.model.has_imported_codes();
+            self.follow(Operation { flow: Some(open.id), begins: None, compared, imported, address: open.row.address })
+        };
         (self.was_open, self.was_other) = (was_open, is_other);
         if is_other {
             assert_eq!(answer.refusal, Some(Refusal::FlowEnded), "a flow was used from another session");
