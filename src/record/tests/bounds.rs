@@ -72,6 +72,39 @@ fn fullest_record_is_written_whole_and_can_be_read() {
     assert_eq!(opened.flows.len(), Purpose::ALL_PLACES, "{} bytes", record.sealed().len());
 }
 
+/// Every address and every policy that an account can name is another one: all of them are read.
+#[test]
+fn tables_hold_every_address_and_policy() {
+    let address = |kind: &str, n: usize| EmailAddress::new(&format!("{kind}{n}@example.com")).unwrap();
+    let policy = |kind: &str, n: usize| {
+        let factor = ExternalFactor::possession(&format!("{kind}{n}")).unwrap();
+        Policy::any_of([Channel::External(factor)], FirstRegistration::WithTicket).unwrap()
+    };
+    let mut whole = account();
+    let flow = |n| OpenFlow {
+        contact: Contact::verified(address("contact", n)),
+        evidence: Evidence {
+            email_code: Some((address("proved", n), Timestamp::from_secs(1))),
+            ..account().flows.remove(0).evidence
+        },
+        policy: policy("flow", n),
+        ..account().flows.remove(0)
+    };
+    whole.flows = (0..Purpose::ALL_PLACES).map(flow).collect();
+    let browser = |n| TrustedBrowser { policy: policy("browser", n), ..account().browsers.trusted.remove(0) };
+    whole.browsers.trusted = (0..crate::account::MAX_BROWSERS).map(browser).collect();
+    for (n, owed) in whole.owed.notices.iter_mut().enumerate() {
+        owed.notice.to = address("owed", n);
+    }
+    assert_eq!(whole.owed.notices.len(), MAX_OWED);
+    let verified = |n| (Timestamp::from_secs(2), EventKind::EmailVerified { address: address("verified", n) });
+    whole.tail.events = (0..MAX_TAIL).map(verified).collect();
+
+    let keys = ServerKeys::new(keys("01"));
+    let record = seal(&mut whole, &user(), Version::FIRST, &keys, &[3; 24]).ok().unwrap();
+    assert_eq!(plain(&open(&record, &user(), &keys).unwrap()), plain(&whole));
+}
+
 /// Whatever is written can be read: under a policy of a hundred factors the oldest flows make way, or nothing is written.
 #[test]
 fn record_that_would_be_too_long_is_not_written() {
