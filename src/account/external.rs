@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::user::UserId;
 
 /// The most external factors that a user can have.
-pub(crate) const MAX_EXTERNAL: usize = 5;
+pub(crate) const MAX_EXTERNAL: usize = ExternalFactor::MAX_PER_USER;
 
 /// An external factor that the user has registered. The host keeps what it is verified with.
 pub(crate) struct RegisteredFactor {

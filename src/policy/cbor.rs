@@ -61,8 +61,7 @@ items! {
 }
 
 impl<C> Cbor<C> for ExternalEvidence {
-    // A user has fewer factors than that.
-    const MOST: usize = 8;
+    const MOST: usize = ExternalFactor::MAX_PER_USER;
 
     fn write<W: Write>(&self, e: &mut Encoder<W>, cx: &C) -> Out<W> {
         self.factor().write(e.array(3)?, cx)?;

@@ -53,6 +53,9 @@ pub struct ExternalFactor {
 impl ExternalFactor {
     /// The longest name, in bytes.
     pub const MAX_NAME_LEN: usize = 24;
+    /// The most external factors that a user can have registered.
+    #[cfg(feature = "std")]
+    pub(crate) const MAX_PER_USER: usize = 5;
 
     /// A factor whose strength is [`Strength::Possession`].
     ///
