@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use hmac::Mac as _;
+use ::hmac::Mac as _;
 
 use self::hotp::{Hotp, Search};
 use crate::code::{Code, Digits};
@@ -65,7 +65,7 @@ fn one(subject: &str, hotp: &Hotp, secret: &Secret) {
         "control-branch-on-the-verdict" => println!("{:?}", hotp.verify(secret, &code, 5, 1)),
         "control-index" => {
             // The truncation as RFC 4226 has it.
-            let mac = <hmac::Hmac<sha1::Sha1> as hmac::KeyInit>::new_from_slice(secret.expose_secret()).unwrap();
+            let mac = <::hmac::Hmac<sha1::Sha1> as ::hmac::KeyInit>::new_from_slice(secret.expose_secret()).unwrap();
             let tag = mac.finalize().into_bytes();
             let byte = tag[usize::from(tag[19] & 0x0f)];
             println!("{}", reveal(byte));
