@@ -13,7 +13,7 @@ use lifecycle::LifecycleRace;
 use race::{LIMIT, LoginRace, Race};
 
 async fn check(race: impl Race, expected: usize) {
-    race::check(MemoryStore::interleaving(), MemoryStore::ignoring_expected(), race, expected).await;
+    race::check(MemoryStore::interleaving(), async || MemoryStore::ignoring_expected(), race, expected).await;
 }
 
 race::login_tests!(check);

@@ -43,7 +43,7 @@ async fn check(race: impl Race, expected: usize) {
         // A race is about order, not about time: a slow disk, with 32 requests in line, is no failure.
         store.with_timeout(Duration::from_secs(120))
     };
-    race::check(open("atomic.db").await, ReadThenWrite(open("control.db").await), race, expected).await;
+    race::check(open("atomic.db").await, async || ReadThenWrite(open("control.db").await), race, expected).await;
 }
 
 race::login_tests!(check);
