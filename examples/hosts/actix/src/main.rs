@@ -1,43 +1,56 @@
 //! A JSON API on actix-web and a database that blocks. An encrypted cookie keeps the claims and the open flows.
 
 mod store;
+mod users;
 
-use std::{collections::HashMap, env::var, error::Error, net::TcpListener};
+use std::{collections::HashMap, env::var, error::Error};
 
 use actix_session::{Session as Cookie, SessionMiddleware, storage::CookieSessionStore};
 use actix_web::web::{self, Data, Json, delete, get, post, put};
 use actix_web::{App, FromRequest, HttpResponse, HttpServer, Route, cookie::Key, cookie::SameSite, http::StatusCode};
 use factorgate::{
-    Action, Authenticated, Elevated, EmailAddress, Flow, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Refusal,
-    SessionClaims, blocking::Ready, env::OsRandom, keys::ServerKey, keys::ServerKeys, otpauth::Issuer, policy::Policy,
-    session::Completion, session::SessionCheck, session::StepUp,
+    Action, Authenticated, Elevated, Flow, FlowRef, Login, Mfa, Outcome, PrimaryVerified, Refusal, SessionClaims,
+    blocking::Mailer, blocking::Ready, env::OsRandom, keys::ServerKey, keys::ServerKeys, mail::Mail, mail::Undelivered,
+    otpauth::Issuer, policy::Policy, session::Completion, session::SessionCheck, session::StepUp,
 };
 use serde_json::{Value, json};
 
-use crate::store::{Engine, Form, Post, Sqlite};
+use crate::{store::Sqlite, users::Form};
 
-struct Reply(StatusCode, Value);
-type Answer = Result<Reply, Reply>;
+type Engine = Mfa<Ready<Sqlite>, Ready<Post>>;
 
-impl<E: Error + 'static> From<E> for Reply {
+/// Prints each mail. A real host sends it, and tells a refused mail from one whose fate is unknown.
+struct Post;
+
+impl Mailer for Post {
+    type Error = std::io::Error;
+
+    fn send(&self, mail: Mail<'_>) -> Result<(), Undelivered<Self::Error>> {
+        println!("\nTo: {}\n{}", mail.to().as_str(), mail.text().expose_secret());
+        Ok(())
+    }
+}
+
+/// An answer that is not 200.
+struct Refused(StatusCode, Value);
+type Answer = Result<Value, Refused>;
+
+impl<E: Error + 'static> From<E> for Refused {
     fn from(error: E) -> Self {
         let Some(refusal) = (&error as &dyn Error).downcast_ref::<Refusal>() else {
             eprintln!("{error:?}");
             return Self(StatusCode::SERVICE_UNAVAILABLE, json!({"error": "try again later"}));
         };
         let ended = *refusal == Refusal::SessionEnded;
-        let status = if ended { StatusCode::UNAUTHORIZED } else { StatusCode::CONFLICT };
-        Self(status, json!({"refusal": refusal}))
+        Self(if ended { StatusCode::UNAUTHORIZED } else { StatusCode::CONFLICT }, json!({"refusal": refusal}))
     }
 }
 
 /// One request. The cookie keeps the claims, and a reference to each open flow.
 struct Visit<'a> {
-    check: SessionCheck,
-    cookie: &'a mut HashMap<String, String>,
+    cookie: HashMap<String, String>,
     db: &'a Sqlite,
     mfa: &'a Engine,
-    policy: Policy,
 }
 
 /// Makes a route of `work`, which runs on a thread that may block.
@@ -48,33 +61,30 @@ fn run<T: FromRequest + Send + 'static>(
     route.to(move |host: Data<(Sqlite, Engine)>, session: Cookie, input: T| async move {
         let before: HashMap<String, String> = session.get("kept")?.unwrap_or_default();
         let operations = move || {
-            let ((db, mfa), mut cookie) = (&**host, before.clone());
-            let answer = mfa.wait(async { work(&mut Visit::new(db, mfa, &mut cookie).await?, input).await });
-            (answer.unwrap_or_else(|refused| refused), (cookie != before).then_some(cookie))
+            let mut visit = Visit { cookie: before.clone(), db: &host.0, mfa: &host.1 };
+            let answer = visit.mfa.wait(work(&mut visit, input));
+            (answer, (visit.cookie != before).then_some(visit.cookie))
         };
-        let (Reply(status, body), changed) = web::block(operations).await?;
+        let (answer, changed) = web::block(operations).await?;
         changed.map(|cookie| session.insert("kept", cookie)).transpose()?;
+        let Refused(status, body) = answer.map_or_else(|refused| refused, |page| Refused(StatusCode::OK, page));
         Ok::<_, actix_web::Error>(HttpResponse::build(status).json(body))
     })
 }
 
-impl<'a> Visit<'a> {
-    async fn new(db: &'a Sqlite, mfa: &'a Engine, cookie: &'a mut HashMap<String, String>) -> Result<Self, Reply> {
-        let policy = db.policy()?;
-        let claims = cookie.get("claims").map(|text| SessionClaims::from_text(text)).transpose()?;
-        let user = claims.as_ref().map(|claims| db.user(claims.user())).transpose()?.flatten();
-        let check = match claims.zip(user) {
-            Some((claims, user)) => mfa.check_session(&claims, &user.row()?, &policy).await?,
-            None => SessionCheck::Ended,
-        };
-        Ok(Self { check, cookie, db, mfa, policy })
+impl Visit<'_> {
+    async fn check(&self) -> Result<SessionCheck, Refused> {
+        let Some(claims) = self.cookie.get("claims") else { return Ok(SessionCheck::Ended) };
+        let claims = SessionClaims::from_text(claims)?;
+        let Some(user) = self.db.user(claims.user())? else { return Ok(SessionCheck::Ended) };
+        Ok(self.mfa.check_session(&claims, &user.row()?, &self.db.policy()?).await?)
     }
 
     /// Returns the fresh proof that a dangerous operation needs. Without one, the answer is the step-up to complete first.
-    async fn fresh(&mut self) -> Result<Elevated, Reply> {
-        match self.mfa.profile(self.check.session()?).begin_step_up(Elevated::LIFETIME).await? {
+    async fn fresh(&mut self) -> Result<Elevated, Refused> {
+        match self.mfa.profile(self.check().await?.session()?).begin_step_up(Elevated::LIFETIME).await? {
             Outcome::Done(elevated) => Ok(elevated),
-            outcome => Err(Reply(StatusCode::FORBIDDEN, self.respond(outcome)?.1)),
+            outcome => Err(Refused(StatusCode::FORBIDDEN, self.respond(outcome)?)),
         }
     }
 
@@ -82,50 +92,44 @@ impl<'a> Visit<'a> {
     fn respond<F: Flow>(&mut self, outcome: Outcome<F>) -> Answer {
         self.cookie.remove(F::NAME);
         self.cookie.extend(outcome.flow().map(|flow| (F::NAME.to_owned(), flow.to_cookie())));
-        let page = match outcome {
-            Outcome::Done(done) => return self.open(done.into()),
-            Outcome::Denied(denied) => return Err(denied.refusal().into()),
-            Outcome::Challenge(challenge) => json!({"flow": F::NAME, "challenge": challenge}),
-            Outcome::Enroll(enroll) => json!({"flow": F::NAME, "enroll": enroll}),
-        };
-        Ok(Reply(StatusCode::OK, page))
+        match outcome {
+            Outcome::Done(done) => self.open(done.into()),
+            Outcome::Denied(denied) => Err(denied.refusal().into()),
+            Outcome::Challenge(challenge) => Ok(json!({"flow": F::NAME, "challenge": challenge})),
+            Outcome::Enroll(enroll) => Ok(json!({"flow": F::NAME, "enroll": enroll})),
+        }
     }
 
     /// Opens a session or continues it. No other function writes a session.
     fn open(&mut self, passed: Authenticated) -> Answer {
         let user = self.db.signed_in(passed.user(), passed.verified_address())?.ok_or(Refusal::AccountChanged)?;
         self.cookie.insert("claims".to_owned(), passed.into_session(&user.row()?)?.to_text());
-        Ok(Reply(StatusCode::OK, json!({"signed_in": user.name})))
+        Ok(json!({"signed_in": user.name}))
     }
 }
 
-async fn sign_up(visit: &mut Visit<'_>, Json(form): Json<Form>) -> Answer {
-    visit.db.insert(&form.name, &EmailAddress::new(&form.email)?, &form.password)?;
-    Ok(Reply(StatusCode::CREATED, json!({})))
-}
-
 async fn login(visit: &mut Visit<'_>, Json(form): Json<Form>) -> Answer {
-    let wrong = || Reply(StatusCode::UNAUTHORIZED, json!({"error": "wrong name or password"}));
-    let user = visit.db.with_password(&form.name, &form.password)?.ok_or_else(wrong)?;
-    visit.respond(visit.mfa.begin_login(PrimaryVerified::assertion(user.row()?), &visit.policy).await?)
+    let wrong = || Refused(StatusCode::UNAUTHORIZED, json!({"error": "wrong name or password"}));
+    let user = visit.db.with_password(&form)?.ok_or_else(wrong)?;
+    visit.respond(visit.mfa.begin_login(PrimaryVerified::assertion(user.row()?), &visit.db.policy()?).await?)
 }
 
 async fn submit<F: Flow>(visit: &mut Visit<'_>, Json(action): Json<Action>) -> Answer {
     let flow = FlowRef::<F>::from_cookie(visit.cookie.get(F::NAME).ok_or(Refusal::FlowEnded)?)?;
-    visit.respond(visit.mfa.submit(&flow, F::by(&visit.policy, &visit.check)?, action).await?)
+    visit.respond(visit.mfa.submit(&flow, F::by(&visit.db.policy()?, &visit.check().await?)?, action).await?)
 }
 
 async fn complete(visit: &mut Visit<'_>, (): ()) -> Answer {
-    visit.respond(visit.mfa.begin_completion(visit.check.owing()?).await?)
+    visit.respond(visit.mfa.begin_completion(visit.check().await?.owing()?).await?)
 }
 
 async fn status(visit: &mut Visit<'_>, (): ()) -> Answer {
-    Ok(Reply(StatusCode::OK, json!(visit.mfa.profile(visit.check.session()?).status().await?)))
+    Ok(json!(visit.mfa.profile(visit.check().await?.session()?).status().await?))
 }
 
 async fn password(visit: &mut Visit<'_>, Json(form): Json<Form>) -> Answer {
     let fresh = visit.fresh().await?;
-    let user = visit.db.set_password(fresh.user(), &form.password)?.ok_or(Refusal::AccountChanged)?;
+    let user = visit.db.set_password(fresh.user(), &form)?.ok_or(Refusal::AccountChanged)?;
     visit.open(visit.mfa.profile(fresh.session()).password_changed(&user.row()?).await??)
 }
 
@@ -134,13 +138,13 @@ async fn delete_account(visit: &mut Visit<'_>, (): ()) -> Answer {
     visit.db.delete(fresh.user())?;
     visit.mfa.elevated(&fresh).erase_user().await?;
     visit.cookie.clear();
-    Ok(Reply(StatusCode::OK, json!({"deleted": true})))
+    Ok(json!({"deleted": true}))
 }
 
 async fn set_policy(visit: &mut Visit<'_>, Json(policy): Json<Policy>) -> Answer {
-    let forbidden = || Reply(StatusCode::FORBIDDEN, json!({"error": "only an administrator can do this"}));
+    let forbidden = || Refused(StatusCode::FORBIDDEN, json!({"error": "only an administrator can do this"}));
     visit.db.set_policy(visit.fresh().await?.user(), &policy)?.ok_or_else(forbidden)?;
-    Ok(Reply(StatusCode::OK, json!(policy)))
+    Ok(json!(policy))
 }
 
 #[actix_web::main]
@@ -148,15 +152,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (db, keys) = (Sqlite::open(":memory:")?, ServerKeys::new(ServerKey::generate(&OsRandom)?));
     let mfa = Mfa::builder(Ready(db.clone()), Ready(Post), keys, Issuer::new("ACME")?).build()?;
     let (host, key) = (Data::new((db, mfa)), Key::generate());
-    let listener = TcpListener::bind(var("LISTEN").as_deref().unwrap_or("127.0.0.1:3002"))?;
-    let address = listener.local_addr()?.to_string();
-    println!("host-actix listens on http://{address}\n{}", include_str!("next.txt").replace("HOST", &address));
     let server = HttpServer::new(move || {
         let cookies = SessionMiddleware::builder(CookieSessionStore::default(), key.clone());
         App::new()
-            .wrap(cookies.cookie_same_site(SameSite::Strict).cookie_secure(false).build()) // secure behind HTTPS
+            .wrap(cookies.cookie_same_site(SameSite::Strict).build())
             .app_data(host.clone())
-            .route("/sign-up", run(post(), sign_up))
+            .route("/sign-up", post().to(users::sign_up))
             .route("/login", run(post(), login))
             .route("/login/flow", run(post(), submit::<Login>))
             .route("/completion", run(post(), complete))
@@ -167,5 +168,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .route("/policy", run(put(), set_policy))
             .route("/account", run(delete(), delete_account))
     });
-    Ok(server.listen(listener)?.run().await?)
+    let server = server.bind(var("LISTEN").as_deref().unwrap_or("127.0.0.1:3002"))?;
+    server.addrs().iter().for_each(|at| println!("{}", include_str!("next.txt").replace("HOST", &at.to_string())));
+    Ok(server.run().await?)
 }

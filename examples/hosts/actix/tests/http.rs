@@ -17,6 +17,10 @@ fn wrong_code_is_a_refusal_in_the_flow() {
     let host = start();
     let mut browser = Browser::new(&host);
     sign_up(&mut browser, "alice");
+    for (form, status) in [(json!({"name": "alice", "email": BOB}), 409), (json!({"name": "bob", "email": "bob"}), 400)]
+    {
+        assert_eq!(browser.send("POST /sign-up", form).0, status, "a taken name, and what is no address");
+    }
     assert_eq!(login(&mut browser, "alice", "wrong password").0, 401);
     assert_eq!(login(&mut browser, "mallory", "wrong password").0, 401);
     assert_eq!(browser.send("GET /devices", Value::Null).0, 401, "the password alone opens nothing");
