@@ -19,19 +19,26 @@ pub(crate) const EMAIL: &str =
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a host prints, or what a mail server receives from it.
+pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
+
 /// A started host. It prints its address, and the mails that it would send.
 pub(crate) struct Host {
     process: Child,
-    printed: Arc<Mutex<Vec<String>>>,
+    printed: Lines,
     url: String,
 }
 
 impl Host {
     /// Starts the host on a free port.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with_lines(command, Lines::default())
+    }
+
+    /// Starts the host. Its mails are among `printed`, whoever puts them there.
+    pub(crate) fn start_with_lines(mut command: Command, printed: Lines) -> Self {
         let mut process = command.env("LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().expect("the host starts");
-        let (output, printed) = (process.stdout.take().expect("its output"), Arc::<Mutex<Vec<String>>>::default());
-        let lines = Arc::clone(&printed);
+        let (output, lines) = (process.stdout.take().expect("its output"), Arc::clone(&printed));
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 lines.lock().expect("the lines").push(line);
