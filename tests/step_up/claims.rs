@@ -207,6 +207,21 @@ async fn step_up_of_one_session_is_not_continued_in_another() {
     let _ = done(host.app_code(asked.flow(), &first, &host.code(&secret)).await);
 }
 
+#[tokio::test]
+async fn step_up_of_one_user_is_not_continued_in_the_session_of_another() {
+    let mut host = Host::new();
+    let (_, alices) = host.register_under(&app()).await;
+    let alices = host.session_of(&alices, &off()).await;
+    host.user = factorgate::UserId::new("bob").unwrap();
+    let (secret, bobs) = host.register_under(&app()).await;
+    let bobs = host.session_of(&bobs, &off()).await;
+    let asked = host.step_up_asked(&bobs).await;
+    let refused = host.app_code(asked.flow(), &alices, &host.code(&secret)).await;
+    assert_eq!(denied(&refused), Some(Refusal::FlowEnded));
+    let elevated = done(host.app_code(asked.flow(), &bobs, &host.code(&secret)).await);
+    assert_eq!(elevated.user(), &host.user);
+}
+
 #[test]
 fn challenge_header_follows_rfc_9470() {
     let header = insufficient_user_authentication;
