@@ -105,6 +105,20 @@ async fn claims_are_compared_with_the_record() {
 }
 
 #[tokio::test]
+async fn email_code_of_another_address_is_not_fresh() {
+    let host = Host::new();
+    let claims = host.by_mail().await;
+    let other = edited(&claims, ";email=alice@example.com@", ";email=alice@example.net@");
+    let policy = Policy::any_of([Email], AfterEmailCode).unwrap();
+    let session = host.session_of(&claims, &policy).await;
+    assert!(matches!(host.step_up(&session, MINUTE).await, Outcome::Done(_)), "the control");
+    assert!(matches!(host.begin_registration(&session).await, Outcome::Enroll(_)), "the control");
+    let session = host.session_of(&other, &policy).await;
+    assert!(asks_for(&host.step_up(&session, MINUTE).await, Step::EmailCode));
+    assert!(asks_for(&host.begin_registration(&session).await, Step::EmailCode));
+}
+
+#[tokio::test]
 async fn guesses_at_a_step_up_spend_the_login_budget() {
     let host = Host::new();
     let secret = host.register().await;
