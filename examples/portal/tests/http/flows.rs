@@ -33,6 +33,27 @@ async fn mail_that_is_refused_is_told_and_signs_nobody_in() {
 }
 
 #[tokio::test]
+async fn a_second_sign_in_at_once_is_told_that_no_code_was_sent() {
+    let portal = start(Database::Memory).await.unwrap();
+    decided(&portal, EMAIL_CODES).await;
+    let visit = Visit::begin(&portal).await;
+    let ada = format!("name=Ada&email=ada%40larkfield.example&password=correct+horse+battery&csrf={}", visit.csrf);
+    assert_eq!(post(&portal, "/sign-up", &visit.cookie, &ada).await.status, 303);
+    let codes = async || get(&portal, "/mailbox", "").await.body.matches("Your Larkfield code").count();
+    let before = codes().await;
+    for (notice, sent) in [(None, true), (Some("__Host-notice=soon"), false)] {
+        let answer = post(&portal, "/sign-in", &visit.cookie, &ada).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/sign-in/email")));
+        assert_eq!(answer.cookie_of("__Host-notice").as_deref(), notice);
+        let cookies = format!("{}; {}", visit.cookie, answer.cookie_of("__Host-login").unwrap());
+        let page = get(&portal, "/sign-in/email", &cookies).await;
+        assert_eq!(page.body.contains("We sent a code"), sent, "{}", page.body);
+    }
+    assert_eq!(codes().await, before + 1);
+    portal.stop().await;
+}
+
+#[tokio::test]
 async fn a_mail_of_a_change_that_is_not_sent_is_told_and_the_change_holds() {
     let portal = OnDisk::start().await;
     let admin = User::register(&portal, people::admin(&portal).await).await;
