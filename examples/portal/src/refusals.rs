@@ -44,7 +44,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("session_ended", "Your session has ended.", "Sign in again."),
     ("step_up_expired", "Your confirmation has expired.", "Start again."),
     ("steps_owed", "One more step is needed.", "Complete your sign-in first."),
-    ("too_soon", "A code was sent a moment ago.", "Check your mail. You can request another one in {wait}."),
+    ("too_soon", "A code was sent a moment ago.", "You can request a new one in {wait}."),
     ("trust_not_allowed", "This browser can't be trusted now.", "Sign in again with a code, and tick the box."),
     ("unknown", "That device is no longer registered.", "Choose another one."),
     ("wrong_code", "That code didn't work.", "Check it and try again."),

@@ -331,7 +331,7 @@ fn code<R: Journey>(
         (Place::Email, Some(email)) => {
             let now = db::time()?;
             CodePage {
-                heading: "Check your mail",
+                heading: if email.sent_at.is_some() { "Check your mail" } else { "Get a code by mail" },
                 lead: match email.sent_at {
                     Some(_) => format!("We sent a code to {}.", email.masked_address),
                     None => format!("We can send a code to {}.", email.masked_address),
