@@ -116,6 +116,8 @@ async fn scenarios(app_only: &Policy) -> Result {
     let passed = done(host.mfa.submit(flow, app_only, confirm(host.code(&phone)?)).await?)?;
     println!("  amr {:?}, {:?}", passed.evidence().amr(), passed.evidence().assurance());
     expect("the right one opens the dashboard", passed.user().as_str() == "alice")?;
+    let cookie = passed.browser().ok_or("no cookie")?.to_cookie();
+    println!("  the browser is known from now on, by a cookie of {} characters", cookie.len());
 
     title("S5", "An e-mail code at login");
     let asked = asked(host.begin("bob", &enforced).await?)?;
@@ -157,9 +159,13 @@ async fn scenarios(app_only: &Policy) -> Result {
         login = Some(host.mfa.submit(asked.flow(), app_only, app_code(&wrong)).await?);
     }
     let locked = matches!(login.as_ref().and_then(refusal), Some(Refusal::Locked { .. }));
-    expect("five wrong codes lock the user, even in separate logins", locked)?;
+    expect("five wrong codes lock all unknown browsers, even in separate logins", locked)?;
     let refused = refusal(&host.begin("alice", app_only).await?).ok_or("not locked")?;
     println!("  refused: {refused}, until {}", refused.retry_at().map_or(0, Timestamp::as_secs));
+    let known = PrimaryVerified::assertion(row("alice")?).from_browser(Some(&cookie));
+    let own = self::asked(host.mfa.begin_login(known, app_only).await?)?;
+    let login = host.mfa.submit(own.flow(), app_only, app_code(&host.code(&phone)?)).await?;
+    expect("and do not shut out the browser of the owner", matches!(login, Outcome::Done(_)))?;
     let ticket = Policy::any_of([App], WithTicket)?;
     host.plan(&ticket, "dave").await?;
     let login = host.begin("dave", &ticket).await?;

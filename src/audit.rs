@@ -153,7 +153,7 @@ events! {
         /// Whether it presented the token that another request had replaced a moment before.
         parallel: bool
     };
-    /// The token of a browser was presented that is not trusted, or no longer.
+    /// The token of a browser was presented that is not known, or no longer.
     BrowserNotTrusted = 4 "browser_not_trusted";
     /// The trust in a browser ended.
     BrowserTrustEnded = 5 "browser_trust_ended" {
@@ -282,7 +282,7 @@ events! {
         /// The deadline.
         until: Timestamp
     };
-    /// The user was locked by the wrong code before this.
+    /// Too many wrong codes: nothing is compared for a while.
     Locked = 31 "locked" {
         /// When the lock ends.
         until: Timestamp
@@ -311,7 +311,7 @@ events! {
     RecoveryCodesRenewed = 39 "recovery_codes_renewed";
     /// New recovery codes were generated and shown; they are not active yet.
     RecoveryCodesShown = 40 "recovery_codes_shown";
-    /// Something was tried while the user was locked, and was not compared.
+    /// A code was entered during a lock, and was not compared.
     RefusedWhileLocked = 41 "refused_while_locked" {
         /// When the lock ends.
         until: Timestamp
@@ -345,6 +345,18 @@ events! {
     UserErased = 50 "user_erased" {
         /// The administrator, if it was not the user.
         by: Option<UserId>
+    };
+    /// A password change without a second factor gave unknown browsers a few guesses.
+    GuessesGranted = 51 "guesses_granted";
+    /// The guesses of unknown browsers were restored.
+    GuessesRestored = 52 "guesses_restored" {
+        /// The administrator, if it was not a password change of the user.
+        by: Option<UserId>
+    };
+    /// Unknown browsers have no guesses left at a factor.
+    NewBrowsersBlocked = 53 "new_browsers_blocked" {
+        /// When they regain one.
+        regained_at: Timestamp
     };
 }
 

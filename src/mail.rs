@@ -292,42 +292,28 @@ mod tests {
     #[test]
     fn every_notice_says_what_happened_and_what_to_do() {
         let factor = ExternalFactor::phishing_resistant("passkey").unwrap();
-        let to = EmailAddress::new("alice@example.com").unwrap();
+        let (to, lasts) = (EmailAddress::new("alice@example.com").unwrap(), Duration::from_secs(120));
         for (kind, subject, words) in [
-            (
-                Notice::AddressChangePermitted,
-                "The e-mail address of your Portal account is being changed",
-                "go to the new address",
-            ),
-            (
-                Notice::BrowserTokenReused,
-                "A trusted browser of your Portal account may have been copied",
-                "is no longer trusted",
-            ),
-            (Notice::BrowserTrusted, "A browser is trusted by your Portal account", "No code is asked for in it"),
-            (Notice::DeviceAdded, "A device was added to your Portal account", "was added"),
-            (Notice::DeviceRemoved, "A device was removed from your Portal account", "was removed"),
-            (Notice::DeviceReplaced, "A device of your Portal account was replaced", "has taken the place of"),
-            (Notice::FactorAdded { factor }, "A factor was added to your Portal account", "“passkey” was added to"),
-            (
-                Notice::FactorRemoved { factor },
-                "A factor was removed from your Portal account",
-                "“passkey” was removed",
-            ),
-            (Notice::FactorsReset, "The sign-in of your Portal account was reset", "with the ticket"),
-            (
-                Notice::Locked { lasts: Duration::from_secs(120) },
-                "Too many wrong codes for your Portal account",
-                "for 2 minutes, not even a right one",
-            ),
-            (Notice::RecoveryCodeUsed { left: 2 }, "A recovery code of your Portal account was used", "2 are left."),
-            (Notice::RecoveryCodeUsed { left: 1 }, "A recovery code of your Portal account was used", "One is left."),
-            (Notice::RecoveryCodeUsed { left: 0 }, "A recovery code of your Portal account was used", "None is left."),
-            (Notice::RecoveryCodesRenewed, "Your Portal account has new recovery codes", "The old ones no longer work"),
+            (Notice::AddressChangePermitted, "e-mail address of", "go to the new address"),
+            (Notice::BrowserTokenReused, "may have been copied", "is no longer trusted"),
+            (Notice::BrowserTrusted, "A browser is trusted by", "No code is asked for in it"),
+            (Notice::DeviceAdded, "A device was added to", "was added"),
+            (Notice::DeviceRemoved, "A device was removed from", "was removed"),
+            (Notice::DeviceReplaced, "was replaced", "has taken the place of"),
+            (Notice::FactorAdded { factor }, "A factor was added to", "“passkey” was added to"),
+            (Notice::FactorRemoved { factor }, "A factor was removed from", "“passkey” was removed"),
+            (Notice::FactorsReset, "was reset", "with the ticket"),
+            (Notice::Locked { lasts }, "Too many wrong codes for", "for 2 minutes, not even a right one"),
+            (Notice::NewBrowsersBlocked, "New browsers are blocked from", "or with a recovery code"),
+            (Notice::RecoveryCodeUsed { left: 2 }, "A recovery code of", "2 are left."),
+            (Notice::RecoveryCodeUsed { left: 1 }, "was used", "One is left."),
+            (Notice::RecoveryCodeUsed { left: 0 }, "was used", "None is left."),
+            (Notice::RecoveryCodesRenewed, "has new recovery codes", "The old ones no longer work"),
+            (Notice::Unblocked, "New browsers can sign in to", "its password was changed, or"),
         ] {
             let mail =
                 Mail::notice(NoticeMail { to: &to, notice: kind, name: None, replaced: None, product: "Portal" });
-            assert_eq!(mail.subject(), subject);
+            assert!(mail.subject().contains(subject) && mail.subject().contains("Portal account"), "{kind:?}");
             let text = mail.text();
             assert!(text.expose_secret().contains(words), "{kind:?}: {}", text.expose_secret());
             assert!(text.expose_secret().ends_with("call the administrators of Portal at once.\n"));

@@ -81,11 +81,8 @@ impl Host {
         self.hold(name, 1, 0).await;
         while !self.admin().status(&user(name)).await.unwrap().devices[0].disabled {
             self.wrong(name).await;
-            if !matches!(self.begin(name, &app()).await, Outcome::Challenge(_)) {
-                self.clock.advance(Duration::from_secs(3600));
-            }
+            self.clock.advance(Duration::from_secs(14 * 24 * 3600));
         }
-        self.clock.advance(Duration::from_secs(3600));
     }
 
     async fn trust(&self, name: &str) {

@@ -23,6 +23,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
             "notices",
             "outlook",
             "turn",
+            "guesses",
             "recovery",
             "external",
             "devices",
@@ -56,6 +57,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
             "status",
         ],
     ),
+    ("limits", &["shared"]),
     ("mail", &["notice"]),
     (
         "mfa",

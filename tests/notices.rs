@@ -49,11 +49,22 @@ async fn lock_is_told_once_to_the_address_on_record() {
     assert_eq!(host.told(&mut seen), [Notice::Locked { lasts: Duration::from_secs(60) }]);
     let mail = host.outbox.sent().pop().unwrap();
     assert_eq!(mail.to, EmailAddress::new("alice@example.com").unwrap());
-    // The next lock is another one, and longer.
+    // One notice a day is enough.
     host.wait(60);
     let asked = host.challenge(&app()).await;
     while !is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await) {}
-    assert_eq!(host.told(&mut seen), [Notice::Locked { lasts: Duration::from_secs(120) }]);
+    assert_eq!(host.told(&mut seen), []);
+    // The last unit is more than a lock.
+    for guess in 11..=30 {
+        let asked = host.challenge_unblocked(&app()).await;
+        let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
+        assert_eq!(host.told(&mut seen).is_empty(), guess < 30, "{guess}");
+    }
+    assert_eq!(host.outbox.sent().pop().unwrap().notice, Some(Notice::NewBrowsersBlocked));
+    host.wait(DAY);
+    host.mfa.admin(&admin()).unblock(&alice(), &contact()).await.unwrap();
+    assert_eq!(host.told(&mut seen), [Notice::Unblocked]);
+    assert_eq!(host.challenge(&app()).await.attempts_left(), 5);
 }
 
 #[tokio::test]

@@ -224,14 +224,14 @@ async fn guesses_are_counted_over_all_logins() {
         let begun = host.challenge(&policy).await;
         let outcome = host.app_code(begun.flow(), &policy, &wrong(&secret)).await;
         if left == 0 {
-            assert_eq!(denied(&outcome), Some(Refusal::Locked { until }));
+            assert_eq!(refusal(&outcome), Some(Refusal::Locked { until }));
         } else {
             let again = asked(outcome);
             assert_eq!((again.refusal(), again.attempts_left()), (Some(Refusal::WrongCode), left));
         }
     }
-    // While the user is locked, not even the right code is compared.
-    assert_eq!(denied(&host.begin(&policy).await), Some(Refusal::Locked { until }));
+    // During the lock not even the right code is compared.
+    assert_eq!(refusal(&host.begin(&policy).await), Some(Refusal::Locked { until }));
     assert!(host.has_seen(&EventKind::Locked { until }));
     host.wait(60);
     host.log_in(&secret, &policy).await;

@@ -7,7 +7,7 @@ use super::{
     TICKET_LIFETIME,
 };
 use crate::audit::{EventKind, SessionsEnd};
-use crate::flow::{Contact, Refusal, RowDigest};
+use crate::flow::{Contact, Refusal, RowDigest, UserRow};
 use crate::mail::Notice;
 use crate::policy::Exemption;
 use crate::ticket::Ticket;
@@ -51,7 +51,8 @@ impl Account {
         removed.extend(self.external.drain(..).map(|held| EventKind::ExternalRemoved { factor: held.factor }));
         self.recovery = None;
         self.email_failures = 0;
-        self.failures.restore();
+        removed.extend(self.restore_guesses(Some(by)));
+        self.browsers.known.clear();
         self.end_sessions();
         self.issue_ticket(cx, fresh, by).after(removed).with_notice(OutgoingNotice::new(contact, Notice::FactorsReset))
     }
@@ -76,10 +77,22 @@ impl Account {
     }
 
     /// The row of the user has changed: whatever rests on the row before ends.
-    pub(crate) fn account_changed(&mut self, cx: &Context<'_>, row: RowDigest, cause: SessionsEnd) -> Decision<()> {
+    pub(crate) fn account_changed(&mut self, cx: &Context<'_>, row: &UserRow, cause: SessionsEnd) -> Decision<()> {
+        let granted = self.grant(cx, row.contact());
+        self.row_changed(cx, RowDigest::of(cx.keys.current(), row), cause).following(granted)
+    }
+
+    /// The row has changed, whatever that means for guesses.
+    pub(super) fn row_changed(&mut self, cx: &Context<'_>, row: RowDigest, cause: SessionsEnd) -> Decision<()> {
         self.replace_row(cx, row);
         self.end_sessions();
         Decision::changed(()).with_event(EventKind::SessionsEnded { cause })
+    }
+
+    /// Restores the guesses of unknown browsers, at the word of an administrator who knows the user.
+    pub(crate) fn unblock(&mut self, by: &UserId, contact: &Contact) -> Decision<()> {
+        let Some(restored) = self.restore_guesses(Some(by)) else { return Decision::unchanged(()) };
+        Decision::changed(()).with_event(restored).with_notice(OutgoingNotice::new(contact, Notice::Unblocked))
     }
 
     /// Takes `row` as the one that is valid now, and refuses the one before for a while.

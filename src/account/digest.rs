@@ -46,7 +46,7 @@ impl Digest {
         self.matches(cx, &ticket_fields(cx, ticket))
     }
 
-    /// Of the name of a trusted browser.
+    /// Of what the tokens of a trusted browser have in common.
     pub(super) fn of_series(cx: &Context<'_>, token: &BrowserToken) -> Self {
         Self::new(cx.keys.current(), &browser_fields(cx, b"series", token.series()))
     }
@@ -55,13 +55,13 @@ impl Digest {
         self.matches(cx, &browser_fields(cx, b"series", token.series()))
     }
 
-    /// Of the token of a trusted browser.
+    /// Of the token of a known browser, all of it.
     pub(super) fn of_browser(cx: &Context<'_>, token: &BrowserToken) -> Self {
-        Self::new(cx.keys.current(), &browser_fields(cx, b"bearer", token.bearer()))
+        Self::new(cx.keys.current(), &browser_fields(cx, b"token", token.bytes()))
     }
 
     pub(super) fn is_of_browser(&self, cx: &Context<'_>, token: &BrowserToken) -> bool {
-        self.matches(cx, &browser_fields(cx, b"bearer", token.bearer()))
+        self.matches(cx, &browser_fields(cx, b"token", token.bytes()))
     }
 
     fn new(keys: &KeySet, fields: &[&[u8]]) -> Self {
@@ -184,6 +184,7 @@ mod tests {
     use crate::account::{Account, Rules};
     use crate::flow::{Contact, Evidence, RowDigest};
     use crate::keys::{KeyId, ServerKey, ServerKeys};
+    use crate::limits::Each;
     use crate::mac::TAG_LEN;
     use crate::otp::Digits;
     use crate::policy::{FirstRegistration, Policy};
@@ -199,18 +200,23 @@ mod tests {
         let now = Timestamp::from_secs(0);
         OpenFlow {
             begun_at: now,
+            browser: None,
             code: None,
             contact: Contact::verified(EmailAddress::new(address).unwrap()),
             epoch: Account::default().epoch,
             evidence: Evidence::default(),
             expires_at: now,
+            known: false,
             pending: None,
             policy: Policy::off(FirstRegistration::WithTicket),
             purpose,
             replaces: None,
             row: RowDigest { key: KeyId([0; 8]), credential: [0; TAG_LEN], address: [0; TAG_LEN] },
             session: 0,
+            spent: Each::default(),
             token: Digest::of_token(cx, purpose, of),
+            proved: 0,
+            wrong_app_codes: 0,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::audit::{CodeFault, EventKind, Factor};
 use crate::code::Code;
 use crate::device::{DeviceId, DeviceName};
 use crate::flow::Refusal;
+use crate::limits::Target;
 use crate::mail::Notice;
 use crate::otp::{Algorithm, Verdict};
 use crate::policy::Step;
@@ -94,6 +95,7 @@ impl Account {
         self.last_device = self.last_device.saturating_add(1);
         let id = DeviceId::new(self.last_device);
         flow.evidence.registered = Some((id, cx.now));
+        flow.prove(Target::App);
         // What others have opened was opened by less than is asked for now.
         self.end_sessions();
         flow.epoch = self.epoch;

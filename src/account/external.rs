@@ -6,7 +6,7 @@ use super::turn::{Turn, Verdict};
 use super::{Account, Change, Context, Decision, Device, Fresh, OpenFlow, OutgoingNotice, Progress, Request};
 use crate::audit::{CodeFault, EventKind, Factor};
 use crate::flow::{Contact, Elevated, Purpose, Refusal, SessionClaims};
-use crate::limits::FailureBudget;
+use crate::limits::{Guessing, Target};
 use crate::mail::Notice;
 use crate::policy::{ExternalEvidence, ExternalFactor, Step};
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ pub(crate) struct RegisteredFactor {
 
 impl RegisteredFactor {
     pub(crate) fn is_disabled(&self) -> bool {
-        self.failures >= FailureBudget::CONSECUTIVE_CAP
+        self.failures >= Guessing::CONSECUTIVE_CAP
     }
 }
 
@@ -51,7 +51,7 @@ impl Account {
             Ok(checked) if registers => account.register_external(&rq.cx, flow, checked),
             Ok(checked) => account.assert_external(&rq.cx, flow, checked),
             Err(_) if registers => Turn::refused(Refusal::NotOpen),
-            Err(_) => account.external_failed(factor),
+            Err(_) => account.external_failed(&rq.cx, flow, factor),
         })
     }
 
@@ -68,6 +68,7 @@ impl Account {
             return Turn::refused(Refusal::DeviceLimit);
         }
         flow.evidence.take_external(*checked);
+        flow.prove(Target::External);
         self.bind(cx.now, factor);
         flow.epoch = self.epoch;
         Turn::new(Verdict::Complete, [EventKind::ExternalAdded { factor, by: None }])
@@ -80,7 +81,11 @@ impl Account {
             let refused = EventKind::CodeRefused { factor: Factor::External(factor), fault: CodeFault::Expired };
             return Turn::new(Verdict::Refused(Refusal::NotFresh), [refused]);
         }
+        if let Some(turn) = self.not_compared(cx, flow, Target::External, 1) {
+            return turn;
+        }
         flow.evidence.take_external(*checked);
+        flow.prove(Target::External);
         if let Some(held) = self.external.iter_mut().find(|held| held.factor == factor) {
             // NIST SP 800-63B-4 section 3.2.2: a success disregards the failures of its authenticator.
             held.failures = 0;
@@ -90,14 +95,17 @@ impl Account {
     }
 
     /// Counts a check that has failed, as a wrong code.
-    fn external_failed(&mut self, factor: ExternalFactor) -> Turn {
+    fn external_failed(&mut self, cx: &Context<'_>, flow: &OpenFlow, factor: ExternalFactor) -> Turn {
+        if let Some(turn) = self.not_compared(cx, flow, Target::External, 1) {
+            return turn;
+        }
         let refused = EventKind::CodeRefused { factor: Factor::External(factor), fault: CodeFault::Wrong };
         let held = self.external.iter_mut().find(|held| held.factor == factor);
         let disabled = held.and_then(|held| {
             held.failures = held.failures.saturating_add(1);
             held.is_disabled().then_some(EventKind::ExternalDisabled { factor })
         });
-        Turn::new(Verdict::Wrong { cost: 1 }, [refused].into_iter().chain(disabled))
+        Turn::new(Verdict::Wrong { target: Target::External, cost: 1 }, [refused].into_iter().chain(disabled))
     }
 
     /// Registers the first factor of a user for whom an administrator vouches.

@@ -5,7 +5,9 @@ use core::time::Duration;
 use super::browsers::Noted;
 use super::outlook::Outlook;
 use super::turn::{completed, denied};
-use super::{Account, Decision, Digest, FLOW_LIFETIME, Fresh, OpenFlow, Progress, Request, STALE_ROW_LIFETIME};
+use super::{
+    Account, Decision, Digest, Each, FLOW_LIFETIME, FlowBrowser, Fresh, OpenFlow, Progress, Request, STALE_ROW_LIFETIME,
+};
 use crate::audit::EventKind;
 use crate::browser::BrowserToken;
 use crate::device::DeviceId;
@@ -29,16 +31,17 @@ pub(crate) struct Opening<'a> {
 
 impl Purpose {
     /// The most flows of a kind that are open for a user; the oldest of the kind makes way for a new one. What is begun
-    /// with the password alone cannot end what was begun in a session.
+    /// with the password alone cannot end what was begun in a session. Logins have these places twice: in known browsers, and
+    /// in all others.
     pub(crate) const fn places(self) -> usize {
         match self {
-            Self::Login => 5,
+            Self::Login => 4,
             Self::Registration | Self::StepUp | Self::Completion => 2,
         }
     }
 
     pub(crate) const ALL_PLACES: usize =
-        Self::Login.places() + Self::Registration.places() + Self::StepUp.places() + Self::Completion.places();
+        2 * Self::Login.places() + Self::Registration.places() + Self::StepUp.places() + Self::Completion.places();
 }
 
 impl Account {
@@ -54,19 +57,24 @@ impl Account {
         }
         let mut flow = OpenFlow {
             begun_at: cx.now,
+            browser: session.and_then(|claims| self.browser_of_session(claims.number)),
             code: None,
             contact: opening.contact.clone(),
             epoch: self.epoch,
             evidence: session
                 .map_or_else(Evidence::default, |claims| self.proved_before(purpose, claims, &opening, cx.now)),
             expires_at: cx.now.saturating_add(FLOW_LIFETIME),
+            known: false,
             pending: None,
             policy: judge.policy.clone(),
+            proved: 0,
             purpose,
             replaces: None,
             row: opening.row,
             session: session.map_or(fresh.session, |claims| claims.number),
+            spent: Each::default(),
             token: Digest::of_token(&cx, purpose, rq.token),
+            wrong_app_codes: 0,
         };
         let outlook = match self.outlook(cx.now, flow.view(judge.policy)) {
             // A device is registered on proofs of now, also where the session has proved them long ago.
@@ -90,25 +98,28 @@ impl Account {
                 decision.with_events(begun).with_event(completed(purpose))
             }
             Outlook::Open(_) => {
-                if let Some(until) = self.failures.locked(&cx.rules.failures, cx.now) {
-                    let refusal = Refusal::Locked { until };
-                    // There is no flow to continue with after the lock.
-                    return Decision { value: Progress::Denied(refusal, false), ..denied(refusal) };
-                }
-                let mut noted = Noted::default();
+                self.shared.iter_mut().for_each(|budget| budget.regain(&cx.rules.guessing, cx.now));
+                let (mut noted, mut granted) = (Noted::default(), None);
                 if let Some(token) = opening.browser {
                     match self.pass_as_trusted(rq, &fresh, &mut flow, token, opening.login) {
                         Ok(decision) => return decision,
                         Err(refused) => noted = refused,
                     }
+                    match self.recognize(&cx, token) {
+                        Some((browser, known)) => (flow.browser, flow.known) = (Some(browser), known),
+                        None if noted.events.is_empty() => noted.events.push(EventKind::BrowserNotTrusted),
+                        None => {}
+                    }
                 }
-                self.make_room(purpose, cx.now);
+                self.make_room(&flow, cx.now);
                 if purpose == Purpose::Login {
-                    self.row = Some(opening.row);
+                    // A change that the host has not reported is a password reset, as far as anybody knows.
+                    let is_new = self.row.replace(opening.row).is_some_and(|row| opening.row.has_new_credential(&row));
+                    granted = is_new.then(|| self.grant(&cx, opening.contact)).flatten();
                 }
                 let Noted { mut events, notice } = noted;
                 events.push(begun(purpose));
-                self.advance(rq, fresh, usize::MAX, flow).after(events).with_notice(notice)
+                self.advance(rq, fresh, usize::MAX, flow).after(events).with_notice(notice).following(granted)
             }
         }
     }
@@ -120,12 +131,16 @@ impl Account {
             .is_some_and(|(stale, until)| is_running(*until, STALE_ROW_LIFETIME, now) && stale.is(row))
     }
 
-    fn make_room(&mut self, purpose: Purpose, now: Timestamp) {
+    fn make_room(&mut self, new: &OpenFlow, now: Timestamp) {
         self.sweep(now);
-        let of_kind = |flow: &&OpenFlow| flow.purpose == purpose;
-        if self.flows.iter().filter(of_kind).count() >= purpose.places()
-            && let Some(oldest) = self.flows.iter().position(|flow| flow.purpose == purpose)
-        {
+        let of_kind = |flow: &&OpenFlow| flow.purpose == new.purpose && flow.known == new.known;
+        if self.flows.iter().filter(of_kind).count() < new.purpose.places() {
+            return;
+        }
+        // A known browser ends its own flows first.
+        let id = |flow: &OpenFlow| flow.browser.map(|FlowBrowser { id, .. }| id);
+        let own = self.flows.iter().position(|flow| of_kind(&flow) && new.known && id(flow) == id(new));
+        if let Some(oldest) = own.or_else(|| self.flows.iter().position(|flow| of_kind(&flow))) {
             self.flows.remove(oldest);
         }
     }

@@ -9,7 +9,7 @@ use super::{Account, Change, Context, Decision, Device, Fresh, Progress, Recover
 use crate::audit::{CodeFault, EventKind, Factor};
 use crate::device::DeviceId;
 use crate::flow::Refusal;
-use crate::limits::Failures;
+use crate::limits::{SharedBudget, Spent, Target};
 use crate::migrate::{Import, ImportedDevice, LegacyRecoveryCode};
 use crate::policy::Step;
 use crate::recovery_code::RecoveryCode;
@@ -21,8 +21,8 @@ const FUTURE: Duration = Duration::from_secs(60 * 60);
 
 /// A guess at hashed recovery codes that was counted as a wrong one, and is to be checked now.
 pub(crate) struct Prepaid {
-    before: Failures,
-    after: Failures,
+    before: SharedBudget,
+    after: SharedBudget,
     pub(crate) code: LegacyRecoveryCode,
     /// What was to be guessed.
     pub(crate) hashes: Vec<SecretText>,
@@ -70,7 +70,7 @@ impl Account {
         fresh: Fresh,
         typed: &str,
     ) -> Decision<(Progress, Option<Prepaid>)> {
-        let (mut guessed, before) = (None, self.failures);
+        let (mut guessed, before) = (None, self.shared.recovery);
         let decision = self.at_step(rq, fresh, Step::RecoveryCode, |account, flow| {
             let Some(set) = &account.recovery else { return Turn::refused(Refusal::WrongCode) };
             let Some(hashes) = &set.imported else {
@@ -79,13 +79,16 @@ impl Account {
                 return account.judge_recovery_code(&rq.cx, flow, found);
             };
             let Ok(code) = LegacyRecoveryCode::parse(typed) else { return Turn::refused(Refusal::Malformed) };
+            if let Some(turn) = account.not_compared(&rq.cx, flow, Target::Recovery, 1) {
+                return turn;
+            }
             let found = set.find_imported(&rq.cx, &code);
             if found == Found::Guess && !hashes.is_empty() {
                 guessed = Some((code, hashes.iter().map(SecretText::duplicate).collect()));
             }
             account.judge_recovery_code(&rq.cx, flow, found)
         });
-        let after = self.failures;
+        let after = self.shared.recovery;
         let prepaid = guessed.map(|(code, hashes)| Prepaid { before, after, code, hashes });
         decision.map(|progress| (progress, prepaid))
     }
@@ -100,10 +103,10 @@ impl Account {
         hash: &SecretText,
         notices: &[u64],
     ) -> Decision<Progress> {
-        if self.failures == prepaid.after {
+        if self.shared.recovery == prepaid.after {
             self.owed.notices.retain(|owed| !notices.contains(&owed.number));
         }
-        self.failures.refund(prepaid.before, prepaid.after);
+        self.shared.recovery.refund(prepaid.before, prepaid.after);
         if let Some(set) = &mut self.recovery {
             set.failures = set.failures.saturating_sub(1);
         }
@@ -115,6 +118,8 @@ impl Account {
             match hashes.zip(place) {
                 Some((hashes, place)) => {
                     hashes.remove(place);
+                    let Spent { codes, units } = flow.spent.recovery;
+                    flow.spent.recovery = Spent { codes: codes.saturating_sub(1), units: units.saturating_sub(1) };
                     account.accept_recovery_code(&rq.cx, flow)
                 }
                 // Another request came first.

@@ -21,9 +21,9 @@ impl Account {
             ever_had_factor: _,
             exemption: _,
             external: _,
-            failures: _,
             flows,
             grace: _,
+            granted_at: _,
             issues: _,
             last_device: _,
             owed: _,
@@ -31,6 +31,7 @@ impl Account {
             recovery,
             // Digests of rows can be made again, from the row that the host passes.
             row: _,
+            shared: _,
             stale_row: _,
             tail: _,
             ticket,
@@ -41,10 +42,11 @@ impl Account {
             let codes = flow.code.iter().flat_map(|code| [Some(code.digest), code.superseded]).flatten();
             [flow.token.key, flow.row.key].into_iter().chain(codes.map(|digest| digest.key))
         });
-        let browsers = browsers.trusted.iter().filter(|browser| browser.is_valid(now));
-        let browsers = browsers.flat_map(|browser| {
-            let replaced = browser.replaced.iter().map(|(digest, _)| digest.key);
-            [browser.series.key, browser.token.key, browser.row.key].into_iter().chain(replaced)
+        // A browser that is not trusted becomes unknown if the key is dropped: it loses guesses of its own, and nothing else.
+        let trusted = browsers.known.iter().filter_map(|browser| Some((browser, browser.trust(now)?)));
+        let browsers = trusted.flat_map(|(browser, trust)| {
+            let replaced = browser.replaced.iter().map(|replaced| replaced.token.key);
+            [browser.token.key, trust.series.key, trust.row.key].into_iter().chain(replaced)
         });
         let pending = pending_recovery.iter().filter(|pending| pending.is_open(now));
         let sets = recovery.iter().filter(|set| set.is_keyed()).chain(pending.map(|pending| &pending.set));

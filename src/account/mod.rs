@@ -11,6 +11,7 @@ mod digest;
 mod enroll;
 mod external;
 mod flows;
+mod guesses;
 mod import;
 mod key_usage;
 mod notices;
@@ -33,7 +34,7 @@ use crate::code::{Code, Digits};
 use crate::device::{DeviceId, DeviceName};
 use crate::flow::{AddressPermit, Contact, Evidence, Judge, Open, Passed, Purpose, Refusal, RowDigest, Token};
 use crate::keys::{KeyId, ServerKeys};
-use crate::limits::{FailureBudget, Failures, IssuanceBudget, Issues, can_be_past, is_running};
+use crate::limits::{Each, Guessing, IssuanceBudget, Issues, SharedBudget, Spent, can_be_past, is_running};
 use crate::mac::TAG_LEN;
 use crate::migrate::Import;
 use crate::otp::{TimeStep, Totp, Window};
@@ -44,7 +45,9 @@ use crate::ticket::Ticket;
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, UserId};
 
-pub(crate) use self::browsers::{Browsers, MAX_BROWSERS, TrustedBrowser};
+pub(crate) use self::browsers::{
+    Browsers, FlowBrowser, KnownBrowser, MAX_KNOWN, MAX_TRUSTED, Replaced, Trust, WrongCodes,
+};
 pub(crate) use self::external::{MAX_EXTERNAL, RegisteredFactor};
 pub(crate) use self::flows::Opening;
 pub(crate) use self::import::Prepaid;
@@ -80,8 +83,9 @@ pub(crate) struct Account {
     pub(crate) exemption: Option<Exemption>,
     /// The external factors that the user has registered.
     pub(crate) external: Vec<RegisteredFactor>,
-    pub(crate) failures: Failures,
     pub(crate) flows: Vec<OpenFlow>,
+    /// When a password change without a second factor last gave guesses back.
+    pub(crate) granted_at: Option<Timestamp>,
     /// Written once.
     pub(crate) grace: Grace,
     pub(crate) issues: Issues,
@@ -91,6 +95,8 @@ pub(crate) struct Account {
     pub(crate) recovery: Option<RecoverySet>,
     /// The row that the last login was begun with, or that was reported.
     pub(crate) row: Option<RowDigest>,
+    /// What unknown browsers have spent.
+    pub(crate) shared: Each<SharedBudget>,
     /// The row that the last reported change replaced, and until when it is refused.
     pub(crate) stale_row: Option<(RowDigest, Timestamp)>,
     pub(crate) tail: Tail,
@@ -113,14 +119,19 @@ pub(crate) struct Device {
 /// A flow that is open. It keeps evidence, never a plan.
 pub(crate) struct OpenFlow {
     pub(crate) begun_at: Timestamp,
+    pub(crate) browser: Option<FlowBrowser>,
     pub(crate) code: Option<IssuedCode>,
     pub(crate) contact: Contact,
     pub(crate) epoch: u64,
     pub(crate) evidence: Evidence,
     pub(crate) expires_at: Timestamp,
+    /// Begun with the newest token of a browser that has proved the strongest factor.
+    pub(crate) known: bool,
     pub(crate) pending: Option<Pending>,
     /// The policy when it began; the flow is judged by the strictest of this and the policy of now.
     pub(crate) policy: Policy,
+    /// What it has proved itself, a bit for each kind of target.
+    pub(crate) proved: u8,
     pub(crate) purpose: Purpose,
     /// The device that the registration replaces.
     pub(crate) replaces: Option<DeviceId>,
@@ -128,7 +139,11 @@ pub(crate) struct OpenFlow {
     pub(crate) row: RowDigest,
     /// The number of the session that it was begun in; of a login, of the session that it opens.
     pub(crate) session: u64,
+    /// What it has spent of the shared budgets.
+    pub(crate) spent: Each<Spent>,
     pub(crate) token: Digest,
+    /// Wrong app codes, whoever paid for them.
+    pub(crate) wrong_app_codes: u32,
 }
 
 /// An e-mail code that was sent. It can be entered in its own flow only.
@@ -167,7 +182,7 @@ pub(crate) struct Digest {
 pub(crate) struct Rules {
     pub(crate) email_digits: Digits,
     pub(crate) email_lifetime: Duration,
-    pub(crate) failures: FailureBudget,
+    pub(crate) guessing: Guessing,
     pub(crate) issuance: IssuanceBudget,
     pub(crate) issuer: Issuer,
     pub(crate) totp: Totp,
@@ -244,6 +259,14 @@ impl<T> Decision<T> {
         self
     }
 
+    /// The same decision after another one, whose events and notices come first.
+    pub(crate) fn following(mut self, before: Option<Decision<()>>) -> Self {
+        let Some(Decision { events, mut notices, .. }) = before else { return self };
+        notices.append(&mut self.notices);
+        self.notices = notices;
+        self.after(events)
+    }
+
     /// The same decision with `events` before its own.
     pub(crate) fn after(mut self, mut events: Vec<EventKind>) -> Self {
         events.append(&mut self.events);
@@ -264,19 +287,18 @@ pub(crate) type Change<T> = Decision<Result<T, Refusal>>;
 #[allow(clippy::large_enum_variant, reason = "made once in each operation, and moved twice")]
 pub(crate) enum Progress {
     Challenge(Open),
-    /// Whether the flow is still open: waiting, or another request, can continue it.
-    Denied(Refusal, bool),
+    Denied(Refusal),
     Enroll(Open, KeyUri),
     Finished(Passed),
 }
 
 impl Account {
-    /// Ends every open flow, every session, and the trust in every browser; with them recovery codes that wait for their
+    /// Ends every open flow, every session, and the trust in every browser, which stays known; with them recovery codes that wait for their
     /// confirmation.
     pub(crate) fn end_sessions(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.flows.clear();
-        self.browsers.trusted.clear();
+        self.browsers.end_trust();
         self.pending_recovery = None;
     }
 
@@ -306,7 +328,7 @@ impl StoredTicket {
 
 impl Device {
     pub(crate) fn is_disabled(&self) -> bool {
-        self.failures >= FailureBudget::CONSECUTIVE_CAP
+        self.failures >= Guessing::CONSECUTIVE_CAP
     }
 }
 
@@ -317,7 +339,7 @@ impl Rules {
         Self {
             email_digits: Digits::EIGHT,
             email_lifetime: FLOW_LIFETIME,
-            failures: FailureBudget::default(),
+            guessing: Guessing::new(),
             issuance: IssuanceBudget::default(),
             issuer: Issuer::new("ACME").unwrap(),
             totp: Totp::default(),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Account, Device, OpenFlow};
 use crate::flow::{Contact, Evidence, Purpose, Refusal};
-use crate::limits::FailureBudget;
+use crate::limits::Guessing;
 use crate::policy::{DeviceStanding, EmailStanding, Path, Plan, Policy, Standing, Step};
 use crate::time::Timestamp;
 
@@ -99,7 +99,7 @@ impl Account {
 
     /// After too many wrong e-mail codes no more are sent.
     pub(super) fn is_email_disabled(&self) -> bool {
-        self.email_failures >= FailureBudget::CONSECUTIVE_CAP
+        self.email_failures >= Guessing::CONSECUTIVE_CAP
     }
 
     /// What the policy may know of the user in a flow.

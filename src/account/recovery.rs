@@ -7,7 +7,7 @@ use super::{ATTEMPTS_PER_ENROLLMENT, Account, Change, Context, Decision, FLOW_LI
 use crate::audit::{CodeFault, EventKind, Factor};
 use crate::flow::{Elevated, Refusal, Session};
 use crate::keys::KeyId;
-use crate::limits::{FailureBudget, is_running};
+use crate::limits::{Guessing, Target, is_running};
 use crate::mac::TAG_LEN;
 use crate::mail::Notice;
 use crate::recovery_code::{RecoveryCode, RecoveryCodes, RecoveryCodesLeft};
@@ -65,7 +65,7 @@ impl RecoverySet {
     }
 
     fn is_disabled(&self) -> bool {
-        self.failures >= FailureBudget::CONSECUTIVE_CAP
+        self.failures >= Guessing::CONSECUTIVE_CAP
     }
 }
 
@@ -115,10 +115,6 @@ impl Account {
         if !self.holds(&session.claims, cx.now) {
             return Decision::unchanged(Err(Refusal::SessionEnded));
         }
-        if let Some(until) = self.failures.locked(&cx.rules.failures, cx.now) {
-            return Decision::unchanged(Err(Refusal::Locked { until }))
-                .with_event(EventKind::RefusedWhileLocked { until });
-        }
         let Some(mut pending) = self.pending_recovery.take_if(|pending| pending.is_open(cx.now)) else {
             return Decision::unchanged(Err(Refusal::NothingToConfirm));
         };
@@ -154,9 +150,9 @@ impl Account {
             },
         };
         set.failures = set.failures.saturating_add(1);
-        let disabled = (set.failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::RecoveryCodesDisabled);
+        let disabled = (set.failures == Guessing::CONSECUTIVE_CAP).then_some(EventKind::RecoveryCodesDisabled);
         let verdict = match set.imported {
-            Some(_) => Verdict::Wrong { cost: 1 },
+            Some(_) => Verdict::Wrong { target: Target::Recovery, cost: 1 },
             None => Verdict::Stays(Some(Refusal::WrongCode)),
         };
         Turn::new(verdict, [refused(fault)].into_iter().chain(disabled))
@@ -169,6 +165,7 @@ impl Account {
             set.left()
         });
         flow.evidence.recovery_code = Some(cx.now);
+        flow.prove(Target::Recovery);
         Turn::new(
             Verdict::Proved,
             [EventKind::CodeAccepted { factor: Factor::Recovery }, EventKind::RecoveryCodeUsed { left }],

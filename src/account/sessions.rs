@@ -83,15 +83,27 @@ impl Account {
         &mut self,
         cx: &Context<'_>,
         session: &Session,
-        new: RowDigest,
+        new: &UserRow,
     ) -> Change<SessionClaims> {
+        let (contact, new) = (new.contact(), RowDigest::of(cx.keys.current(), new));
         let holds = self.holds(&session.claims, cx.now);
         if holds {
             self.row = Some(session.claims.row);
         }
-        let decision = self.account_changed(cx, new, SessionsEnd::PasswordChanged);
+        let proved = holds && self.is_second_factor(&session.claims.evidence);
+        let restored = |event| Decision::changed(()).with_event(event);
+        let given = if proved { self.restore_guesses(None).map(restored) } else { self.grant(cx, contact) };
+        let decision = self.row_changed(cx, new, SessionsEnd::PasswordChanged).following(given);
         let claims = SessionClaims { row: new, ..session.claims.raised(&Evidence::default(), self.epoch) };
         decision.map(|()| if holds { Ok(claims) } else { Err(Refusal::SessionEnded) })
+    }
+
+    /// Whether these proofs are those of the strongest factor that the user has. An attacker who reads the mailbox must not
+    /// restore the guesses at the app.
+    fn is_second_factor(&self, evidence: &Evidence) -> bool {
+        let factor = evidence.app_code.or(evidence.registered).is_some() || !evidence.external.is_empty();
+        let has_factor = !self.devices.is_empty() || !self.external.is_empty();
+        factor || !has_factor && evidence.email_code.is_some()
     }
 
     /// Lets the host write a new address. Open flows end, and no code is mailed until the change is finished.

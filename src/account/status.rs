@@ -6,6 +6,7 @@ use super::{Account, Context, Device};
 use crate::audit::Event;
 use crate::device::DeviceInfo;
 use crate::flow::{ExternalInfo, UserStatus};
+use crate::limits::Target;
 
 impl Account {
     pub(crate) fn status(&self, cx: &Context<'_>) -> UserStatus {
@@ -23,7 +24,13 @@ impl Account {
             browsers: self.browser_list(now),
             external: self.external_list(),
             recovery_codes: self.recovery_codes_left(),
-            locked_until: self.failures.locked(&cx.rules.failures, now),
+            locked_until: Target::ALL.iter().filter_map(|t| self.shared.of(*t).locked(&cx.rules.guessing, now)).max(),
+            new_browsers_blocked_until: Target::ALL
+                .iter()
+                .map(|target| self.shared.of(*target))
+                .filter(|budget| budget.left(&cx.rules.guessing, now) == 0)
+                .map(|budget| budget.regained_at(&cx.rules.guessing, now))
+                .max(),
             ticket_until: self.ticket.as_ref().filter(|ticket| ticket.is_valid(now)).map(|ticket| ticket.expires_at),
             ever_had_factor: self.ever_had_factor,
             exemption: self.exemption.clone().filter(|exemption| now < exemption.until()),

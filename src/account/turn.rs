@@ -9,8 +9,7 @@ use super::{
 };
 use crate::audit::EventKind;
 use crate::flow::{AddressPermit, Authenticated, EmailStatus, Open, Passed, Purpose, Refusal, SessionClaims};
-use crate::limits::is_running;
-use crate::mail::Notice;
+use crate::limits::{Issues, Target, is_running};
 use crate::otpauth::KeyUri;
 use crate::policy::{Grace, Policy, Step};
 use crate::time::Timestamp;
@@ -28,7 +27,7 @@ pub(super) enum Verdict {
     /// The flow stays where it is, and has changed.
     Stays(Option<Refusal>),
     /// A guess that is counted.
-    Wrong { cost: u32 },
+    Wrong { target: Target, cost: u32 },
     /// The step is proved.
     Proved,
     /// The flow is complete, whatever the plan would ask for.
@@ -48,6 +47,13 @@ impl Turn {
         self.notice = notice;
         self
     }
+}
+
+/// What became of a wrong code that was paid for.
+pub(super) struct Charged {
+    pub(super) events: Vec<EventKind>,
+    pub(super) notice: Option<OutgoingNotice>,
+    pub(super) refusal: Refusal,
 }
 
 /// A flow that was taken out of the account.
@@ -94,7 +100,7 @@ impl Account {
 
     /// Ends a flow.
     pub(crate) fn cancel(&mut self, rq: &Request<'_>) -> Decision<Progress> {
-        let ended = Progress::Denied(Refusal::FlowEnded, false);
+        let ended = Progress::Denied(Refusal::FlowEnded);
         match self.find(rq) {
             Some(at) => {
                 self.flows.remove(at);
@@ -143,9 +149,14 @@ impl Account {
                 self.put_back(at, flow);
                 Decision::changed(shown)
             }
-            Verdict::Wrong { cost } => self.count_wrong(rq, at, flow, cost),
+            Verdict::Wrong { target, cost } => {
+                let Charged { events, notice, refusal } = self.charge(&rq.cx, &mut flow, target, cost);
+                let shown = self.look(rq, &flow, Some(refusal));
+                self.put_back(at, flow);
+                Decision::changed(shown).with_events(events).with_notice(notice)
+            }
             Verdict::Proved => self.advance(rq, fresh, at, flow),
-            Verdict::Complete => self.complete(rq, &flow, None),
+            Verdict::Complete => self.complete(rq, &fresh, &flow, None),
         };
         decision.after(events).with_notice(notice)
     }
@@ -167,23 +178,19 @@ impl Account {
         Err(Box::new(Decision::unchanged(shown).with_event(EventKind::StepNotOpen { step })))
     }
 
-    /// The flow of a request that is open and owes something, unless its user is locked.
+    /// The flow of a request that is open and owes something.
     pub(super) fn take(&mut self, rq: &Request<'_>) -> Result<Taken, Box<Decision<Progress>>> {
         let Some(at) = self.find(rq) else { return Err(Box::new(denied(Refusal::FlowEnded))) };
         let flow = self.flows.remove(at);
-        let outlook = match self.failures.locked(&rq.cx.rules.failures, rq.cx.now) {
-            Some(until) => Err(Refusal::Locked { until }),
-            None => Ok(self.outlook(rq.cx.now, flow.view(rq.judge.policy))),
-        };
-        match outlook {
-            Ok(Outlook::Open(remaining)) => Ok(Taken { at, flow, remaining }),
+        match self.outlook(rq.cx.now, flow.view(rq.judge.policy)) {
+            Outlook::Open(remaining) => Ok(Taken { at, flow, remaining }),
             // A flow is finished by the step that proves the last thing, never by a look: this one owes nothing because
             // the account has changed. The user begins again.
-            Ok(Outlook::Finished { .. }) => {
+            Outlook::Finished { .. } => {
                 self.put_back(at, flow);
                 Err(Box::new(denied(Refusal::FlowEnded)))
             }
-            Ok(Outlook::Denied(refusal, _)) | Err(refusal) => {
+            Outlook::Denied(refusal, _) => {
                 self.put_back(at, flow);
                 Err(Box::new(denied(refusal)))
             }
@@ -220,11 +227,8 @@ impl Account {
                 Decision { changed: true, ..denied(refusal) }
             }
             Outlook::Finished { grace_until } => {
-                if flow.purpose == Purpose::Login {
-                    self.failures.restore();
-                }
                 let begun = self.begin_grace(&rq.cx, &flow, rq.judge.policy);
-                self.complete(rq, &flow, grace_until).after(begun.into_iter().collect())
+                self.complete(rq, &fresh, &flow, grace_until).after(begun.into_iter().collect())
             }
             Outlook::Open(remaining) => {
                 if remaining.is_all_next(is_email) && flow.code.is_none() {
@@ -241,9 +245,21 @@ impl Account {
     }
 
     /// Ends a flow in which nothing is owed.
-    fn complete(&mut self, rq: &Request<'_>, flow: &OpenFlow, grace_until: Option<Timestamp>) -> Decision<Progress> {
+    fn complete(
+        &mut self,
+        rq: &Request<'_>,
+        fresh: &Fresh,
+        flow: &OpenFlow,
+        grace_until: Option<Timestamp>,
+    ) -> Decision<Progress> {
+        self.pay_back(&rq.cx, flow);
         match self.passed(rq, flow, grace_until) {
-            Some(passed) => Decision::changed(Progress::Finished(passed)).with_event(completed(flow.purpose)),
+            Some(mut passed) => {
+                let (browser, displaced) = self.know(&rq.cx, fresh, flow);
+                passed.authenticated.browser = browser;
+                let events = [completed(flow.purpose)].into_iter().chain(displaced);
+                Decision::changed(Progress::Finished(passed)).with_events(events)
+            }
             // The step that has just been proved stays spent.
             None => Decision { changed: true, ..denied(Refusal::FlowEnded) },
         }
@@ -271,26 +287,23 @@ impl Account {
         Some(Passed { authenticated, at: cx.now, session })
     }
 
-    /// Counts a wrong code.
-    fn count_wrong(&mut self, rq: &Request<'_>, at: usize, flow: OpenFlow, cost: u32) -> Decision<Progress> {
-        let decision = match self.failures.spend(cost, &rq.cx.rules.failures, rq.cx.now) {
-            Some(until) => {
-                // The guesser has passed the first factor: the owner has to know (OWASP ASVS 5.0, 6.3.5).
-                let lasts = until.saturating_since(rq.cx.now);
-                Decision::changed(Progress::Denied(Refusal::Locked { until }, true))
-                    .with_event(EventKind::Locked { until })
-                    .with_notice(OutgoingNotice::new(&flow.contact, Notice::Locked { lasts }))
-            }
-            None => Decision::changed(self.look(rq, &flow, Some(Refusal::WrongCode))),
-        };
-        self.put_back(at, flow);
-        decision
+    /// The codes that were mailed to the browser of a flow, or to all unknown ones.
+    fn issues(&self, flow: &OpenFlow) -> &Issues {
+        let browser = self.browsers.of_flow(flow).and_then(|at| self.browsers.known.get(at));
+        browser.map_or(&self.issues, |browser| &browser.sent)
+    }
+
+    fn issues_mut(&mut self, flow: &OpenFlow) -> &mut Issues {
+        match self.browsers.of_flow(flow).and_then(|at| self.browsers.known.get_mut(at)) {
+            Some(browser) => &mut browser.sent,
+            None => &mut self.issues,
+        }
     }
 
     /// Generates an e-mail code for a flow, within the issuance budget.
     pub(super) fn send(&mut self, rq: &Request<'_>, fresh: Fresh, at: usize, mut flow: OpenFlow) -> Decision<Progress> {
         let cx = &rq.cx;
-        let decision = match (self.mail_wait(rq), flow.contact.address().cloned()) {
+        let decision = match (self.mail_wait(rq, &flow), flow.contact.address().cloned()) {
             // A flow that was just begun is stored all the same: the user asks again in it.
             (Some(retry_at), _) => Decision::changed(self.look(rq, &flow, Some(Refusal::TooSoon { retry_at }))),
             (None, None) => Decision::changed(self.look(rq, &flow, Some(Refusal::NotOpen))),
@@ -306,7 +319,7 @@ impl Account {
                 });
                 // The user has chosen this way; a secret on another screen can no longer be registered.
                 flow.pending = None;
-                self.issues.count(cx.now);
+                self.issues_mut(&flow).count(cx.now);
                 let valid_for = expires_at.saturating_since(cx.now);
                 let mut decision = Decision::changed(self.look(rq, &flow, None)).with_event(EventKind::CodeIssued);
                 decision.code = Some(CodeToSend { code: fresh.code, to, valid_for });
@@ -318,17 +331,20 @@ impl Account {
     }
 
     /// When the next code may be mailed, if that is later than now.
-    pub(super) fn mail_wait(&self, rq: &Request<'_>) -> Option<Timestamp> {
+    pub(super) fn mail_wait(&self, rq: &Request<'_>, flow: &OpenFlow) -> Option<Timestamp> {
         let now = rq.cx.now;
         let held_back = self.address_change.filter(|until| is_running(*until, AddressPermit::LIFETIME, now));
-        self.issues.wait(&rq.cx.rules.issuance, now).max(held_back)
+        self.issues(flow).wait(&rq.cx.rules.issuance, now).max(held_back)
     }
 
     /// The mail system has refused the code of a flow: nothing was sent, and the user can ask again at once.
     pub(crate) fn code_was_refused(&mut self, rq: &Request<'_>) -> Decision<Progress> {
-        self.issues.lift_pause();
-        let Some(at) = self.find(rq) else { return Decision { changed: true, ..denied(Refusal::FlowEnded) } };
+        let Some(at) = self.find(rq) else {
+            self.issues.lift_pause();
+            return Decision { changed: true, ..denied(Refusal::FlowEnded) };
+        };
         let mut flow = self.flows.remove(at);
+        self.issues_mut(&flow).lift_pause();
         if let Some(code) = &mut flow.code {
             code.sent_at = None;
         }
@@ -338,16 +354,23 @@ impl Account {
     }
 
     /// It is unknown whether a code was sent: it stays valid, and the user can ask for another one at once.
-    pub(crate) fn code_is_uncertain(&mut self) -> Decision<()> {
-        self.issues.lift_pause();
+    pub(crate) fn code_is_uncertain(&mut self, rq: &Request<'_>) -> Decision<()> {
+        match self.find(rq) {
+            Some(at) => {
+                let flow = self.flows.remove(at);
+                self.issues_mut(&flow).lift_pause();
+                self.put_back(at, flow);
+            }
+            None => self.issues.lift_pause(),
+        }
         Decision::changed(()).with_event(EventKind::MailUndelivered)
     }
 
     /// Shows a flow after it has changed.
     pub(super) fn look(&self, rq: &Request<'_>, flow: &OpenFlow, refusal: Option<Refusal>) -> Progress {
         match self.outlook(rq.cx.now, flow.view(rq.judge.policy)) {
-            Outlook::Denied(refusal, _) => Progress::Denied(refusal, false),
-            Outlook::Finished { .. } => Progress::Denied(Refusal::FlowEnded, false),
+            Outlook::Denied(refusal, _) => Progress::Denied(refusal),
+            Outlook::Finished { .. } => Progress::Denied(Refusal::FlowEnded),
             Outlook::Open(remaining) => self.show(rq, flow, remaining, refusal),
         }
     }
@@ -367,20 +390,23 @@ impl Account {
                 masked_address: address.masked(),
                 sent_at,
                 expires_at: code.filter(|_| sent_at.is_some()).map(|code| code.expires_at),
-                resend_at: self.mail_wait(rq),
+                resend_at: self.mail_wait(rq, flow),
             }
         });
         let next = remaining.next();
         let enrolling = next.contains(&Step::EnrollApp);
+        // A page asks for the code that was mailed, and otherwise for the first of the steps.
+        let is_sent = email.as_ref().is_some_and(|email| email.expires_at.is_some());
+        let asked = next.iter().find(|step| is_sent && is_email(**step)).or(next.first()).copied();
         let open = Open {
-            attempts_left: self.failures.left(&cx.rules.failures),
+            attempts_left: self.attempts_left(cx, flow, asked.as_ref()),
             email,
             expires_at: flow.expires_at,
             grace_until: remaining.grace_until,
             next,
             paths: remaining.paths,
             recovery_codes_left: self.recovery_codes_left().filter(|_| flow.evidence.recovery_code.is_some()),
-            refusal,
+            refusal: refusal.or_else(|| self.block(cx, flow, asked.as_ref())),
         };
         let pending = flow.pending.as_ref().filter(|pending| enrolling && cx.now < pending.expires_at);
         // The builder of the engine takes no TOTP that a Key URI cannot express.
@@ -410,11 +436,9 @@ impl Account {
 
 /// A denial that costs no write.
 pub(super) fn denied(refusal: Refusal) -> Decision<Progress> {
-    let open = matches!(refusal, Refusal::Locked { .. });
-    let decision = Decision::unchanged(Progress::Denied(refusal, open));
+    let decision = Decision::unchanged(Progress::Denied(refusal));
     match refusal {
         Refusal::Policy(denial) => decision.with_event(EventKind::LoginDenied { reason: denial.reason }),
-        Refusal::Locked { until } => decision.with_event(EventKind::RefusedWhileLocked { until }),
         Refusal::AccountChanged => decision.with_event(EventKind::StaleRowRefused),
         _ => decision,
     }

@@ -8,7 +8,7 @@ use crate::audit::{CodeFault, EventKind, Factor};
 use crate::code::Code;
 use crate::device::DeviceId;
 use crate::flow::Refusal;
-use crate::limits::{FailureBudget, IssuanceBudget};
+use crate::limits::{Guessing, IssuanceBudget, Target};
 use crate::otp::Verdict;
 use crate::policy::Step;
 use crate::ticket::Ticket;
@@ -16,15 +16,20 @@ use crate::ticket::Ticket;
 impl Account {
     /// Sends an e-mail code, or another one.
     pub(crate) fn send_email_code(&mut self, rq: &Request<'_>, fresh: Fresh) -> Decision<Progress> {
-        if let Some(retry_at) = self.mail_wait(rq) {
-            return self.at_step(rq, fresh, Step::EmailCode, |_, _| Turn::refused(Refusal::TooSoon { retry_at }));
-        }
-        match self.take_at(rq, Step::EmailCode) {
-            Ok(taken) => {
+        let taken = match self.take_at(rq, Step::EmailCode) {
+            Ok(taken) => taken,
+            Err(decision) => return *decision,
+        };
+        match self.mail_wait(rq, &taken.flow) {
+            // What was refused is not written.
+            Some(retry_at) => {
+                let refused = |_: &mut Self, _: &mut OpenFlow| Turn::refused(Refusal::TooSoon { retry_at });
+                self.in_step(rq, fresh, taken, Step::EmailCode, refused)
+            }
+            None => {
                 let (at, flow) = taken.into_flow();
                 self.send(rq, fresh, at, flow)
             }
-            Err(decision) => *decision,
         }
     }
 
@@ -43,10 +48,12 @@ impl Account {
             Some(issued) if issued.expires_at <= cx.now => {
                 return Turn::new(Ruling::Refused(Refusal::WrongCode), [refused(CodeFault::Expired)]);
             }
+            Some(_) if let Some(turn) = self.not_compared(cx, flow, Target::Email, 1) => return turn,
             Some(issued) if issued.digest.is_of_code(cx, flow, code) => {
                 let Some(address) = flow.contact.address().cloned() else { return Turn::refused(Refusal::NotOpen) };
                 flow.code = None;
                 flow.evidence.email_code = Some((address.clone(), cx.now));
+                flow.prove(Target::Email);
                 self.email_failures = 0;
                 let was_verified = flow.contact.email.as_ref().is_some_and(|(_, email)| email.verified);
                 let verified = (!was_verified).then_some(EventKind::EmailVerified { address });
@@ -65,8 +72,8 @@ impl Account {
             issued.attempts >= IssuanceBudget::ATTEMPTS_PER_CODE
         });
         self.email_failures = self.email_failures.saturating_add(1);
-        let disabled = (self.email_failures == FailureBudget::CONSECUTIVE_CAP).then_some(EventKind::EmailDisabled);
-        Turn::new(Ruling::Wrong { cost: 1 }, [refused(fault)].into_iter().chain(disabled))
+        let disabled = (self.email_failures == Guessing::CONSECUTIVE_CAP).then_some(EventKind::EmailDisabled);
+        Turn::new(Ruling::Wrong { target: Target::Email, cost: 1 }, [refused(fault)].into_iter().chain(disabled))
     }
 
     /// Verifies a code of any device, or of the one that the user has named: `only`.
@@ -90,16 +97,18 @@ impl Account {
         }
         // Against two devices it is two guesses, and both are paid for before they are compared. The number of devices is
         // bounded.
-        let cost = self.devices.iter().filter(|device| device.takes(code, only)).count() as u32;
-        if cost == 0 {
+        let devices = self.devices.iter().filter(|device| device.takes(code, only)).count() as u32;
+        if devices == 0 {
             return Turn::refused(Refusal::Malformed);
         }
-        if cost > self.failures.left(&cx.rules.failures) {
-            return Turn::refused(Refusal::ChooseDevice);
+        let cost = devices * Self::weight(cx);
+        if let Some(turn) = self.not_compared(cx, flow, Target::App, cost) {
+            return turn;
         }
         match self.guess_app_code(cx, code, only) {
             Ok(device) => {
                 flow.evidence.app_code = Some((device, cx.now));
+                flow.prove(Target::App);
                 Turn::new(Ruling::Proved, [EventKind::CodeAccepted { factor: Factor::App }])
             }
             // A used code costs what a wrong one costs: the difference would tell that the code was right.
@@ -111,7 +120,8 @@ impl Account {
                         events.push(EventKind::DeviceDisabled { device: device.id });
                     }
                 }
-                Turn::new(Ruling::Wrong { cost }, events)
+                flow.wrong_app_codes += 1;
+                Turn::new(Ruling::Wrong { target: Target::App, cost }, events)
             }
         }
     }
@@ -139,7 +149,8 @@ impl Account {
         self.at_step(rq, fresh, Step::Ticket, |account, flow| {
             if !account.ticket.as_ref().is_some_and(|stored| stored.digest.is_of_ticket(&rq.cx, ticket)) {
                 let refused = EventKind::CodeRefused { factor: Factor::Ticket, fault: CodeFault::Wrong };
-                return Turn::new(Ruling::Wrong { cost: 1 }, [refused]);
+                // 128 bits cannot be guessed: nothing is counted, and nobody is locked.
+                return Turn::new(Ruling::Refused(Refusal::WrongCode), [refused]);
             }
             // The step is open, so the ticket has not expired.
             account.ticket = None;

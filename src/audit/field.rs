@@ -89,6 +89,8 @@ causes! {
         Revoked = 3 "revoked",
         /// The policy requires more than when the browser was trusted, or no longer allows trusted browsers.
         StricterPolicy = 4 "stricter_policy",
+        /// Too many wrong codes were entered with its token.
+        WrongCodes = 5 "wrong_codes",
     }
 }
 

@@ -69,6 +69,9 @@ impl Authenticated {
     }
 
     /// Returns the new token of this browser, for its cookie. `None`: the cookie stays as it is.
+    ///
+    /// The browser is known by it: at the next login, nobody else spends its guesses or shuts it out. Keep it for a year, one
+    /// for each user: `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`. Do not clear it at sign-out; it opens nothing.
     #[must_use]
     pub fn browser(&self) -> Option<&BrowserToken> {
         self.browser.as_ref()

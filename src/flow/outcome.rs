@@ -31,8 +31,8 @@ use crate::time::Timestamp;
 pub enum Outcome<F: Flow> {
     /// The user must complete one of the steps in [`Challenge::next`].
     Challenge(Challenge<F>),
-    /// The flow cannot continue now, or not without help.
-    Denied(Denied<F>),
+    /// The flow has ended, or there is no way through.
+    Denied(Denied),
     /// The flow is complete.
     Done(F::Done),
     /// The user must add the secret to an app and confirm it with a code.
@@ -45,8 +45,7 @@ impl<F: Flow> Outcome<F> {
     pub fn flow(&self) -> Option<&FlowRef<F>> {
         match self {
             Self::Challenge(challenge) => Some(&challenge.flow),
-            Self::Denied(denied) => denied.flow(),
-            Self::Done(_) => None,
+            Self::Denied(_) | Self::Done(_) => None,
             Self::Enroll(enroll) => Some(&enroll.challenge.flow),
         }
     }
@@ -117,7 +116,7 @@ impl<F: Flow> Challenge<F> {
         self.state.refusal
     }
 
-    /// Returns how many wrong codes are left before a lock.
+    /// Returns how many wrong codes the next step takes before a lock, or before the browser or the registration is dropped.
     #[must_use]
     pub fn attempts_left(&self) -> u32 {
         self.state.attempts_left
@@ -209,31 +208,23 @@ impl<F> fmt::Debug for Enroll<F> {
     }
 }
 
-/// A flow that cannot continue now, or not without help.
+/// A flow that has ended, or has no way through.
 ///
 /// ```
-/// # fn page(denied: &factorgate::Denied<factorgate::Login>) {
-/// let can_continue = denied.flow().is_some(); // after a lock, in the same flow
-/// println!("{}, continue: {can_continue}", denied.refusal().code());
+/// # fn page(denied: &factorgate::Denied) {
+/// println!("text for {}", denied.refusal().code());
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Denied<F> {
-    pub(crate) flow: Option<FlowRef<F>>,
+pub struct Denied {
     pub(crate) refusal: Refusal,
 }
 
-impl<F: Flow> Denied<F> {
+impl Denied {
     /// Returns the reason.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         self.refusal
-    }
-
-    /// Returns the reference if the flow is still open, for example while the user is locked.
-    #[must_use]
-    pub fn flow(&self) -> Option<&FlowRef<F>> {
-        self.flow.as_ref()
     }
 }
 

@@ -63,7 +63,7 @@ refusals! {
     AccountChanged = "account_changed", BeginAgain;
     /// The app computes its codes with SHA-1 although the Key URI names another algorithm. Only a confirmation says so.
     AlgorithmIgnored = "algorithm_ignored", EnterAgain;
-    /// More devices would be compared than the user has attempts left. No attempt was spent: ask which device shows the
+    /// The code would be compared with more devices than there are guesses left. No guess was spent: ask which device shows the
     /// code, and submit it with [`Action::AppCode`](crate::Action::AppCode)'s `device`.
     ChooseDevice = "choose_device", EnterAgain;
     /// The clock of the device is off. Only a confirmation says so.
@@ -87,7 +87,8 @@ refusals! {
     InvalidName = "invalid_name", EnterAgain;
     /// Without this factor the user could not sign in, or would have to register another one.
     LastFactor = "last_factor", ReplaceDevice;
-    /// The user is locked after too many wrong codes.
+    /// Nothing is compared for a while, after too many wrong codes. Another factor, a recovery code, or a browser that has
+    /// signed in before may still do.
     Locked {
         /// When the lock ends.
         until: Timestamp
@@ -96,6 +97,12 @@ refusals! {
     MailRefused = "mail_refused", EnterAgain;
     /// The text has a form that no such code can have. No attempt was spent.
     Malformed = "malformed", EnterAgain;
+    /// Sign-in from new browsers is blocked: unknown browsers have no guesses left at this factor. A browser that has signed in
+    /// before, a recovery code, or a password change helps.
+    NewBrowsersBlocked {
+        /// When the next guess is regained.
+        regained_at: Timestamp
+    } = "new_browsers_blocked", EnterAgain;
     /// An imported recovery code is hashed, and the engine has no function that checks the hash.
     NoHashChecker = "no_hash_checker", AskAdministrator;
     /// The host verified its factor before this flow began, or in the future.
@@ -130,7 +137,7 @@ impl Refusal {
     #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {
         match *self {
-            Self::Locked { until } => Some(until),
+            Self::Locked { until } | Self::NewBrowsersBlocked { regained_at: until } => Some(until),
             Self::TooSoon { retry_at } => Some(retry_at),
             _ => None,
         }
@@ -192,19 +199,4 @@ pub enum Advice {
     ReplaceDevice,
     /// Wait until [`Refusal::retry_at`].
     Wait,
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::collections::BTreeSet;
-    use alloc::string::ToString as _;
-
-    use super::*;
-
-    #[test]
-    fn codes_are_distinct_and_in_order() {
-        let distinct: BTreeSet<_> = Refusal::CODES.iter().copied().collect();
-        assert!(distinct.iter().eq(Refusal::CODES), "{:?}", Refusal::CODES);
-        assert_eq!(Refusal::WrongCode.to_string(), "wrong_code");
-    }
 }

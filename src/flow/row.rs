@@ -91,6 +91,11 @@ impl RowDigest {
         keys.id == self.key && Self::of(keys, row).is(self)
     }
 
+    /// Whether the password has changed since `earlier`. Under another key nobody knows.
+    pub(crate) fn has_new_credential(&self, earlier: &Self) -> bool {
+        self.key == earlier.key && bool::from(!self.credential.ct_eq(&earlier.credential))
+    }
+
     /// Whether both are digests of the same row under the same key.
     pub(crate) fn is(&self, other: &Self) -> bool {
         let same = self.credential.ct_eq(&other.credential) & self.address.ct_eq(&other.address);
@@ -132,8 +137,11 @@ impl PrimaryVerified {
         Self { row, browser: None }
     }
 
-    /// Adds the token from the browser's cookie, so that a trusted browser is recognized. A cookie that holds no
-    /// token is ignored.
+    /// Adds the token from the browser's cookie, so that a known or trusted browser is recognized. A cookie that holds no token
+    /// is ignored.
+    ///
+    /// A host without cookies, such as an API, never calls it: then every login comes from an unknown browser, and whoever has
+    /// the password can block them all by wrong codes, until an administrator unblocks them or the password is changed.
     #[must_use]
     pub fn from_browser(mut self, cookie: Option<&str>) -> Self {
         self.browser = cookie.and_then(|text| BrowserToken::from_cookie(text).ok());

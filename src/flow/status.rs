@@ -36,8 +36,10 @@ pub struct UserStatus {
     pub external: Vec<ExternalInfo>,
     /// The unused recovery codes; `None` if the user has none.
     pub recovery_codes: Option<RecoveryCodesLeft>,
-    /// When the lock ends, if the user is locked.
+    /// When the last lock of a factor for unknown browsers ends, if there is one.
     pub locked_until: Option<Timestamp>,
+    /// When unknown browsers regain a guess, if they have none left at a factor.
+    pub new_browsers_blocked_until: Option<Timestamp>,
     /// When the ticket expires, if one was issued and not redeemed.
     pub ticket_until: Option<Timestamp>,
     /// Whether the user has, or ever had, a device or an external factor. It never becomes false again.

@@ -70,6 +70,8 @@ pub enum Notice {
         /// For how long nothing is looked at.
         lasts: Duration,
     },
+    /// Too many wrong codes were entered after the password: nobody can sign in from a new browser for a long time.
+    NewBrowsersBlocked,
     /// A recovery code was used in place of a device.
     RecoveryCodeUsed {
         /// How many are left.
@@ -77,6 +79,8 @@ pub enum Notice {
     },
     /// New recovery codes are active, and the previous ones no longer work.
     RecoveryCodesRenewed,
+    /// New browsers can sign in again, after a password change or by an administrator.
+    Unblocked,
 }
 
 impl Notice {
@@ -94,8 +98,10 @@ impl Notice {
             Self::FactorRemoved { .. } => "factor_removed",
             Self::FactorsReset => "factors_reset",
             Self::Locked { .. } => "locked",
+            Self::NewBrowsersBlocked => "new_browsers_blocked",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::Unblocked => "unblocked",
         }
     }
 }
@@ -115,7 +121,9 @@ impl NoticeMail<'_> {
             Notice::FactorsReset => format!("The sign-in of your {product} account was reset"),
             Notice::Locked { .. } => format!("Too many wrong codes for your {product} account"),
             Notice::RecoveryCodeUsed { .. } => format!("A recovery code of your {product} account was used"),
+            Notice::NewBrowsersBlocked => format!("New browsers are blocked from your {product} account"),
             Notice::RecoveryCodesRenewed => format!("Your {product} account has new recovery codes"),
+            Notice::Unblocked => format!("New browsers can sign in to your {product} account again"),
         }
     }
 
@@ -157,9 +165,14 @@ impl NoticeMail<'_> {
                  {product} account. Register a device again with the ticket that you are given."
             ),
             Notice::Locked { lasts } => format!(
-                "Someone who knows your password entered too many wrong codes for your {product} account. No code is \
-                 accepted for {}, not even a right one.",
+                "Someone who knows your password entered wrong codes for your {product} account. In browsers that you have \
+                 not signed in with before, no code is accepted for {}, not even a right one.",
                 minutes(lasts),
+            ),
+            Notice::NewBrowsersBlocked => format!(
+                "Someone who knows your password entered wrong codes for your {product} account. New browsers are blocked \
+                 until you change it. You can still sign in with a browser that you have signed in with before, or with a \
+                 recovery code."
             ),
             Notice::RecoveryCodeUsed { left } => format!(
                 "A recovery code was used to sign in to your {product} account. {} left. Register a device again, and \
@@ -172,6 +185,12 @@ impl NoticeMail<'_> {
             ),
             Notice::RecoveryCodesRenewed => {
                 format!("New recovery codes were made for your {product} account. The old ones no longer work.")
+            }
+            Notice::Unblocked => {
+                format!(
+                    "New browsers can sign in to your {product} account again: its password was changed, or an \
+                         administrator has unblocked them."
+                )
             }
         };
         let who = format!("the administrators of {product}");

@@ -3,7 +3,7 @@
 use super::Mfa;
 use crate::audit::SessionsEnd;
 use crate::error::MfaError;
-use crate::flow::{Contact, Refusal, RowDigest, UserRow, UserStatus};
+use crate::flow::{Contact, Refusal, UserRow, UserStatus};
 use crate::mail::Mailer;
 use crate::migrate::Import;
 use crate::policy::{Exemption, ExternalFactor};
@@ -106,7 +106,7 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     /// notice is sent.
     ///
     /// It re-enables what time does not: disabled devices, disabled recovery codes, and the e-mail channel after
-    /// [`FailureBudget::CONSECUTIVE_CAP`](crate::limits::FailureBudget::CONSECUTIVE_CAP) wrong codes. For the latter the
+    /// [`Guessing::CONSECUTIVE_CAP`](crate::limits::Guessing::CONSECUTIVE_CAP) wrong codes. For the latter the
     /// administrator vouches that `contact` is the user's own address. Identify the user as carefully as at the first
     /// registration (OWASP ASVS 5.0, 6.4.4).
     ///
@@ -126,9 +126,19 @@ impl<S: Store, M: Mailer> Admin<'_, S, M> {
     ///
     /// [`Error`](crate::Error) if a part failed; the old sessions end all the same, because the row has changed.
     pub async fn account_changed(self, row: &UserRow) -> Result<(), MfaError<S, M>> {
-        let digest = RowDigest::of(self.mfa.keys.current(), row);
         let cause = SessionsEnd::AccountChanged;
-        self.mfa.transact(row.user(), |account, cx, _| account.account_changed(&cx, digest, cause)).await
+        self.mfa.transact(row.user(), |account, cx, _| account.account_changed(&cx, row, cause)).await
+    }
+
+    /// Restores the guesses of unknown browsers and lifts every lock, for a user who signs in from a new browser while somebody
+    /// else guesses. Identify the user first, and let the password be changed: it is in wrong hands. A notice is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed.
+    pub async fn unblock(self, user: &UserId, contact: &Contact) -> Result<(), MfaError<S, M>> {
+        let by = self.by.id();
+        self.mfa.transact(user, |account, _, _| account.unblock(by, contact)).await
     }
 
     /// Ends every session, every open flow and the trust in every browser of a user, for example when the user is disabled.

@@ -8,7 +8,7 @@ use super::{HashChecker, Mfa, Observer};
 use crate::account::Rules;
 use crate::audit::Event;
 use crate::keys::ServerKeys;
-use crate::limits::{FailureBudget, InvalidSettings, IssuanceBudget};
+use crate::limits::{Guessing, InvalidSettings, IssuanceBudget};
 use crate::mail::Mailer;
 use crate::otp::{Digits, Totp, Window};
 use crate::otpauth::Issuer;
@@ -82,7 +82,7 @@ impl<S, M> Mfa<S, M> {
             rules: Rules {
                 email_digits: Digits::EIGHT,
                 email_lifetime: MfaBuilder::<S, M>::MAX_EMAIL_LIFETIME,
-                failures: FailureBudget::default(),
+                guessing: Guessing::new(),
                 issuance: IssuanceBudget::default(),
                 issuer,
                 totp: Totp::default(),
@@ -122,9 +122,9 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         self
     }
 
-    /// Sets how many wrong codes a user may enter before a lock. Default: 5, then 1 minute, doubling up to 1 hour.
-    pub fn failure_budget(mut self, budget: FailureBudget) -> Self {
-        self.0.rules.failures = budget;
+    /// Sets how often codes can be guessed. Default: [`Guessing::new`].
+    pub fn guessing(mut self, limits: Guessing) -> Self {
+        self.0.rules.guessing = limits;
         self
     }
 
@@ -192,6 +192,9 @@ impl<S: Store, M: Mailer> MfaBuilder<S, M> {
         let rules = &self.0.rules;
         if !(Self::MIN_EMAIL_LIFETIME..=Self::MAX_EMAIL_LIFETIME).contains(&rules.email_lifetime) {
             return Err(InvalidSettings::EmailLifetime);
+        }
+        if !rules.guessing.is_valid() {
+            return Err(InvalidSettings::Guessing);
         }
         if rules.totp.t0() != Timestamp::from_secs(0) {
             return Err(InvalidSettings::T0);

@@ -348,8 +348,12 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
                     progress = self.commit(user, refused).await?.value;
                 }
                 Err(Undelivered::Unknown(_)) => {
+                    let judge = F::judge(by);
+                    let uncertain = |account: &mut Account, cx: Context<'_>, _| {
+                        account.code_is_uncertain(&Request { cx, judge, purpose: F::PURPOSE, token })
+                    };
                     // If this write fails, the pause before the next code remains: no more than that.
-                    let _ = self.commit(user, |account, _, _| account.code_is_uncertain()).await;
+                    let _ = self.commit(user, uncertain).await;
                 }
             }
         }
@@ -364,10 +368,10 @@ impl<S: Store, M: Mailer> Mfa<S, M> {
             (Progress::Enroll(state, key_uri), _) => {
                 Outcome::Enroll(Enroll { challenge: Challenge { flow: flow(), state }, key_uri })
             }
-            (Progress::Denied(refusal, open), _) => Outcome::Denied(Denied { flow: open.then(flow), refusal }),
+            (Progress::Denied(refusal), _) => Outcome::Denied(Denied { refusal }),
             (Progress::Finished(passed), _) => match F::done(passed) {
                 Some(done) => Outcome::Done(done),
-                None => Outcome::Denied(Denied { flow: None, refusal: Refusal::SessionEnded }),
+                None => Outcome::Denied(Denied { refusal: Refusal::SessionEnded }),
             },
         })
     }

@@ -6,9 +6,7 @@ use super::Mfa;
 use crate::browser::{BrowserId, BrowserName, BrowserToken};
 use crate::device::DeviceId;
 use crate::error::MfaError;
-use crate::flow::{
-    Authenticated, Outcome, Refusal, Registration, RowDigest, Session, StepUp, Typed, UserRow, UserStatus,
-};
+use crate::flow::{Authenticated, Outcome, Refusal, Registration, Session, StepUp, Typed, UserRow, UserStatus};
 use crate::mail::Mailer;
 use crate::recovery_code::{RecoveryCode, RecoveryCodes};
 use crate::secret::SecretText;
@@ -145,8 +143,7 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
         if new.user() != session.user() {
             return Ok(Err(Refusal::AccountChanged));
         }
-        let row = RowDigest::of(self.mfa.keys.current(), new);
-        self.mfa.change_session(session.user(), |account, cx, _| account.password_changed(&cx, session, row)).await
+        self.mfa.change_session(session.user(), |account, cx, _| account.password_changed(&cx, session, new)).await
     }
 }
 

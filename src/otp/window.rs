@@ -59,16 +59,3 @@ impl Default for Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a window reaches at most 10 steps back and 10 ahead")]
 pub struct InvalidWindow;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn w03_windows_are_bounded() {
-        assert_eq!(Window::new(11, 0), Err(InvalidWindow));
-        assert_eq!(Window::new(0, 255), Err(InvalidWindow));
-        let window = Window::new(10, 3).unwrap();
-        assert_eq!((window.past(), window.future()), (10, 3));
-    }
-}

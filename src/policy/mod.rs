@@ -57,7 +57,7 @@ pub use self::external::{
 };
 pub use self::grace::{Grace, GraceDays, InvalidGrace};
 #[cfg(feature = "std")]
-pub use self::odds::{Guessing, Odds};
+pub use self::odds::{Attack, Attacker, Odds};
 pub use self::plan::{Denial, DenyReason, Path, Plan, Remedy, RemovalRefused, Step};
 pub use self::preview::{Finding, LocksOutAdministrators, Preview, Saveable, Summary};
 pub use self::standing::{DeviceStanding, EmailStanding, Standing};

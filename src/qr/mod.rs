@@ -197,18 +197,6 @@ mod tests {
                        ?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME%20Co&padded=123456";
 
     #[test]
-    fn a_usual_uri_is_a_small_picture() {
-        assert_eq!(URI.len(), 115);
-        let svg = QrCode::encode(URI).unwrap().to_svg();
-        assert!(svg.len() <= 4096, "{} bytes", svg.len());
-        assert_eq!((svg.matches("<path").count(), svg.matches("<rect").count()), (1, 1));
-        assert!(svg.contains("role=\"img\"") && svg.contains("<title>QR code for an authenticator app</title>"));
-        for forbidden in ["style", "script", "href", "secret", "GEZD", "otpauth"] {
-            assert!(!svg.contains(forbidden), "{forbidden}");
-        }
-    }
-
-    #[test]
     fn the_symbol_is_that_of_the_crate_which_tries_each_mask_by_itself() {
         // A text for each few lengths, up to the longest Key URI: every version, and every mask.
         let mut random = 1_u64;
@@ -225,23 +213,6 @@ mod tests {
             }
         }
         assert!(compared > 400, "{compared}");
-    }
-
-    #[test]
-    fn a_data_uri_holds_the_picture() {
-        let qr = QrCode::encode(URI).unwrap();
-        let uri = qr.to_svg_data_uri();
-        let (kind, encoded) = uri.expose_secret().split_once(',').unwrap();
-        assert_eq!(kind, "data:image/svg+xml");
-        assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/=%".contains(&byte)));
-        let mut parts = encoded.split('%');
-        let mut svg = String::from(parts.next().unwrap());
-        for part in parts {
-            svg.push(char::from(u8::from_str_radix(&part[..2], 16).unwrap()));
-            svg.push_str(&part[2..]);
-        }
-        assert_eq!(svg, qr.to_svg());
-        assert_eq!(std::format!("{uri:?}"), "SecretText(..)");
     }
 
     #[test]
@@ -262,32 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_the_symbol_all_is_light() {
-        let qr = QrCode::encode(URI).unwrap();
-        assert!(qr.is_dark(0, 0) && !qr.is_dark(qr.width(), 0) && !qr.is_dark(0, qr.width()));
-        assert!(!qr.is_dark(usize::MAX, 0) && !qr.is_dark(usize::MAX, usize::MAX));
-    }
-
-    #[test]
     fn numbers_are_written_as_they_are() {
         for number in 0..1000 {
             let mut text = String::new();
             push_number(&mut text, 'h', number);
             assert_eq!(text, std::format!("h{number}"));
-        }
-    }
-
-    #[test]
-    fn the_text_has_the_modules_in_it() {
-        let qr = QrCode::encode(URI).unwrap();
-        let lines: Vec<Vec<char>> = qr.to_unicode().lines().map(|line| line.chars().collect()).collect();
-        assert_eq!(lines.len(), (qr.width() + 8).div_ceil(2));
-        for y in 0..qr.width() + 8 {
-            assert_eq!(lines[y / 2].len(), qr.width() + 8);
-            for (x, &block) in lines[y / 2].iter().enumerate() {
-                let drawn = if y % 2 == 0 { "▀█" } else { "▄█" }.contains(block);
-                assert_eq!(drawn, x >= 4 && y >= 4 && qr.is_dark(x - 4, y - 4), "{x} {y}");
-            }
         }
     }
 

@@ -8,14 +8,14 @@ use minicbor::encode::{Error, Write};
 use minicbor::{Decoder, Encoder};
 
 use crate::account::{
-    Account, Browsers, Device, Digest, IssuedCode, MAX_BROWSERS, MAX_DEVICES, MAX_EXTERNAL, MAX_OWED, OpenFlow,
-    OutgoingNotice, Owed, OwedNotice, Pending, PendingRecovery, RecoverySet, RegisteredFactor, StoredRecoveryCode,
-    StoredTicket, Tail, TrustedBrowser,
+    Account, Browsers, Device, Digest, FlowBrowser, IssuedCode, KnownBrowser, MAX_DEVICES, MAX_EXTERNAL, MAX_KNOWN,
+    MAX_OWED, MAX_TRUSTED, OpenFlow, OutgoingNotice, Owed, OwedNotice, Pending, PendingRecovery, RecoverySet,
+    RegisteredFactor, Replaced, StoredRecoveryCode, StoredTicket, Tail, Trust, WrongCodes,
 };
 use crate::audit::{EventKind, MAX_TAIL};
 use crate::cbor::{Cbor, Out, array, arrays, items, list, variants};
 use crate::flow::{Contact, Evidence, Purpose, RowDigest};
-use crate::limits::{Failures, IssuanceBudget, Issues};
+use crate::limits::{Each, IssuanceBudget, Issues, SharedBudget, Spent};
 use crate::mail::Notice;
 use crate::migrate::Import;
 use crate::otp::{Algorithm, Digits, TimeStep, Totp};
@@ -32,7 +32,7 @@ struct Tables<'a> {
 }
 
 const MAX_ADDRESSES: usize = 2 * Purpose::ALL_PLACES + MAX_OWED + MAX_TAIL;
-const MAX_POLICIES: usize = Purpose::ALL_PLACES + MAX_BROWSERS;
+const MAX_POLICIES: usize = Purpose::ALL_PLACES + MAX_TRUSTED;
 
 impl<'a> Tables<'a> {
     fn of(account: &'a Account) -> Self {
@@ -44,8 +44,8 @@ impl<'a> Tables<'a> {
                 add(&mut tables.addresses, address);
             }
         }
-        for browser in &account.browsers.trusted {
-            add(&mut tables.policies, &browser.policy);
+        for trust in account.browsers.known.iter().filter_map(|browser| browser.trust.as_ref()) {
+            add(&mut tables.policies, &trust.policy);
         }
         for owed in &account.owed.notices {
             add(&mut tables.addresses, &owed.notice.to);
@@ -109,18 +109,20 @@ in_table! {
 
 arrays! { for Tables<'_>:
     Account {
-        epoch, erased, ever_had_factor, last_device, email_failures, failures, issues, ticket, devices, flows, recovery,
-        pending_recovery, browsers, grace, exemption, external, address_change, row, stale_row, owed, tail,
+        epoch, erased, ever_had_factor, last_device, email_failures, shared, granted_at, issues, ticket, devices, flows,
+        recovery, pending_recovery, browsers, grace, exemption, external, address_change, row, stale_row, owed, tail,
     }
-    Browsers { last_id, trusted }
+    Browsers { last_id, known }
     Device[MAX_DEVICES] { id, name, totp, secret, last_step, failures, added_at, last_used_at }
     Digest { key, tag }
     EmailStanding { verified, tainted }
     Evidence { app_code, registered, email_code, ticket, recovery_code, external, trusted_browser }
-    Failures { spent, locks, locked_at }
+    FlowBrowser { id, tag }
+    KnownBrowser[MAX_KNOWN] { id, proved, token, replaced, wrong, session, used_at, sent, trust }
     IssuedCode { digest, superseded, sent_at, expires_at, attempts }
     OpenFlow[Purpose::ALL_PLACES] {
         token, purpose, epoch, session, row, begun_at, expires_at, contact, policy, evidence, code, pending, replaces,
+        browser, known, proved, spent, wrong_app_codes,
     }
     OutgoingNotice { to, notice, name, replaced }
     Owed { last, notices }
@@ -129,11 +131,15 @@ arrays! { for Tables<'_>:
     PendingRecovery { set, expires_at, attempts }
     RecoverySet { key, since, failures, codes, imported }
     RegisteredFactor[MAX_EXTERNAL] { factor, added_at, last_used_at, failures }
+    Replaced { token, at, wrong }
     RowDigest { key, credential, address }
+    SharedBudget { spent, since, streak, locks, locked_at, paid_back, paying_since }
+    Spent { units, codes }
     StoredRecoveryCode[Import::MAX_RECOVERY_CODES] { half, tag, used }
     StoredTicket { digest, expires_at }
     Tail { last, events }
-    TrustedBrowser[MAX_BROWSERS] { id, name, since, until, last_used_at, policy, row, series, token, replaced }
+    Trust { name, since, until, last_used_at, policy, row, series }
+    WrongCodes { count, last_at }
 }
 
 items! {
@@ -180,6 +186,25 @@ variants! { C in Notice, up to 0;
     FactorRemoved = 9 { factor: factor };
     Locked = 10 { lasts: lasts };
     RecoveryCodeUsed = 11 { left: left };
+    NewBrowsersBlocked = 12;
+    Unblocked = 13;
+}
+
+/// What is as in a new account is not written.
+impl<'a, T: Cbor<Tables<'a>> + Default + Copy + PartialEq> Cbor<Tables<'a>> for Each<T> {
+    fn write<W: Write>(&self, e: &mut Encoder<W>, tables: &Tables<'a>) -> Out<W> {
+        let changed = |value: &T| Some(*value).filter(|value| *value != T::default());
+        e.array(4)?;
+        [&self.app, &self.email, &self.external, &self.recovery]
+            .into_iter()
+            .try_for_each(|value| changed(value).write(e, tables))
+    }
+
+    fn read(d: &mut Decoder<'_>, tables: &Tables<'a>) -> Option<Self> {
+        array(d, 4)?;
+        let mut value = || Some(Option::<T>::read(d, tables)?.unwrap_or_default());
+        Some(Self { app: value()?, email: value()?, external: value()?, recovery: value()? })
+    }
 }
 
 impl<C> Cbor<C> for Duration {

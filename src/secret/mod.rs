@@ -281,30 +281,3 @@ pub(crate) fn wipe_stack() {
     const DEPTH: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 16 * 1024 };
     zeroize::zeroize_stack::<DEPTH>();
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::format;
-
-    const RFC_KEY: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-
-    #[test]
-    fn h05_lengths() {
-        assert_eq!(Secret::from_bytes(&[1; 15]).err(), Some(InvalidSecret::TooShort));
-        assert!(Secret::from_bytes(&[1; 16]).is_ok());
-        assert_eq!(Secret::from_bytes(&[1; 513]).err(), Some(InvalidSecret::TooLong));
-    }
-
-    #[test]
-    fn groups_of_four() {
-        let text = Secret::from_base32(RFC_KEY).unwrap().to_base32().grouped();
-        assert_eq!(text.expose_secret(), "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ");
-    }
-
-    #[test]
-    fn debug_shows_nothing() {
-        let secret = Secret::from_base32(RFC_KEY).unwrap();
-        assert_eq!(format!("{secret:?} {:?}", secret.to_base32()), "Secret(20 bytes) SecretText(..)");
-    }
-}

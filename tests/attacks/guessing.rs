@@ -3,17 +3,16 @@
 use super::*;
 
 #[tokio::test]
-async fn budget_is_of_the_user_over_every_login() {
+async fn budget_is_of_all_unknown_browsers_over_every_login() {
     let host = Host::new();
     let secret = host.register().await;
-    let mut judged = 0;
     for _ in 0..50 {
-        let Outcome::Challenge(asked) = host.begin(&app()).await else { continue };
+        let asked = host.challenge(&app()).await;
         let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
-        judged += 1;
     }
-    assert_eq!(judged, 5);
     assert_eq!(host.faults(Factor::App).len(), 5);
+    let login = host.challenge(&app()).await;
+    assert!(matches!(login.refusal(), Some(Refusal::Locked { .. })), "the page says so before a code is entered");
 }
 
 #[tokio::test]
@@ -80,42 +79,46 @@ async fn email_code_ends_after_five_attempts_however_slow() {
     assert_eq!(host.faults(Factor::Email).last(), Some(&CodeFault::NoneOutstanding));
 }
 
+/// Else wrong e-mail codes would lock the app, and wrong app codes the e-mail code.
 #[tokio::test]
-async fn both_factors_spend_one_budget() {
+async fn each_factor_has_a_budget_of_its_own() {
     let host = Host::new();
     let policy = any().with_email_fallback().unwrap();
     let secret = host.register().await;
     let asked = host.challenge(&policy).await;
     assert_eq!(asked.next(), [Step::AppCode, Step::EmailCode]);
     let _ = host.send_email(asked.flow(), &policy).await;
-    for _ in 0..2 {
-        let _ = host.app_code(asked.flow(), &policy, &wrong(&secret)).await;
-        let _ = host.email_code(asked.flow(), &policy, &not(&host.mailed())).await;
+    for _ in 0..4 {
+        assert!(!is_locked(&host.app_code(asked.flow(), &policy, &wrong(&secret)).await));
+        assert!(!is_locked(&host.email_code(asked.flow(), &policy, &not(&host.mailed())).await));
     }
     assert!(is_locked(&host.app_code(asked.flow(), &policy, &wrong(&secret)).await));
-    assert!(is_locked(&host.email_code(asked.flow(), &policy, &host.mailed()).await));
+    assert!(is_in(&host.email_code(asked.flow(), &policy, &host.mailed()).await));
 }
 
+/// Guesses as often as anything is compared: 30 at once, and one more in each 14 days.
 #[tokio::test]
-async fn day_of_guessing_is_bounded() {
+async fn year_of_guessing_is_bounded() {
     let host = Host::new();
     let secret = host.register().await;
-    let (mut judged, until) = (0, host.clock.time().saturating_add(Duration::from_secs(DAY)));
-    while host.clock.time() < until {
-        match host.begin(&app()).await {
-            Outcome::Challenge(asked) => {
-                let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
-                judged += 1;
-                // Without this it would never end if no code were compared.
-                assert!(judged <= 100);
+    let began = host.clock.time().as_secs();
+    let judged = async |days: u64| {
+        let until = began + days * DAY;
+        while host.clock.time().as_secs() < until {
+            let asked = host.challenge(&app()).await;
+            match asked.refusal().and_then(|refusal| refusal.retry_at()) {
+                Some(at) => host.clock.set(at.as_secs().min(until)),
+                None => drop(host.app_code(asked.flow(), &app(), &wrong(&secret)).await),
             }
-            Outcome::Denied(_) => host.wait(30),
-            other => panic!("{other:?}"),
         }
-    }
-    // 100 in a row disable the device, and then nothing is compared any more: 3 steps × 100 ÷ 10⁶.
-    assert_eq!(judged, 100);
-    assert_eq!(denied(&host.begin(&app()).await), Some(Refusal::DeviceDisabled));
+        host.faults(Factor::App).len()
+    };
+    assert_eq!(judged(1).await, 30);
+    let asked = host.challenge(&app()).await;
+    assert!(matches!(asked.refusal(), Some(Refusal::NewBrowsersBlocked { .. })), "{asked:?}");
+    let login = host.app_code(asked.flow(), &app(), &host.code(&secret)).await;
+    assert!(!is_in(&login), "a right code is not compared either: {login:?}");
+    assert_eq!(judged(365).await, 56);
 }
 
 #[tokio::test]
@@ -132,25 +135,27 @@ async fn disabled_device_accepts_no_code_and_time_does_not_help() {
     assert_eq!(host.log.lock().unwrap().iter().filter(disabled).count(), 1);
 }
 
+/// A login pays back what it has spent itself, and nothing that others have spent.
 #[tokio::test]
-async fn only_a_completed_login_restores_the_budget() {
+async fn login_pays_back_its_own_guesses_alone() {
     let host = Host::new();
     let secret = host.register().await;
+    let others = host.challenge(&app()).await;
+    let _ = host.app_code(others.flow(), &app(), &wrong(&secret)).await;
     for _ in 0..3 {
         let asked = host.challenge(&app()).await;
-        for _ in 0..4 {
+        for _ in 0..3 {
             assert!(!is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await));
         }
+        assert_eq!(left(&host.mfa.resume(asked.flow(), &app()).await.unwrap()), 1);
         assert!(is_in(&host.app_code(asked.flow(), &app(), &host.code(&secret)).await));
         host.wait(30);
     }
-    // A step-up is no login.
-    let session = host.session().await;
     let asked = host.challenge(&app()).await;
-    for _ in 0..4 {
+    assert_eq!(asked.attempts_left(), 4, "the guess of the other login");
+    for _ in 0..3 {
         let _ = host.app_code(asked.flow(), &app(), &wrong(&secret)).await;
     }
-    let _ = host.elevated_in(&session, &secret).await;
     assert!(is_locked(&host.app_code(asked.flow(), &app(), &wrong(&secret)).await));
 }
 
@@ -188,26 +193,19 @@ async fn reloaded_page_sends_nothing() {
     assert_eq!(sent.iter().filter(|mail| mail.code.is_some()).count(), 1);
 }
 
+/// What a lock of unknown browsers does not concern: flows of a session, whose browser is known, and other factors.
 #[tokio::test]
-async fn locked_user_begins_no_flow() {
+async fn lock_of_unknown_browsers_leaves_the_session_of_a_known_one_alone() {
     let host = Host::new();
-    let (secret, claims) = host.register_under(&app()).await;
+    let (secret, _) = host.register_under(&app()).await;
     let session = host.session().await;
-    let both = Policy::all_of([App, Email], AfterPassword).unwrap();
-    let owing = host.owing(&claims, &both).await;
     host.lock(&secret).await;
-    let (writes, until) = (host.store.swaps(), host.status().await.locked_until.unwrap());
-    host.events();
-    let login = host.begin(&app()).await;
-    assert!(is_locked(&login) && login.flow().is_none(), "{login:?}");
-    assert_eq!(host.events(), [EventKind::RefusedWhileLocked { until }]);
-    let step_up = host.step_up(&session, Duration::ZERO).await;
-    assert!(is_locked(&step_up) && step_up.flow().is_none(), "{step_up:?}");
-    let registration = host.begin_registration(&session).await;
-    assert!(is_locked(&registration) && registration.flow().is_none(), "{registration:?}");
-    let completion = host.begin_completion(&owing).await;
-    assert!(is_locked(&completion) && completion.flow().is_none(), "{completion:?}");
-    assert_eq!(host.store.swaps(), writes);
+    assert!(host.status().await.locked_until.is_some());
+    let asked = host.challenge(&app()).await;
+    assert!(is_locked(&host.app_code(asked.flow(), &app(), &host.code(&secret)).await));
+    let step_up = host.step_up_asked(&session).await;
+    assert_eq!((step_up.refusal(), step_up.attempts_left()), (None, 5));
+    assert!(is_in(&host.app_code(step_up.flow(), &session, &host.code(&secret)).await));
 }
 
 /// The clocks of two servers differ: the mails are not in the order of their times.

@@ -1,5 +1,6 @@
 //! Attacks that were seen on real systems, as a host's requests; what must come out of each.
 
+mod browsers;
 mod bypass;
 mod devices;
 mod guessing;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use factorgate::admin::Ticket;
-use factorgate::audit::{CodeFault, Event, EventKind, Factor};
+use factorgate::audit::{CodeFault, Event, EventKind, Factor, TrustEnd};
 use factorgate::browser::{BrowserName, BrowserToken};
 use factorgate::device::{DeviceId, DeviceName};
 use factorgate::env::OsRandom;
@@ -57,15 +58,10 @@ impl Host {
         (self.mfa.profile(&session).trust_browser(&name).await.unwrap().unwrap(), claims)
     }
 
-    /// Sends `request` on a login of its own until it was judged 100 times, however long the locks are.
+    /// Sends `request` on a login of its own until it was judged 100 times, however long that takes.
     async fn wear_out(&self, policy: &Policy, request: impl AsyncFn(&FlowRef<Login>)) {
         for _ in 0..100 {
-            let asked = loop {
-                match self.begin(policy).await {
-                    Outcome::Challenge(asked) if asked.refusal().is_none() => break asked,
-                    _ => self.wait(3600),
-                }
-            };
+            let asked = self.challenge_unblocked(policy).await;
             request(asked.flow()).await;
         }
         self.wait(3600);

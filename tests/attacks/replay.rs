@@ -162,10 +162,10 @@ async fn open_flows_are_limited_for_each_purpose() {
         step_ups.push(host.step_up_asked(&session).await);
         registrations.push(asked(host.begin_registration(&session).await));
     }
-    for _ in 0..6 {
+    for _ in 0..5 {
         logins.push(host.challenge(&app()).await);
     }
-    assert_eq!(host.status().await.open_flows, 5 + 2 + 2);
+    assert_eq!(host.status().await.open_flows, 4 + 2 + 2);
     let (ended, code) = (Some(Refusal::FlowEnded), host.code(&secret));
     assert_eq!(denied(&host.app_code(logins[0].flow(), &app(), &code).await), ended);
     assert_eq!(denied(&host.app_code(step_ups[0].flow(), &session, &code).await), ended);

@@ -3,12 +3,12 @@
 use super::*;
 
 impl Host {
-    async fn reset(&self) -> String {
+    pub(super) async fn reset(&self) -> String {
         ticket_text(&self.mfa.admin(&admin()).reset(&alice(), &contact()).await.unwrap())
     }
 
     /// Registers a device with a ticket.
-    async fn register_with(&self, ticket: &str) -> Secret {
+    pub(super) async fn register_with(&self, ticket: &str) -> Secret {
         let asked = self.challenge(&with_ticket()).await;
         let enroll = enrolling(self.ticket(asked.flow(), &with_ticket(), ticket).await);
         let secret = secret_of(&enroll);

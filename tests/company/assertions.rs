@@ -2,7 +2,7 @@
 
 use factorgate::audit::{CodeFault, Factor};
 use factorgate::browser::BrowserName;
-use factorgate::limits::FailureBudget;
+use factorgate::limits::Guessing;
 use factorgate::testing::SeededRandom;
 
 use super::*;
@@ -10,38 +10,29 @@ use super::*;
 impl Host {
     /// Reports failed checks of a factor, in logins of their own, until it is disabled.
     pub(super) async fn wear_out(&self, factor: ExternalFactor, policy: &Policy) {
-        self.fail_often(FailureBudget::CONSECUTIVE_CAP, factor, policy).await;
+        self.fail_often(Guessing::CONSECUTIVE_CAP, factor, policy).await;
         assert_eq!(self.count(|kind| *kind == EventKind::ExternalDisabled { factor }), 1);
     }
 
     async fn fail_often(&self, count: u32, factor: ExternalFactor, policy: &Policy) {
         for _ in 0..count {
-            let asked = self.challenge_unlocked(policy).await;
+            let asked = self.challenge_unblocked(policy).await;
             if asked.next() != [Step::External(factor)] {
                 let _ = self.assert(asked.flow(), policy, passkey()).await;
             }
             let _ = self.fail(asked.flow(), policy, factor).await;
         }
-        self.wait(3600);
+        self.wait(14 * DAY);
     }
 
     async fn wear_out_app(&self, secret: &Secret, policy: &Policy) {
-        for _ in 0..FailureBudget::CONSECUTIVE_CAP {
-            let asked = self.challenge_unlocked(policy).await;
+        for _ in 0..Guessing::CONSECUTIVE_CAP {
+            self.wait(14 * DAY);
+            let asked = self.challenge(policy).await;
             let _ = self.app_code(asked.flow(), policy, &wrong(secret)).await;
         }
-        self.wait(3600);
+        self.wait(14 * DAY);
         assert!(self.status().await.devices[0].disabled);
-    }
-
-    /// Begins a login, after the lock if there is one.
-    async fn challenge_unlocked(&self, policy: &Policy) -> factorgate::Challenge<Login> {
-        loop {
-            match self.begin(policy).await {
-                Outcome::Challenge(asked) => return asked,
-                _ => self.wait(3600),
-            }
-        }
     }
 }
 
@@ -174,22 +165,23 @@ async fn check_before_the_flow_or_in_the_future_does_not_count() {
 }
 
 #[tokio::test]
-async fn failed_checks_and_wrong_codes_spend_one_budget() {
+async fn failed_checks_have_a_budget_of_their_own() {
     let (host, secret) = Host::with_both(passkey()).await;
     let policy = app_or_passkey();
-    for left in [4, 2] {
+    for _ in 1..5 {
         let login = host.challenge(&policy).await;
         let again = asked(host.fail(login.flow(), &policy, passkey()).await);
-        assert_eq!((again.refusal(), again.attempts_left()), (Some(Refusal::WrongCode), left));
+        assert_eq!(again.refusal(), Some(Refusal::WrongCode));
         assert_eq!(host.last_event(), failed(passkey(), CodeFault::Wrong));
         let _ = host.app_code(again.flow(), &policy, &wrong(&secret)).await;
     }
     let login = host.challenge(&policy).await;
     assert!(is_locked(&host.fail(login.flow(), &policy, passkey()).await));
     assert!(is_locked(&host.assert(login.flow(), &policy, passkey()).await), "a right one is refused, too");
+    assert!(is_in(&host.app_code(login.flow(), &policy, &host.code(&secret)).await), "the app is not locked");
+    let login = host.challenge(&policy).await;
     host.wait(60);
     let _ = done(host.assert(login.flow(), &policy, passkey()).await);
-    assert_eq!(host.challenge(&policy).await.attempts_left(), 5);
 }
 
 #[tokio::test]
@@ -197,7 +189,7 @@ async fn successful_check_resets_the_failures_of_its_factor() {
     let host = Host::new();
     host.bind(passkey()).await;
     for _ in 0..2 {
-        host.fail_often(FailureBudget::CONSECUTIVE_CAP - 1, passkey(), &off()).await;
+        host.fail_often(Guessing::CONSECUTIVE_CAP - 1, passkey(), &off()).await;
         assert!(!host.status().await.external[0].disabled);
         host.by_external(passkey(), &off()).await;
     }

@@ -1,6 +1,6 @@
 //! Faults in trust, step-ups and what is done in a session.
 
-use factorgate::browser::{BrowserId, BrowserName, BrowserToken};
+use factorgate::browser::{BrowserName, BrowserToken};
 use factorgate::login::StepUp;
 use factorgate::{Elevated, Session, SessionClaims};
 
@@ -62,6 +62,7 @@ async fn every_store_call_of_a_session_fails_once_and_nothing_is_gained() {
             let token = world.trust(&session).await.unwrap();
             let session = world.session_now(session.claims()).await;
             let device = world.device_ids().await[0];
+            let trusted = world.status().await.browsers[0].id;
             let ready = match operation {
                 Remove | Address => Some(world.elevated_in(&session, &secret).await),
                 _ => None,
@@ -75,7 +76,7 @@ async fn every_store_call_of_a_session_fails_once_and_nothing_is_gained() {
                 StepUp => world.try_step_up(&session, &secret).await.map(drop),
                 Remove => dangerous().remove_device(device).await.map(|removed| assert!(removed.is_ok())),
                 Address => dangerous().permit_address_change().await.map(|permit| assert!(permit.is_ok())),
-                Revoke => profile.revoke_browser(BrowserId::new(1)).await.map(|revoked| assert!(revoked.is_ok())),
+                Revoke => profile.revoke_browser(trusted).await.map(|revoked| assert!(revoked.is_ok())),
                 Password => profile.password_changed(&world.row()).await.map(|changed| assert!(changed.is_ok())),
                 Elsewhere => profile.sign_out_elsewhere().await.map(|ended| assert!(ended.is_ok())),
                 Check => {

@@ -116,7 +116,7 @@ fn canonical(r: &Rules, s: &State) -> Vec<i64> {
         let mut key = |key: Key| [name(key.token), key.wrong, age(key.locked_at)];
         all.extend(key(browser.key));
         all.extend(browser.old.map_or([-1; 3], key));
-        all.extend([browser.proved.into(), age(browser.used), browser.trusted.into()]);
+        all.extend([browser.proved.into(), age(browser.used), browser.trusted.into(), browser.shares.into()]);
         all.extend([browser.sent.0, age(browser.sent.1)]);
     }
     all.push(s.flows.len() as i64);

@@ -1,7 +1,7 @@
 //! The laws of the budgets: of one step, and of every state.
 
 use super::people::{Powers, attacker};
-use super::rules::{NEVER, Policy, Rules, Time};
+use super::rules::{NEVER, Policy, Rules, Simpler, Time};
 use super::state::{APP, Action, Answer, Cookie, Key, Out, Person, RecoveryTyped, State, Typed};
 
 /// A law that does not hold.
@@ -54,9 +54,14 @@ pub(crate) fn broken_by(r: &Rules, s: &State, action: Action, t: &State, out: &O
         }
     };
     let before = known_view(r, s);
-    // A copy of the cookie counts until the owner's next sign-in there; and who reads the mailbox can displace a browser
-    // that has proved an e-mail code only. A password reset ends the flows, no more.
-    let is_copied = s.ghost.copy != 0 && s.ghost.copy == s.ghost.cookie;
+    // A copy of the cookie counts until the owner's next sign-in there with a code; and an attacker who reads the mailbox
+    // can displace a browser that has proved an e-mail code only. A password reset ends the flows, no more.
+    let shares = |(at, _): (usize, bool)| {
+        let browser = &s.browsers[at];
+        let shares = browser.shares && !r.has(Simpler::TokensShareCount);
+        s.ghost.copy == s.ghost.cookie || shares && browser.has(s.ghost.copy)
+    };
+    let is_copied = s.ghost.copy != 0 && s.holder(s.ghost.cookie).is_some_and(shares);
     let is_weak = powers.has('M') && before.as_ref().is_some_and(|view| view.1 & APP == 0);
     if action.person() == Some(Person::Attacker)
         && !is_copied

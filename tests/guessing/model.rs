@@ -152,6 +152,7 @@ impl State {
                 let new = Key { token: self.next_id(), ..self.browsers[at].key };
                 let browser = &mut self.browsers[at];
                 (browser.old, browser.key, browser.used) = (Some(browser.key), new, now);
+                browser.shares = !r.has(Simpler::TokensNeverShareCount);
                 return Out { token: new.token, ..Answer::SignedIn.into() };
             }
             // A copy ends the trust, not the acquaintance. Once the new token was seen, the old one is worthless.
@@ -227,21 +228,18 @@ impl State {
             let key = Key { wrong: was.wrong + 1, locked_at: self.now, ..was };
             let is_old = key.token != browser.key.token;
             if key.wrong >= r.own {
-                if is_old && !r.has(Simpler::TokensShareCount) {
+                if is_old && !browser.shares {
                     browser.old = None;
                 } else {
                     self.browsers.remove(place);
                 }
-            } else if is_old {
-                browser.old = Some(key);
-            } else {
-                browser.key = key;
+                return 0;
             }
-            if r.has(Simpler::TokensShareCount)
-                && let Some(browser) = self.browsers.iter_mut().find(|browser| browser.has(token))
-            {
-                browser.key.wrong = key.wrong;
-                browser.old = browser.old.map(|old| Key { wrong: key.wrong, ..old });
+            if !is_old || browser.shares {
+                browser.key = Key { token: browser.key.token, ..key };
+            }
+            if is_old || browser.shares {
+                browser.old = browser.old.map(|old| Key { token: old.token, ..key });
             }
             return 0;
         }
@@ -308,6 +306,8 @@ impl State {
             (new.wrong, new.locked_at) = (was.wrong, was.locked_at);
         }
         browser.old = if stays { browser.old } else { Some(was) };
+        let proves_less = names & APP == 0 && has_app;
+        browser.shares = proves_less && !r.has(Simpler::TokensNeverShareCount) || r.has(Simpler::TokensShareCount);
         (browser.key, browser.used) = (new, self.now);
         browser.proved |= names;
         Out { token: new.token, ..signed_in }
@@ -336,6 +336,7 @@ impl State {
             id: token,
             key: Key::new(token),
             old: None,
+            shares: r.has(Simpler::TokensShareCount),
             proved: names,
             used: self.now,
             trusted: false,
@@ -458,6 +459,13 @@ impl State {
             return Answer::Restored.into();
         }
         self.ghost.resets += 1;
+        let is_below = |budget: &Budget| {
+            let budget = budget.regained(r, self.now);
+            budget.left < r.grant.min(r.cap) || budget.is_locked(r, self.now)
+        };
+        if !self.budgets.iter().any(is_below) {
+            return Answer::NotRestored.into();
+        }
         if self.now < self.granted_at {
             self.granted_at = self.now;
             return Answer::NotRestored.into();

@@ -136,8 +136,10 @@ pub(crate) enum Simpler {
     EveryRecoveryCodeCounts,
     /// A token stays the same, and a success restores its budget.
     TokenStays,
-    /// A token and the one before share a count.
+    /// A token and the one before share a count, also after an app code.
     TokensShareCount,
+    /// A token and the one before never share a count.
+    TokensNeverShareCount,
     /// A used code costs nothing.
     UsedCodeIsFree,
     /// A lock is stored as its end.

@@ -28,6 +28,8 @@ pub(crate) struct Browser {
     pub key: Key,
     /// The token before. It is valid until the new one was seen: an answer may have been lost.
     pub old: Option<Key>,
+    /// Whether both tokens share one count: the old one was replaced without an app code.
+    pub shares: bool,
     /// The factors for which the browser has a budget of its own.
     pub proved: u8,
     pub used: Time,

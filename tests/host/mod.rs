@@ -135,6 +135,17 @@ impl<S: Store> Host<S> {
         asked(self.begin(policy).await)
     }
 
+    /// Begins a login at a time when a code would be compared, however far that is.
+    pub(crate) async fn challenge_unblocked(&self, policy: &Policy) -> Challenge<Login> {
+        loop {
+            let asked = self.challenge(policy).await;
+            match asked.refusal().and_then(|refusal| refusal.retry_at()) {
+                Some(at) => self.clock.set(at.as_secs()),
+                None => return asked,
+            }
+        }
+    }
+
     pub(crate) async fn enroll(&self, policy: &Policy) -> Enroll<Login> {
         enrolling(self.begin(policy).await)
     }
@@ -409,5 +420,5 @@ pub(crate) fn refusal<F: Flow>(outcome: &Outcome<F>) -> Option<Refusal> {
 }
 
 pub(crate) fn is_locked<F: Flow>(outcome: &Outcome<F>) -> bool {
-    matches!(denied(outcome), Some(Refusal::Locked { .. }))
+    matches!(refusal(outcome), Some(Refusal::Locked { .. }))
 }

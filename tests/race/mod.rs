@@ -9,6 +9,7 @@ use std::sync::Arc;
 use factorgate::audit::{CodeFault, EventKind};
 use factorgate::browser::BrowserName;
 use factorgate::env::OsRandom;
+use factorgate::limits::Guessing;
 use factorgate::login::StepUp;
 use factorgate::mail::Notice;
 use factorgate::otp::Secret;
@@ -28,6 +29,11 @@ pub(crate) const RIGHT: usize = 16;
 
 /// A race between requests of one user.
 pub(crate) trait Race: Copy + Debug + Send {
+    /// How often codes can be guessed in it.
+    fn guessing(self) -> Guessing {
+        Guessing::new()
+    }
+
     /// Runs it once, with a user who has nothing yet, and gives what came of it.
     async fn run<S: Store + Clone + 'static>(self, host: &Host<S>) -> usize;
 }
@@ -56,7 +62,7 @@ where
 async fn run<S: Store + Clone + 'static>(store: S, race: impl Race) -> Vec<usize> {
     let mut results = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
-        let mut host = Host::on(store.clone(), |builder| builder.random(OsRandom));
+        let mut host = Host::on(store.clone(), |builder| builder.random(OsRandom).guessing(race.guessing()));
         host.user = UserId::new(&format!("{race:?}-{round}")).unwrap();
         results.push(race.run(&host).await);
     }
@@ -80,6 +86,8 @@ macro_rules! login_tests {
     ($check:ident) => {
         $crate::race::tests! { $check:
             parallel_app_codes_never_exceed_the_budget => LoginRace::WrongAppCodes, LIMIT;
+            parallel_app_codes_of_all_browsers_never_exceed_their_budgets => LoginRace::MixedAppCodes, 2 * LIMIT;
+            last_guesses_of_all_browsers_are_compared_once => LoginRace::LastAppCodes, 4;
             parallel_guesses_send_one_notice_of_the_lock => LoginRace::LockNotices, 1;
             parallel_email_codes_never_exceed_the_budget => LoginRace::WrongEmailCodes, LIMIT;
             one_app_code_completes_one_of_two_logins_once => LoginRace::RightAppCode, 1;
@@ -99,6 +107,10 @@ pub(crate) use login_tests;
 pub(crate) enum LoginRace {
     /// 32 wrong app codes; gives how many were judged.
     WrongAppCodes,
+    /// 32 wrong app codes, in the logins of a known browser and of two unknown ones; gives how many were judged.
+    MixedAppCodes,
+    /// The same when a known browser has one guess left and the others have three.
+    LastAppCodes,
     /// 32 wrong app codes when one attempt is left; gives how often the user was told of the lock.
     LockNotices,
     /// 32 wrong e-mail codes; gives how many were judged.
@@ -120,9 +132,18 @@ pub(crate) enum LoginRace {
 }
 
 impl Race for LoginRace {
+    fn guessing(self) -> Guessing {
+        match self {
+            Self::LastAppCodes => Guessing::new().shared(10, Guessing::REGAINED_EVERY).known(5),
+            _ => Guessing::new(),
+        }
+    }
+
     async fn run<S: Store + Clone + 'static>(self, host: &Host<S>) -> usize {
         match self {
             Self::WrongAppCodes => host.wrong_app_codes().await,
+            Self::MixedAppCodes => host.mixed_app_codes(0, 0).await,
+            Self::LastAppCodes => host.mixed_app_codes(4, 7).await,
             Self::LockNotices => host.lock_notices().await,
             Self::WrongEmailCodes => host.wrong_email_codes().await,
             Self::RightAppCode => host.right_app_code().await,
@@ -211,6 +232,27 @@ impl<S: Store + Clone + 'static> Host<S> {
         let secret = self.register().await;
         let (cookie, wrong) = (self.cookie(&app()).await, self.wrong_code(&secret));
         self.all_at_once(WRONG, &[cookie], &app(), || app_code(&wrong)).await;
+        self.judged()
+    }
+
+    /// Guesses of a known browser and of two unknown ones, after so many wrong codes of each kind.
+    async fn mixed_app_codes(&self, known: usize, unknown: usize) -> usize {
+        let secret = self.register().await;
+        let login = host::asked(self.begin(&app()).await);
+        let passed = done(self.app_code(login.flow(), &app(), &self.code(&secret)).await);
+        let browser = passed.browser().expect("a browser that signs in is known").to_cookie();
+        let own = self.begin_from(&app(), Some(&browser)).await.flow().expect("a step is owed").to_cookie();
+        let cookies = [own, self.cookie(&app()).await, self.cookie(&app()).await];
+        let wrong = self.wrong_code(&secret);
+        for (cookie, count) in cookies.iter().zip([known, unknown]) {
+            for spent in 0..count {
+                // The first lock.
+                self.wait(if spent == LIMIT { 60 } else { 0 });
+                self.all_at_once(1, std::slice::from_ref(cookie), &app(), || app_code(&wrong)).await;
+            }
+        }
+        assert_eq!(self.judged(), known + unknown);
+        self.all_at_once(WRONG, &cookies, &app(), || app_code(&wrong)).await;
         self.judged()
     }
 

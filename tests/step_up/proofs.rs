@@ -46,7 +46,7 @@ async fn disabled_device_denies_the_step_up() {
     let host = Host::new();
     let secret = host.register().await;
     for _ in 0..100 {
-        host.wait(3600);
+        host.wait(14 * 24 * 3600);
         let session = host.session().await;
         if let Outcome::Challenge(asked) = host.step_up(&session, Duration::ZERO).await {
             let _ = host.app_code(asked.flow(), &session, &wrong(&secret)).await;
@@ -119,7 +119,7 @@ async fn email_code_of_another_address_is_not_fresh() {
 }
 
 #[tokio::test]
-async fn guesses_at_a_step_up_spend_the_login_budget() {
+async fn guesses_at_a_step_up_are_those_of_its_browser() {
     let host = Host::new();
     let secret = host.register().await;
     let login = host.challenge(&app()).await;
@@ -128,14 +128,18 @@ async fn guesses_at_a_step_up_spend_the_login_budget() {
     }
     let session = host.session().await;
     let asked = host.step_up_asked(&session).await;
-    assert_eq!(asked.attempts_left(), 2);
+    assert_eq!(asked.attempts_left(), 5, "others have guessed");
     let again = host.app_code(asked.flow(), &session, &wrong(&secret)).await;
     assert_eq!(refusal(&again), Some(Refusal::WrongCode));
     let _ = host.elevated(&secret).await;
+    for left in [4, 3, 2, 1] {
+        let asked = host.step_up_asked(&session).await;
+        assert_eq!(asked.attempts_left(), left, "a step-up restores nothing");
+        let _ = host.app_code(asked.flow(), &session, &wrong(&secret)).await;
+    }
     let asked = host.step_up_asked(&session).await;
-    assert_eq!(asked.attempts_left(), 1, "only a login restores the budget");
-    assert!(is_locked(&host.app_code(asked.flow(), &session, &wrong(&secret)).await));
-    assert!(is_locked(&host.begin(&app()).await));
+    assert!(is_locked(&host.app_code(asked.flow(), &session, &host.code(&secret)).await));
+    assert_eq!(host.challenge(&app()).await.attempts_left(), 2, "of unknown browsers");
 }
 
 #[tokio::test]
@@ -193,11 +197,11 @@ async fn open_flows_are_limited_per_purpose() {
     for _ in 0..7 {
         let _ = host.begin(&app()).await;
     }
-    assert_eq!(host.status().await.open_flows, 5 + 1);
+    assert_eq!(host.status().await.open_flows, 4 + 1);
     assert!(matches!(host.mfa.resume(first.flow(), &session).await.unwrap(), Outcome::Challenge(_)));
     let _ = host.step_up_asked(&session).await;
     let last = host.step_up_asked(&session).await;
-    assert_eq!(host.status().await.open_flows, 5 + 2);
+    assert_eq!(host.status().await.open_flows, 4 + 2);
     let ended = host.app_code(first.flow(), &session, &host.code(&secret)).await;
     assert_eq!(denied(&ended), Some(Refusal::FlowEnded));
     assert_eq!(denied(&host.cancel(last.flow(), &session).await), Some(Refusal::FlowEnded));

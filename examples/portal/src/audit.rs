@@ -89,6 +89,7 @@ fn kind(kind: &EventKind) -> &'static str {
         | EventKind::EmailDisabled
         | EventKind::ExternalDisabled { .. }
         | EventKind::Locked { .. }
+        | EventKind::NewBrowsersBlocked { .. }
         | EventKind::RecoveryCodesDisabled
         | EventKind::StepNotOpen { .. } => "bad",
         EventKind::BrowserNotTrusted
@@ -113,7 +114,7 @@ fn in_words(kind: &EventKind) -> String {
         EventKind::AddressChanged => "Changed the e-mail address",
         EventKind::AddressChangePermitted => "Began to change the e-mail address",
         EventKind::BrowserAccepted { .. } => "Signed in from a trusted browser, without a code",
-        EventKind::BrowserNotTrusted => "Came from a browser that is no longer trusted",
+        EventKind::BrowserNotTrusted => "Came with the cookie of a browser that is not known any more",
         EventKind::BrowserTrustEnded { cause, .. } => match cause {
             TrustEnd::AccountChanged => "The trust in a browser ended: the password or the address was changed",
             TrustEnd::Displaced => "A newer browser replaced the oldest trusted one",
@@ -156,6 +157,11 @@ fn in_words(kind: &EventKind) -> String {
             );
         }
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
+        EventKind::GuessesGranted => "Has a few attempts in new browsers again, after a change of the password",
+        EventKind::GuessesRestored { by: Some(by) } => {
+            return format!("Sign-in from new browsers was unblocked by administrator {by}");
+        }
+        EventKind::GuessesRestored { .. } => "Has all attempts in new browsers again, after a change of the password",
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",
         EventKind::LoginCompleted => "Completed a sign-in",
@@ -166,12 +172,13 @@ fn in_words(kind: &EventKind) -> String {
             _ => "Turned away by the settings",
         },
         EventKind::MailUndelivered => "A mail could not be delivered",
+        EventKind::NewBrowsersBlocked { .. } => "Sign-in from new browsers is blocked after too many wrong codes",
         EventKind::NoticeDropped => "A notice could not be delivered for a long time, and was dropped",
         EventKind::RecoveryCodeUsed { left } => return format!("Used a recovery code; {left} left"),
         EventKind::RecoveryCodesDisabled => "The recovery codes were disabled after too many wrong ones",
         EventKind::RecoveryCodesRenewed => "Activated new recovery codes",
         EventKind::RecoveryCodesShown => "New recovery codes were shown",
-        EventKind::RefusedWhileLocked { .. } => "Tried to continue while locked",
+        EventKind::RefusedWhileLocked { .. } => "Entered a code while locked",
         EventKind::RegistrationBegun => "Was asked to confirm before a registration",
         EventKind::RegistrationCompleted => "Completed a registration",
         EventKind::SessionsEnded { cause } => match cause {

@@ -31,11 +31,16 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("last_factor", "Without it you couldn't sign in again.", "Replace it, or register another device first."),
     (
         "locked",
-        "Too many wrong codes. Try again in {wait}.",
-        "Until then no code is accepted. If it wasn't you, change your password: someone knows it.",
+        "Too many attempts. Try again in {wait}.",
+        "Or use a browser that you have signed in with before. If it wasn't you, change your password: someone knows it.",
     ),
     ("mail_refused", "We couldn't send the mail with your code.", "Request a new code."),
     ("malformed", "That doesn't look like a code.", "Check what you typed."),
+    (
+        "new_browsers_blocked",
+        "Sign-in from new browsers is blocked.",
+        "Use a browser that you have signed in with before, a recovery code, or change your password.",
+    ),
     ("no_hash_checker", "The recovery codes can't be checked here.", "Leave them out."),
     ("not_fresh", "This page was open for too long.", "Try again."),
     ("not_open", "That isn't needed now.", "Continue on this page."),
@@ -171,10 +176,7 @@ mod tests {
             let told = told(refusal, Kind::App, now).sentence();
             assert!(!told.contains(['{', '_']), "{told}");
         }
-        assert_eq!(
-            told(Refusal::Locked { until }, Kind::App, now).what,
-            "Too many wrong codes. Try again in 2 minutes."
-        );
+        assert_eq!(told(Refusal::Locked { until }, Kind::App, now).what, "Too many attempts. Try again in 2 minutes.");
     }
 
     #[test]

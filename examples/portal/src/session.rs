@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use factorgate::login::Evidence;
 use factorgate::policy::Policy;
 use factorgate::session::SessionCheck;
-use factorgate::{Authenticated, Refusal, SessionClaims};
+use factorgate::{Authenticated, Refusal, SessionClaims, Timestamp};
 use sqlx::SqlitePool;
 
 use crate::accounts::{self, User};
@@ -171,6 +171,7 @@ pub(crate) async fn open(
         return Ok(Err(Refusal::AccountChanged));
     }
     let row = mfa::row(app, &user)?;
+    let browser = passed.browser().map(|token| (token.to_cookie(), token.expires_at()));
     let claims = match passed.into_session(&row) {
         Ok(claims) => claims,
         Err(refusal) => return Ok(Err(refusal)),
@@ -192,7 +193,17 @@ pub(crate) async fn open(
         .execute(&app.db)
         .await?;
     hand_out(headers, &token)?;
+    if let Some((text, expires_at)) = browser {
+        remember_browser(headers, &text, expires_at)?;
+    }
     Ok(checked(app, user, claims, now).await?.ok_or(Refusal::SessionEnded))
+}
+
+/// Keeps the token by which the browser is known, and perhaps trusted. Signing out does not clear it: it opens nothing, and
+/// without it an attacker's guesses would be this browser's too.
+pub(crate) fn remember_browser(headers: &mut HeaderMap, token: &str, until: Option<Timestamp>) -> Result<(), Failure> {
+    let now = db::time()?;
+    cookie::set(headers, cookie::BROWSER, token, until.map(|at| at.saturating_since(now).as_secs()))
 }
 
 /// Ends the session, and gives the browser a token that was never a session's.

@@ -21,11 +21,15 @@ fn fullest() -> Account {
             devices.remove(0)
         })
         .collect();
-    account.browsers.trusted = (0..crate::account::MAX_BROWSERS)
-        .map(|_| {
-            let mut browsers = super::account().browsers.trusted;
-            browsers[0].name = BrowserName::new(&long(BrowserName::MAX_LEN)).unwrap();
-            browsers.remove(0)
+    account.browsers.known = (0..crate::account::MAX_KNOWN)
+        .map(|n| {
+            let mut browser = super::account().browsers.known.remove(0);
+            browser.trust.take_if(|_| n >= crate::account::MAX_TRUSTED);
+            if let Some(trust) = &mut browser.trust {
+                trust.name = BrowserName::new(&long(BrowserName::MAX_LEN)).unwrap();
+            }
+            browser.sent.times = vec![Timestamp::from_secs(u64::MAX); 10];
+            browser
         })
         .collect();
     let name = |n: usize| format!("{n}{}", "x".repeat(ExternalFactor::MAX_NAME_LEN - 1));
@@ -62,14 +66,17 @@ fn fullest() -> Account {
     account
 }
 
+/// Of everything at its limit at once, the oldest flows make way, and nothing else.
 #[test]
-fn fullest_record_is_written_whole_and_can_be_read() {
+fn fullest_record_is_written_and_can_be_read() {
     let mut account = fullest();
     let keys = ServerKeys::new(keys("01"));
     let record = seal(&mut account, &user(), Version::FIRST, &keys, &[3; 24]).ok().unwrap();
     let opened = open(&record, &user(), &keys).unwrap();
     assert_eq!(opened.owed.notices.len(), MAX_OWED);
-    assert_eq!(opened.flows.len(), Purpose::ALL_PLACES, "{} bytes", record.sealed().len());
+    assert_eq!((opened.browsers.known.len(), opened.devices.len()), (10, crate::account::MAX_DEVICES));
+    assert!(opened.flows.len() >= 10, "{} flows in {} bytes", opened.flows.len(), record.sealed().len());
+    assert_eq!(opened.flows.last().unwrap().session, Purpose::ALL_PLACES as u64 - 1, "the newest stays");
 }
 
 /// Every address and every policy that an account can name is another one: all of them are read.
@@ -91,8 +98,12 @@ fn tables_hold_every_address_and_policy() {
         ..account().flows.remove(0)
     };
     whole.flows = (0..Purpose::ALL_PLACES).map(flow).collect();
-    let browser = |n| TrustedBrowser { policy: policy("browser", n), ..account().browsers.trusted.remove(0) };
-    whole.browsers.trusted = (0..crate::account::MAX_BROWSERS).map(browser).collect();
+    let browser = |n| {
+        let mut browser = account().browsers.known.remove(0);
+        browser.trust.as_mut().unwrap().policy = policy("browser", n);
+        browser
+    };
+    whole.browsers.known = (0..crate::account::MAX_TRUSTED).map(browser).collect();
     for (n, owed) in whole.owed.notices.iter_mut().enumerate() {
         owed.notice.to = address("owed", n);
     }

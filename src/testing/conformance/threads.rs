@@ -26,10 +26,10 @@ const MEETING: Duration = Duration::from_millis(2);
 
 impl<S: Store> Kit<'_, S> {
     /// Many writers in threads: the store applies each version once.
-    pub(super) fn race_threads<F>(&self, swap: &F) -> Checked<(), S>
-    where
-        F: Fn(&UserId, Option<Version>, &Record) -> Result<Swap, S::Error> + Sync,
-    {
+    pub(super) fn race_threads(
+        &self,
+        swap: &(impl Fn(&UserId, Option<Version>, &Record) -> Result<Swap, S::Error> + Sync),
+    ) -> Checked<(), S> {
         // Two threads start within nanoseconds of each other; eight keep a connection pool busy.
         self.race_in_step(swap, 2, 1000)?;
         self.race_in_step(swap, 8, 100)?;
@@ -37,10 +37,12 @@ impl<S: Store> Kit<'_, S> {
     }
 
     /// All threads insert the same user at the same moment, and then update it at the same moment, user by user.
-    fn race_in_step<F>(&self, swap: &F, count: u8, rounds: usize) -> Checked<(), S>
-    where
-        F: Fn(&UserId, Option<Version>, &Record) -> Result<Swap, S::Error> + Sync,
-    {
+    fn race_in_step(
+        &self,
+        swap: &(impl Fn(&UserId, Option<Version>, &Record) -> Result<Swap, S::Error> + Sync),
+        count: u8,
+        rounds: usize,
+    ) -> Checked<(), S> {
         let mut steps = Vec::new();
         for round in 0..rounds {
             let user = self.user(&format!("step-{count}-{round}"))?;
@@ -81,10 +83,10 @@ impl<S: Store> Kit<'_, S> {
     }
 
     /// Each thread replaces the latest version, again and again.
-    fn race_updates<F>(&self, swap: &F) -> Checked<(), S>
-    where
-        F: Fn(&UserId, Option<Version>, &Record) -> Result<Swap, S::Error> + Sync,
-    {
+    fn race_updates(
+        &self,
+        swap: &(impl Fn(&UserId, Option<Version>, &Record) -> Result<Swap, S::Error> + Sync),
+    ) -> Checked<(), S> {
         let user = self.user("threads")?;
         let first = payload(1, 0);
         let inserted = swap(&user, None, &first).map_err(|source| write_failed(&first, source))?;

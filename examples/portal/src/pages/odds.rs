@@ -1,31 +1,34 @@
 //! How far the settings keep out somebody who has a password and guesses, in plain words.
 
-use factorgate::policy::{Guessing, Policy, Standing};
+use factorgate::policy::{Attack, Attacker, Policy, Standing};
 
 /// The chances against one kind of user.
 pub(super) struct Chance {
     pub(super) who: &'static str,
     pub(super) day: String,
     pub(super) year: String,
+    /// Within a year, of somebody who reads the user's mail as well.
+    pub(super) with_mailbox: String,
     /// Nothing has to be guessed.
     pub(super) open: bool,
 }
 
-/// The chances against a user who signs in once a day. Each sign-in gives wrong codes a new budget: who guesses
-/// alone is shut out sooner.
 pub(super) fn chances(policy: &Policy, kinds: impl IntoIterator<Item = (&'static str, Standing)>) -> Vec<Chance> {
-    let mut guessing = Guessing::default();
-    guessing.owner_logins_per_day = 1;
+    let alone = Attack::default();
+    let mut with_mailbox = alone;
+    with_mailbox.attacker = Attacker::Mailbox;
     let of_kind = |(who, user): (&'static str, Standing)| {
-        let odds = policy.odds(&user, &guessing);
-        Chance { who, day: in_words(odds.per_day), year: in_words(odds.per_year), open: odds.per_day >= 1.0 }
+        let odds = policy.odds(&user, &alone);
+        let with_mailbox = in_words(policy.odds(&user, &with_mailbox).per_year);
+        let (day, year) = (in_words(odds.per_day), in_words(odds.per_year));
+        Chance { who, day, year, with_mailbox, open: odds.per_day >= 1.0 }
     };
     kinds.into_iter().map(of_kind).collect()
 }
 
 fn in_words(chance: f64) -> String {
     if chance >= 1.0 {
-        return "Certain: no code is needed".to_owned();
+        return "Certain".to_owned();
     }
     if chance <= 0.0 {
         return "None".to_owned();
@@ -58,7 +61,7 @@ mod tests {
     #[test]
     fn a_chance_is_told_as_people_tell_it() {
         for (chance, text) in [
-            (1.0, "Certain: no code is needed"),
+            (1.0, "Certain"),
             (0.0, "None"),
             (0.999, "About 99 in 100"),
             (0.25, "About 1 in 4"),

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::routing::get;
 use factorgate::browser::BrowserToken;
 use factorgate::login::Assurance;
-use factorgate::{Authenticated, FlowRef, Login, PrimaryVerified, Timestamp};
+use factorgate::{Authenticated, FlowRef, Login, PrimaryVerified};
 
 use super::journey::{self, Journey};
 use super::{COMPLETION, Page, SIGN_IN, Shell, browsers, go, go_and_say, show};
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::notice::Notice;
 use crate::session::{self, Session, SignedIn, Visitor};
-use crate::{cookie, db, mfa, policies};
+use crate::{cookie, mfa, policies};
 
 pub(super) fn router() -> Router<App> {
     journey::router::<Login>().route("/sign-in/all-set", get(all_set))
@@ -62,7 +62,6 @@ impl Journey for Login {
         let user = mfa::row_id(passed.user())?;
         accounts::note_address(&app.db, user, passed.verified_address()).await?;
         let (registered, assurance) = (passed.evidence().registered.is_some(), passed.evidence().assurance());
-        let token = passed.browser().map(|token| (token.to_cookie(), token.expires_at()));
         let mut response = match assurance {
             // What such a session may do is the engine's to say: it completes the sign-in, and nothing else.
             Assurance::Recovered => go(COMPLETION),
@@ -78,9 +77,6 @@ impl Journey for Login {
             // The password or the address was changed meanwhile.
             Err(_) => return go_and_say(SIGN_IN, Notice::SessionOver),
         };
-        if let Some((text, expires_at)) = token {
-            remember_browser(response.headers_mut(), &text, expires_at)?;
-        }
         if visitor.trusts {
             trust(app, visitor, session, response.headers_mut()).await?;
         }
@@ -94,16 +90,9 @@ async fn trust(app: &App, visitor: &Visitor, session: Session, headers: &mut Hea
     let signed_in = SignedIn { visitor: visitor.clone(), session };
     let Ok(session) = signed_in.engine() else { return Ok(()) };
     match app.mfa.profile(session).trust_browser(&browsers::name(visitor.user_agent())?).await? {
-        Ok(token) => remember_browser(headers, &token.to_cookie(), token.expires_at()),
+        Ok(token) => session::remember_browser(headers, &token.to_cookie(), token.expires_at()),
         Err(_) => cookie::set(headers, cookie::NOTICE, Notice::NotTrusted.word(), Some(60)),
     }
-}
-
-/// Keeps the token of a trusted browser for as long as it is valid.
-fn remember_browser(headers: &mut HeaderMap, token: &str, expires_at: Option<Timestamp>) -> Result<(), Failure> {
-    let now = db::time()?;
-    let left = expires_at.map(|at| at.saturating_since(now).as_secs());
-    cookie::set(headers, cookie::BROWSER, token, left)
 }
 
 /// The smartphone is registered.

@@ -35,7 +35,7 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         "/admin/users/1/ticket",
         "/profile/address",
         "/profile/address/begin",
-        "/profile/browsers/1/revoke",
+        "/profile/browsers/2/revoke",
         "/profile/browsers/revoke",
         "/profile/delete",
         "/profile/devices/1/remove",
@@ -72,7 +72,7 @@ async fn what_belongs_to_another_user_is_not_there() {
         "/profile/devices/1/remove",
         "/profile/devices/1/rename",
         "/profile/devices/1/replace",
-        "/profile/browsers/1/revoke",
+        "/profile/browsers/2/revoke",
         "/admin/users/1/delete",
         "/admin/users/1/disable",
         "/admin/users/1/enable",
@@ -177,9 +177,9 @@ async fn the_cookie_of_a_trusted_browser_is_closed_and_is_one_users() {
     let others = post(&portal, "/sign-in", &format!("{}; {trusted}", browser.cookie), &fields).await;
     assert_eq!(others.header("location"), Some("/dashboard"));
     assert!(!others.sets("__Host-browser"));
-    assert!(get(&portal, "/profile", &inside.cookie).await.body.contains("/profile/browsers/1/revoke"));
+    assert!(get(&portal, "/profile", &inside.cookie).await.body.contains("/profile/browsers/2/revoke"));
     assert_eq!(
-        post(&portal, "/profile/browsers/1/revoke", &ada.cookie, &format!("csrf={}", ada.csrf)).await.status,
+        post(&portal, "/profile/browsers/2/revoke", &ada.cookie, &format!("csrf={}", ada.csrf)).await.status,
         404
     );
 
