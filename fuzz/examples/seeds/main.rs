@@ -10,8 +10,19 @@ mod account;
 mod act;
 #[path = "../../fuzz_targets/operations/admin.rs"]
 mod admin;
+#[path = "../../fuzz_targets/operations/answers.rs"]
+mod answers;
+#[path = "../../fuzz_targets/operations/begin.rs"]
+mod begin;
+#[path = "../../fuzz_targets/operations/browsers.rs"]
+mod browsers;
+#[path = "../../fuzz_targets/operations/facts.rs"]
+mod facts;
 #[path = "../../fuzz_targets/operations/flow.rs"]
 mod flow;
+#[path = "../../fuzz_targets/operations/guesses.rs"]
+mod guesses;
+mod guessing;
 #[path = "../../fuzz_targets/operations/kept.rs"]
 mod kept;
 #[path = "../../fuzz_targets/operations/ledger.rs"]
@@ -40,20 +51,20 @@ fn main() -> std::io::Result<()> {
         fs::create_dir_all(corpus.join(target))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    for (name, parts) in scenarios::all() {
+    for (name, parts) in scenarios::all().into_iter().chain(guessing::all()) {
         let mut bytes = Vec::new();
         for act in parts.into_iter().flatten() {
             act.write(&mut bytes);
         }
         fs::write(corpus.join("operations").join(name), &bytes)?;
         println!("{name}");
-        let world = runtime.block_on(act::run(&bytes));
+        let mut world = runtime.block_on(act::run(&bytes));
         if let Some(plain) = world.longest.as_ref().and_then(|it| fuzzing::plain(it, &world.user, &World::keys())) {
             fs::write(corpus.join("record").join(name), plain)?;
         }
         if ["external-factors", "recovery", "trusted-browser"].contains(&name) {
             let flow = world.flows.first().and_then(|open| open.reference.as_ref()).map(|flow| flow.to_cookie());
-            let browser = world.browser.map(|cookie| cookie.text);
+            let browser = world.agents.pop().and_then(|mut agent| agent.cookies.pop()).map(|cookie| cookie.text);
             let claims = world.sessions.last().map(|kept| kept.claims.to_text());
             for (kind, text) in [("flow", flow), ("browser", browser), ("claims", claims)] {
                 if let Some(text) = text {

@@ -28,3 +28,15 @@ pub const RECOVER: &[Act] =
 pub const IMPORT: &[Act] = &[Import { devices: 1, plain: 2, hashed: 2, last_step_off: 0xfe }];
 pub const APP_ALONE: &[Act] = &[ChangePolicy { to: 9 }];
 pub const WRONG: &[Act] = &[AppCode { device: 0, steps_off: 0, right: 0 }; 3];
+/// Five wrong codes in a new login, and the hour that locks last at most.
+pub const GUESSES: &[Act] = &[
+    Begin { browser: NO_BROWSER },
+    AppCode { device: 0, steps_off: 0, right: 0 },
+    AppCode { device: 0, steps_off: 0, right: 0 },
+    AppCode { device: 0, steps_off: 0, right: 0 },
+    AppCode { device: 0, steps_off: 0, right: 0 },
+    AppCode { device: 0, steps_off: 0, right: 0 },
+    Advance { by: 7 },
+];
+/// Signs in by a code that is mailed, from a new browser.
+pub const BY_MAIL: &[Act] = &[Begin { browser: NO_BROWSER }, EmailCode { which: 1 }, Advance { by: 3 }];

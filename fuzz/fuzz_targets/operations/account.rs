@@ -9,7 +9,8 @@ use factorgate::login::Typed;
 use factorgate::session::SessionCheck;
 use factorgate::{Authenticated, Refusal};
 
-use crate::kept::{Fresh, TrustCookie};
+use crate::browsers::Trusting;
+use crate::kept::{Cookie, Fresh, Kept, Opener};
 use crate::ledger::Operation;
 use crate::model::{Proof, Row, factors, proofs};
 use crate::world::{World, root};
@@ -45,11 +46,11 @@ impl World {
     }
 
     /// The session goes on with the claims of a change, if it was made.
-    fn go_on(&mut self, changed: Result<Authenticated, Refusal>, row: Row, holds: bool) -> bool {
+    fn go_on(&mut self, changed: Result<Authenticated, Refusal>, row: Row, opener: Opener, holds: bool) -> bool {
         match changed {
             Ok(passed) => {
                 assert!(holds, "a session that had ended goes on");
-                self.keep(passed, row);
+                self.keep(passed, row, opener);
                 true
             }
             Err(_) => false,
@@ -62,7 +63,7 @@ impl World {
         let changed = self.mfa.profile(&session).sign_out_elsewhere().await.unwrap();
         self.follow(to(kept.row.address));
         assert_eq!(changed.is_ok(), holds);
-        self.go_on(changed, kept.row, holds);
+        self.go_on(changed, kept.row, kept.opener, holds);
     }
 
     /// The host writes a new password. It reports it for the session that asked for it (1), as an administrator (2), or not.
@@ -80,9 +81,11 @@ impl World {
                     self.model.row = Some(kept.row);
                 }
                 self.model.row_was_replaced(new, now);
-                self.follow(to(kept.row.address));
+                let restores = holds && self.is_second_factor(&kept);
+                let grants = !restores && !self.model.erased;
+                self.follow(Operation { grants, restores, ..to(kept.row.address) });
                 assert_eq!(changed.is_ok(), holds);
-                self.go_on(changed, new, holds);
+                self.go_on(changed, new, kept.opener, holds);
             }
             _ => self.report(new).await,
         }
@@ -105,33 +108,48 @@ impl World {
         self.mfa.admin(&root()).account_changed(&self.user_row(new)).await.unwrap();
         let now = self.now();
         self.model.row_was_replaced(new, now);
-        self.follow(to(new.address));
+        self.follow(Operation { grants: !self.model.erased, ..to(new.address) });
+    }
+
+    /// Whether a session has proved the strongest factor that the user has.
+    fn is_second_factor(&self, kept: &Kept) -> bool {
+        let is_one = |(proof, _): &(Proof, _)| match proof {
+            Proof::App | Proof::Registered | Proof::External(_) => true,
+            Proof::Email => !self.model.has_factor(),
+            Proof::Recovery | Proof::Ticket => false,
+        };
+        proofs(kept.claims.evidence()).iter().any(is_one)
     }
 
     pub async fn trust(&mut self, session: u8) {
         let Some((session, kept, policy)) = self.session(session).await else { return };
         let (now, alive) = (self.now(), self.is_alive(&kept));
         let trusted = self.mfa.profile(&session).trust_browser(&BrowserName::new("laptop").unwrap()).await.unwrap();
-        let events = self.follow(to(kept.row.address));
-        let Ok(token) = trusted else { return };
+        let proved = proofs(kept.claims.evidence()).into_iter().filter_map(|(proof, _)| match proof {
+            Proof::App | Proof::Registered | Proof::External(_) => proof.target(),
+            _ => None,
+        });
+        let (proved, row, session) = (proved.collect(), kept.row, kept.opener.login);
+        let trusting = Some(Trusting { policy, proved, row, session });
+        let events = self.follow(Operation { trusting, ..to(kept.row.address) });
+        let Ok(text) = trusted else { return };
         let is_young = |(proof, at): &(Proof, _)| {
             let has = matches!(proof, Proof::App | Proof::Registered | Proof::External(_));
             has && *at <= now && now.saturating_since(*at) <= Duration::from_secs(600)
         };
         assert!(alive, "a browser was trusted in a session that had ended");
         assert!(proofs(kept.claims.evidence()).iter().any(is_young), "a browser was trusted without a fresh proof");
-        let id = events.iter().find_map(|event| match event.kind {
-            EventKind::BrowserTrusted { browser } => Some(browser),
-            _ => None,
-        });
-        let id = id.expect("the event of a trusted browser");
-        self.browser = Some(TrustCookie { id, policy, replaced_at: None, row: kept.row, text: token.to_cookie() });
+        assert!(events.iter().any(|event| matches!(event.kind, EventKind::BrowserTrusted { .. })));
+        let token = self.ledger.handed.take().expect("the token of a trusted browser");
+        self.give_cookie(kept.opener.agent, Cookie { text: text.to_cookie(), token });
     }
 
     pub async fn revoke_browser(&mut self, browser: u8, session: u8) {
         let Some((session, kept, _)) = self.session(session).await else { return };
-        let at = usize::from(browser) % self.model.browsers.len().max(1);
-        let id = self.model.browsers.get(at).map_or(BrowserId::new(999), |browser| browser.id);
+        let known = &self.ledger.browsers.known;
+        let trusted: Vec<_> = known.iter().filter(|known| known.trust.is_some()).map(|known| known.id).collect();
+        let at = usize::from(browser) % trusted.len().max(1);
+        let id = trusted.get(at).copied().unwrap_or(BrowserId::new(999));
         let alive = self.is_alive(&kept);
         let revoked = self.mfa.profile(&session).revoke_browser(id).await.unwrap();
         self.follow(to(kept.row.address));
@@ -149,7 +167,7 @@ impl World {
         let Some((Fresh { elevated, kept }, _)) = self.fresh() else { return };
         // A session that was ended stays so: its claims are of an earlier epoch.
         if kept.epoch == self.model.epoch && kept.row == self.row {
-            self.keep(elevated.into(), kept.row);
+            self.keep(elevated.into(), kept.row, kept.opener);
         }
     }
 
@@ -169,17 +187,14 @@ impl World {
                 1 => "no code",
                 _ => &codes[usize::from(confirm) % codes.len()],
             };
-            let locked = self.ledger.guesses.locked_until(self.now()).is_some();
             let done = self.mfa.profile(session).confirm_recovery_codes(&Typed::from(typed)).await.unwrap();
             self.follow(to(fresh.kept.row.address));
             let expected = match confirm % 4 {
                 1 => Some(Refusal::Malformed),
-                _ if locked => None,
                 0 => Some(Refusal::WrongCode),
                 _ => None,
             };
             match expected {
-                None if locked => assert!(done.is_err()),
                 None => assert_eq!(done, Ok(())),
                 Some(refusal) => assert_eq!(done, Err(refusal)),
             }
@@ -218,7 +233,7 @@ impl World {
     /// The other sessions have ended, and with them this proof.
     fn changed(&mut self, changed: Result<Authenticated, Refusal>, fresh: Fresh, counts: bool) {
         assert_eq!(changed.as_ref().err() == Some(&Refusal::StepUpExpired), !counts, "a step-up that counts, or not");
-        self.go_on(changed, fresh.kept.row, counts);
+        self.go_on(changed, fresh.kept.row, fresh.kept.opener, counts);
         self.elevated = Some(fresh);
     }
 
@@ -264,7 +279,7 @@ impl World {
         if let Ok(passed) = &changed {
             assert!(passed.evidence().email_code.is_none(), "a code of the old address still counts");
         }
-        self.go_on(changed, new, holds);
+        self.go_on(changed, new, fresh.kept.opener, holds);
         self.elevated = Some(fresh);
     }
 }

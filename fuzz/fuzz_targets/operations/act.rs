@@ -93,6 +93,8 @@ acts! {
     Trust { session };
     // As many wrong guesses at one factor as disable it.
     WearOut { what };
+    // An administrator again.
+    Unblock;
 }
 
 impl Act {
@@ -104,8 +106,8 @@ impl Act {
             _ => Self::EmailCode { which: 0 },
         };
         (0..21).flat_map(move |_| {
-            // After each lock.
-            [Self::Advance { by: 7 }, Self::Begin { browser: 0 }].into_iter().chain([guess; 5])
+            // After each lock, and with all guesses again.
+            [Self::Advance { by: 7 }, Self::Unblock, Self::Begin { browser: 0 }].into_iter().chain([guess; 5])
         })
     }
 }
@@ -185,6 +187,7 @@ async fn play(world: &mut World, act: Act) {
         Act::RevokeBrowser { browser, session } => world.revoke_browser(browser, session).await,
         Act::SignOutElsewhere { session } => world.sign_out_elsewhere(session).await,
         Act::Trust { session } => world.trust(session).await,
+        Act::Unblock => world.unblock().await,
         // Played before.
         Act::WearOut { .. } => {}
     }

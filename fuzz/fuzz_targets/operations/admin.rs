@@ -147,8 +147,14 @@ impl World {
         self.follow(self.op());
         if !self.is_refused_for_good(registered) {
             assert!(self.model.apps.is_empty() && self.model.external.is_empty(), "a factor beside one, unproved");
-            self.model.hold(factor);
+            self.model.hold(factor, self.now());
         }
+    }
+
+    /// Nothing is written of a user who was erased.
+    pub async fn unblock(&mut self) {
+        self.mfa.admin(&root()).unblock(&self.user, &self.contact()).await.unwrap();
+        self.follow(Operation { restores: !self.model.erased, ..self.op() });
     }
 
     pub async fn end_sessions(&mut self) {
@@ -187,7 +193,8 @@ impl World {
             self.ledger.start_anew();
             self.flows.clear();
             self.sessions.clear();
-            (self.elevated, self.held, self.browser, self.copied) = (None, None, None, None);
+            (self.elevated, self.held) = (None, None);
+            self.agents.clear();
         }
     }
 }

@@ -8,11 +8,12 @@ use factorgate::device::DeviceId;
 use factorgate::login::{EmailStatus, Evidence};
 use factorgate::otp::Secret;
 use factorgate::otpauth::KeyUri;
-use factorgate::policy::{ExternalEvidence, ExternalFactor, Policy};
+use factorgate::policy::{ExternalEvidence, ExternalFactor, Policy, Step};
 use factorgate::session::{Completion, Registration, SessionCheck, StepUp};
 use factorgate::testing::{MailFailed, MemoryStore, StoreFailed};
 use factorgate::{Action, Authenticated, Elevated, Error, Flow, FlowRef, Login, Mfa, Outcome, Refusal, Timestamp};
 
+use crate::kept::Opener;
 use crate::ledger::Purpose;
 use crate::model::{Proof, Row};
 use crate::post::Post;
@@ -57,6 +58,8 @@ pub struct Open {
     pub id: u64,
     /// The codes that were mailed for it, the newest last; `None` for one that the mail system refused.
     pub mailed: VecDeque<Option<String>>,
+    /// Who has begun it.
+    pub opener: Opener,
     /// When the newest one expires, and how many wrong codes were compared with it. `None` if none is outstanding.
     pub outstanding: Option<(Timestamp, u32)>,
     pub policy: usize,
@@ -65,6 +68,8 @@ pub struct Open {
     pub reference: Option<Reference>,
     pub replaces: Option<DeviceId>,
     pub row: Row,
+    /// Wrong codes of the device that is being registered.
+    pub unconfirmed: u32,
     /// The secret that was shown last in it.
     pub secret: Option<Secret>,
     /// The number of its session, what that had proved, and the age up to which it counts in a step-up.
@@ -85,6 +90,8 @@ pub struct Answer {
     pub done: Option<Done>,
     pub email: Option<EmailStatus>,
     pub events: Vec<Event>,
+    /// The step that a page asks for: the code that was mailed, or the first.
+    pub asked: Option<Step>,
     pub reference: Option<Reference>,
     pub refusal: Option<Refusal>,
     pub secret: Option<Secret>,
@@ -142,7 +149,11 @@ impl<F: Kind> From<Result<Outcome<F>, Failed>> for Answer {
             Outcome::Challenge(ref challenge) => (challenge, None),
             Outcome::Enroll(ref enroll) => (enroll.challenge(), Some(secret_of(enroll.key_uri()))),
         };
+        let is_sent = challenge.email().is_some_and(|email| email.expires_at.is_some());
+        let mailed =
+            challenge.next().iter().find(|step| is_sent && matches!(step, Step::EmailCode | Step::VerifyEmail));
         Self {
+            asked: mailed.or(challenge.next().first()).copied(),
             attempts_left: Some(challenge.attempts_left()),
             email: challenge.email().cloned(),
             reference,

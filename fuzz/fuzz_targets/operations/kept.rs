@@ -1,8 +1,8 @@
 //! What the host, the user or a thief keeps between two requests.
 
-use factorgate::browser::BrowserId;
 use factorgate::{Elevated, SessionClaims, Timestamp};
 
+use crate::browsers::Token;
 use crate::model::Row;
 
 /// A ticket that was handed over.
@@ -12,11 +12,19 @@ pub struct Given {
     pub used: bool,
 }
 
+/// What has opened a session: a browser, and a login in it.
+#[derive(Clone, Copy)]
+pub struct Opener {
+    pub agent: u64,
+    pub login: u64,
+}
+
 /// A session, as the host keeps it.
 #[derive(Clone)]
 pub struct Kept {
     pub claims: SessionClaims,
     pub epoch: u64,
+    pub opener: Opener,
     pub row: Row,
 }
 
@@ -26,13 +34,15 @@ pub struct Fresh {
     pub kept: Kept,
 }
 
-/// The cookie of a trusted browser.
-#[derive(Clone)]
-pub struct TrustCookie {
-    pub id: BrowserId,
-    pub policy: usize,
-    /// When it was replaced by another one.
-    pub replaced_at: Option<Timestamp>,
-    pub row: Row,
+/// A browser, as whoever uses it sees it.
+pub struct Agent {
+    /// The login that it was used for first.
+    pub number: u64,
+    /// The cookies that it was given, the newest last.
+    pub cookies: Vec<Cookie>,
+}
+
+pub struct Cookie {
     pub text: String,
+    pub token: Token,
 }

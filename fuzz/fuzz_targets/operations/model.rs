@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use factorgate::Timestamp;
-use factorgate::browser::BrowserId;
 use factorgate::device::DeviceId;
-use factorgate::limits::FailureBudget;
+use factorgate::limits::Guessing;
 use factorgate::login::Evidence;
 use factorgate::otp::{Digits, Secret, Totp};
 use factorgate::policy::{Channel, ExternalFactor, FirstRegistration, GraceDays, Policy, Strength};
 
-use crate::ledger::{can_be_past, is_running};
+use crate::facts::is_running;
+use crate::guesses::Target;
 
 /// The policies, and of each what it asks of everybody: one of every list.
 pub fn policies() -> &'static [(Policy, Vec<Vec<Channel>>)] {
@@ -76,23 +76,12 @@ pub struct App {
 pub struct Held {
     pub factor: ExternalFactor,
     pub failures: u32,
+    pub used_at: Timestamp,
 }
 
 pub struct RecoveryText {
     pub text: String,
     pub used: bool,
-}
-
-pub struct Browser {
-    pub id: BrowserId,
-    pub since: Timestamp,
-    pub until: Timestamp,
-}
-
-impl Browser {
-    pub fn is_trusted(&self, now: Timestamp) -> bool {
-        now < self.until && can_be_past(self.since, now)
-    }
 }
 
 /// What was proved in a flow: the right thing was sent, and accepted.
@@ -106,10 +95,22 @@ pub enum Proof {
     Ticket,
 }
 
+impl Proof {
+    /// What a browser is known for by it, and a flow is paid back.
+    pub fn target(self) -> Option<Target> {
+        match self {
+            Self::App | Self::Registered => Some(Target::App),
+            Self::Email => Some(Target::Email),
+            Self::External(_) => Some(Target::External),
+            Self::Recovery => Some(Target::Recovery),
+            Self::Ticket => None,
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Model {
     pub apps: Vec<App>,
-    pub browsers: Vec<Browser>,
     pub email_failures: u32,
     /// How often all sessions were ended.
     pub epoch: u64,
@@ -128,7 +129,7 @@ pub struct Model {
 
 /// What too many failures in a row have disabled.
 pub fn is_worn_out(failures: u32) -> bool {
-    failures >= FailureBudget::CONSECUTIVE_CAP
+    failures >= Guessing::CONSECUTIVE_CAP
 }
 
 impl Model {
@@ -210,6 +211,15 @@ impl Model {
         self.external.iter().map(|held| held.factor).filter(move |factor| Some(factor.strength()) == strongest)
     }
 
+    pub fn has_factor(&self) -> bool {
+        !self.apps.is_empty() || !self.external.is_empty()
+    }
+
+    /// How many devices an app code of any of them is compared with.
+    pub fn devices(&self) -> u32 {
+        self.apps.iter().filter(|app| !is_worn_out(app.failures)).count() as u32
+    }
+
     /// Without a device there are no recovery codes.
     pub fn forget_recovery_without_device(&mut self) {
         if self.apps.is_empty() {
@@ -228,9 +238,9 @@ impl Model {
     }
 
     /// A factor that is registered again takes its own place.
-    pub fn hold(&mut self, factor: ExternalFactor) {
+    pub fn hold(&mut self, factor: ExternalFactor, now: Timestamp) {
         self.external.retain(|held| held.factor != factor);
-        self.external.push(Held { factor, failures: 0 });
+        self.external.push(Held { factor, failures: 0, used_at: now });
         self.external.sort_by_key(|held| held.factor);
         self.ever_had = true;
     }

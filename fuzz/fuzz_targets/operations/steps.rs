@@ -5,14 +5,14 @@ use std::time::Duration;
 use factorgate::audit::{CodeFault, EventKind, Factor};
 use factorgate::device::DeviceId;
 use factorgate::otp::Window;
-use factorgate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor, Policy};
-use factorgate::{Action, PrimaryVerified, Refusal, Session, Timestamp};
+use factorgate::policy::{AuthenticationMethod, ExternalEvidence, ExternalFactor};
+use factorgate::{Action, Refusal, Timestamp};
 
-use crate::flow::{Answer, Done, Open, Request};
-use crate::kept::{Kept, TrustCookie};
-use crate::ledger::{Operation, Purpose, can_be_past, is_running};
-use crate::model::{App, Proof, factors, is_worn_out, policies, proofs};
-use crate::world::{World, address};
+use crate::facts::is_running;
+use crate::flow::{Open, Request};
+use crate::guesses::Target;
+use crate::model::{App, Proof, factors, is_worn_out};
+use crate::world::World;
 
 const WRONG: &str = "00000000";
 
@@ -23,138 +23,11 @@ fn near(code: &str) -> String {
 }
 
 impl World {
-    /// Begins a login with the row of now, or with one that the host read before; from a browser that is trusted (1),
-    /// with a copy of a cookie that was replaced (2), or from another one.
-    pub async fn begin(&mut self, stale: Option<u8>, browser: u8) {
-        let row = match stale {
-            None => self.row,
-            Some(_) if self.rows.is_empty() => return,
-            Some(at) => self.rows[usize::from(at) % self.rows.len()],
-        };
-        let cookie = match browser % 3 {
-            1 => self.browser.as_ref(),
-            2 => self.copied.as_ref(),
-            _ => None,
-        };
-        let primary = PrimaryVerified::assertion(self.user_row(row));
-        let primary = primary.from_browser(cookie.map(|cookie| cookie.text.as_str()));
-        let mut answer = Answer::from(self.mfa.begin_login(primary, self.policy()).await);
-        let open = Open { row, ..self.opening() };
-        let refused = self.model.erased || self.model.is_stale(row, self.now());
-        let begins = Operation {
-            flow: Some(open.id),
-            begins: Some(Purpose::Login),
-            address: row.address,
-            ..Operation::default()
-        };
-        answer.events = self.follow(begins);
-        assert_eq!(answer.refusal == Some(Refusal::AccountChanged), refused, "a row that was replaced, or was not");
-        if answer.events.iter().any(|event| event.kind == EventKind::LoginBegun) {
-            self.model.row = Some(row);
-        }
-        self.trusts(&answer, browser, open.row);
-        self.see(answer, open).await;
-    }
-
-    /// A browser is trusted with its own cookie, for the row and under the policy that it was trusted for.
-    fn trusts(&mut self, answer: &Answer, browser: u8, row: crate::model::Row) {
-        let accepted = answer.events.iter().find_map(|event| match event.kind {
-            EventKind::BrowserAccepted { browser, parallel } => Some((browser, parallel)),
-            _ => None,
-        });
-        let Some(Done::Login(passed)) = &answer.done else {
-            assert_eq!(accepted, None);
-            return;
-        };
-        assert_eq!(passed.evidence().trusted_browser.map(|(id, _)| id), accepted.map(|(id, _)| id));
-        let Some((id, parallel)) = accepted else { return };
-        let cookie = if browser % 3 == 1 { &mut self.browser } else { &mut self.copied };
-        let cookie = cookie.take().expect("a browser without a cookie was trusted");
-        let then = &policies()[cookie.policy].0;
-        assert_eq!((cookie.id, cookie.row), (id, row), "trusted for another row");
-        assert_eq!(Policy::strictest(then, [self.policy()]), *then, "trusted under a policy that asks less");
-        assert!(self.model.browsers.iter().any(|held| held.id == id), "a browser was trusted whose trust has ended");
-        match passed.browser() {
-            Some(token) => {
-                assert!(!parallel);
-                let now = self.now();
-                let text = token.to_cookie();
-                self.browser = Some(TrustCookie { text, ..cookie });
-                self.copied = Some(TrustCookie { replaced_at: Some(now), ..cookie });
-            }
-            None => {
-                // Two tabs that are opened at once.
-                let young = |at| can_be_past(at, self.now()) && self.now().saturating_since(at).as_secs() < 10;
-                assert!(parallel && cookie.replaced_at.is_some_and(young), "a copy of a cookie was taken");
-                self.copied = Some(cookie);
-            }
-        }
-    }
-
-    /// A session for a request: of now, or one that the host has held for longer than it should.
-    pub async fn session(&mut self, at: u8) -> Option<(Session, Kept, usize)> {
-        if at >= 0xf0 {
-            return self.held.take();
-        }
-        let place = self.place(at)?;
-        let session = self.check(place).await.into_session().ok()?;
-        Some((session, self.sessions[place].clone(), self.policy))
-    }
-
-    pub async fn begin_registration(&mut self, session: u8) {
-        let Some((session, kept, policy)) = self.session(session).await else { return };
-        let alive = self.is_alive(&kept);
-        let answer = Answer::from(self.mfa.profile(&session).begin_registration().await);
-        // A code that this session has verified a moment ago, at this address, counts.
-        let young = |at: Timestamp| at <= self.now() && self.now().saturating_since(at) <= Duration::from_secs(300);
-        let mailed = kept.claims.evidence().email_code.clone();
-        let mailed = mailed.is_some_and(|(to, at)| young(at) && to == address(kept.row.address));
-        let mut open = self.opening_in(&kept, policy, Duration::ZERO);
-        open.proved.extend(mailed.then_some(Proof::Email));
-        self.begun(answer, open, alive, Purpose::Registration).await;
-    }
-
-    pub async fn begin_step_up(&mut self, session: u8, freshness: u8) {
-        let freshness = Duration::from_secs([0, 30, 600][usize::from(freshness) % 3]);
-        let Some((session, kept, policy)) = self.session(session).await else { return };
-        let alive = self.is_alive(&kept);
-        let answer = Answer::from(self.mfa.profile(&session).begin_step_up(freshness).await);
-        let open = self.opening_in(&kept, policy, freshness);
-        self.begun(answer, open, alive, Purpose::StepUp).await;
-    }
-
-    pub async fn begin_completion(&mut self, session: u8) {
-        let Some(place) = self.place(session) else { return };
-        let check = self.check(place).await;
-        let Ok(owing) = check.owing() else { return };
-        let kept = self.sessions[place].clone();
-        let answer = Answer::from(self.mfa.begin_completion(owing).await);
-        let now = self.now();
-        let is_young = |at: Timestamp| at <= now && now.saturating_since(at) <= Duration::from_secs(600);
-        let counts = |(proof, at): &(Proof, Timestamp)| *proof != Proof::Recovery || is_young(*at);
-        let mut open = self.opening_in(&kept, self.policy, Duration::ZERO);
-        open.proved = proofs(kept.claims.evidence()).into_iter().filter(counts).map(|(proof, _)| proof).collect();
-        self.begun(answer, open, true, Purpose::Completion).await;
-    }
-
-    /// A flow that is about to be begun in a session.
-    fn opening_in(&mut self, kept: &Kept, policy: usize, freshness: Duration) -> Open {
-        let session = Some((kept.claims.number(), kept.claims.evidence().clone(), freshness));
-        Open { policy, row: kept.row, session, ..self.opening() }
-    }
-
-    async fn begun(&mut self, mut answer: Answer, open: Open, alive: bool, purpose: Purpose) {
-        let begins =
-            Operation { flow: Some(open.id), begins: Some(purpose), address: open.row.address, ..Operation::default() };
-        answer.events = self.follow(begins);
-        let goes_on = answer.reference.is_some() || answer.done.is_some();
-        assert!(alive || !goes_on, "a flow was begun in a session that had ended");
-        if open.proved.contains(&Proof::Recovery)
-            && let Some(slot) = self.ledger.slots.iter_mut().find(|slot| slot.id == open.id)
-        {
-            slot.recovered = true;
-        }
-        self.see(answer, open).await;
+    /// Why a guess in the flow that was used last would not even be compared.
+    fn bar(&mut self, target: Target, cost: u32) -> Option<Refusal> {
+        let (flow, now) = (self.flows.last()?.id, self.now());
+        self.barred = self.ledger.refusal(flow, target, cost, now);
+        self.barred
     }
 
     pub async fn resume(&mut self) {
@@ -232,6 +105,7 @@ impl World {
         let ago = [0, 0, 0, 0, 1, 30, -1, -100][usize::from(secs_ago) % 8];
         let at = Timestamp::from_secs(self.now().as_secs().saturating_add_signed(-ago));
         let checked = ExternalEvidence::assertion(factor, [AuthenticationMethod::HardwareKey], at).unwrap();
+        let barred = self.bar(Target::External, 1);
         let Some((answer, mut open)) = self.act(Request::External(Ok(checked)), 0).await else { return };
         let registered = answer.events.iter().any(|event| matches!(event.kind, EventKind::ExternalAdded { .. }));
         let accepted = answer.accepted(Factor::External(factor));
@@ -240,13 +114,15 @@ impl World {
         }
         if registered {
             self.may_register(&open);
-            self.model.hold(factor);
+            self.model.hold(factor, self.now());
             open.proved.insert(Proof::External(factor));
         }
         if accepted {
+            assert_eq!(barred, None, "a check was taken while its factor was locked");
+            let now = self.now();
             let held = self.held_factor(factor);
             assert!(!is_worn_out(held.failures), "a factor that is disabled was accepted");
-            held.failures = 0;
+            (held.failures, held.used_at) = (0, now);
             open.proved.insert(Proof::External(factor));
         }
         self.see(answer, open).await;
@@ -254,6 +130,7 @@ impl World {
 
     pub async fn external_failed(&mut self, factor: u8) {
         let factor = factors()[usize::from(factor) % factors().len()];
+        self.bar(Target::External, 1);
         let Some((answer, open)) = self.act(Request::External(Err(factor)), 0).await else { return };
         if answer.fault(Factor::External(factor)).is_some() {
             self.held_factor(factor).failures += 1;
@@ -310,7 +187,8 @@ impl World {
             Some(_) => Err(CodeFault::Replayed),
             None => Err(CodeFault::Wrong),
         };
-        let (cost, left) = (compared.len() as u32, self.ledger.guesses.left());
+        let cost = compared.len() as u32;
+        let barred = self.bar(Target::App, cost);
         let action = Action::AppCode { code: code.into(), device: id };
         let Some((answer, mut open)) = self.act(Request::Submit(action), cost).await else { return };
         if answer.accepted(Factor::App) {
@@ -325,10 +203,7 @@ impl World {
             compared.iter().for_each(|at| self.model.apps[*at].failures += 1);
         }
         let judged = answer.accepted(Factor::App) || answer.fault(Factor::App).is_some();
-        assert!(!judged || cost <= left, "a code was compared with more devices than there were guesses left");
-        if answer.refusal == Some(Refusal::ChooseDevice) {
-            assert!(!judged && cost > left, "the device had to be chosen without need");
-        }
+        assert!(!judged || barred.is_none(), "a code was compared that could not be paid for: {barred:?}");
         self.see(answer, open).await;
     }
 
@@ -352,10 +227,12 @@ impl World {
             Some(_) => Err(CodeFault::Wrong),
         };
         let action = Action::EmailCode { code: code.into() };
+        let barred = self.bar(Target::Email, 1);
         let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
         let mut dead = false;
         if answer.accepted(Factor::Email) {
             assert_eq!(expected, Ok(()), "a code was accepted that is wrong, was used, or is of another flow");
+            assert_eq!(barred, None, "a code was accepted while codes by mail were locked");
             assert!(!is_worn_out(self.model.email_failures), "codes by mail are disabled");
             self.model.email_failures = 0;
             open.proved.insert(Proof::Email);
@@ -393,8 +270,10 @@ impl World {
             _ => Err(CodeFault::Wrong),
         };
         let action = Action::RecoveryCode { code: typed.into() };
+        let barred = if imported { self.bar(Target::Recovery, 1) } else { None };
         let Some((answer, mut open)) = self.act(Request::Submit(action), 0).await else { return };
         if answer.accepted(Factor::Recovery) {
+            assert_eq!(barred, None, "a recovery code was accepted while they were locked");
             assert_eq!(expected, Ok(()), "a recovery code was accepted that is wrong, or was used");
             assert!(!is_worn_out(self.model.recovery_failures), "recovery codes that are disabled were accepted");
             self.model.recovery[at].used = true;
@@ -420,11 +299,11 @@ impl World {
             5 => Action::Ticket { code: code("!") },
             _ => Action::ConfirmApp { code: code("x"), name: None },
         };
-        let before = self.ledger.guesses;
+        let before = self.ledger.budgets.clone();
         let Some((answer, open)) = self.act(Request::Submit(action), 0).await else { return };
         let judged = |kind: &EventKind| matches!(kind, EventKind::CodeRefused { .. } | EventKind::CodeAccepted { .. });
         assert!(!answer.events.iter().any(|event| judged(&event.kind)), "text that is no code was compared");
-        assert_eq!(self.ledger.guesses, before);
+        assert_eq!(self.ledger.budgets, before);
         assert!(answer.done.is_none());
         self.see(answer, open).await;
     }

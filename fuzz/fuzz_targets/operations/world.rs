@@ -7,28 +7,26 @@ use std::time::Duration;
 use factorgate::admin::Administrator;
 use factorgate::audit::{Event, EventKind};
 use factorgate::keys::{ServerKey, ServerKeys};
-use factorgate::login::Evidence;
 use factorgate::otp::Secret;
 use factorgate::otpauth::Issuer;
 use factorgate::policy::Policy;
 use factorgate::session::{AddressPermit, SessionCheck};
 use factorgate::store::Record;
 use factorgate::testing::{FixedClock, MailFault, MemoryStore, SeededRandom};
-use factorgate::{
-    Authenticated, Contact, Elevated, EmailAddress, Mfa, Refusal, Session, SessionClaims, Timestamp, UserId, UserRow,
-};
+use factorgate::{Contact, EmailAddress, Mfa, Refusal, Session, Timestamp, UserId, UserRow};
 
-use crate::flow::{Answer, Done, Engine, Open, Request, send};
-use crate::kept::{Fresh, Given, Kept, TrustCookie};
-use crate::ledger::{Ledger, Operation, Purpose, can_be_past, ends_sessions, is_running};
-use crate::model::{Browser, Model, Row, is_worn_out, policies, proofs, totp};
+use crate::facts::{can_be_past, ends_sessions, is_running};
+use crate::flow::{Answer, Engine, Open, Request, send};
+use crate::kept::{Agent, Fresh, Given, Kept, Opener};
+use crate::ledger::{Ledger, Operation, Purpose};
+use crate::model::{Model, Row, is_worn_out, policies, totp};
 use crate::post::{Letter, Post};
 
 pub struct World {
-    /// The cookie of a trusted browser.
-    pub browser: Option<TrustCookie>,
-    /// The cookie before, as somebody has copied it.
-    pub copied: Option<TrustCookie>,
+    /// The browsers, the one that was given a cookie last at the end.
+    pub agents: Vec<Agent>,
+    /// Why the last code, or one like it, could not have been compared.
+    pub barred: Option<Refusal>,
     pub clock: FixedClock,
     pub elevated: Option<Fresh>,
     events: Arc<Mutex<Vec<Event>>>,
@@ -86,8 +84,8 @@ impl World {
         let builder = builder.clock(clock.clone()).random(SeededRandom::new(7)).totp(totp());
         let builder = builder.observer(move |event| observed.lock().unwrap().push(event.clone()));
         Self {
-            browser: None,
-            copied: None,
+            agents: Vec::new(),
+            barred: None,
             elevated: None,
             events,
             fault: None,
@@ -176,6 +174,7 @@ impl World {
             epoch: self.model.epoch,
             id: self.next_flow,
             mailed: VecDeque::new(),
+            opener: Opener { agent: self.next_flow, login: self.next_flow },
             outstanding: None,
             policy: self.policy,
             proved: BTreeSet::new(),
@@ -184,6 +183,7 @@ impl World {
             row: self.row,
             secret: None,
             session: None,
+            unconfirmed: 0,
         }
     }
 
@@ -191,7 +191,12 @@ impl World {
     pub fn follow(&mut self, op: Operation) -> Vec<Event> {
         let events = std::mem::take(&mut *self.events.lock().unwrap());
         let now = self.now();
-        self.ledger.follow(&events, op, now);
+        let (has_factor, mail_fails) = (self.model.has_factor(), self.fault.is_some());
+        let op = Operation { has_factor, mail_fails, ..op };
+        self.ledger.follow(&events, &op, now);
+        for app in self.model.apps.iter_mut().filter(|app| !is_worn_out(app.failures)) {
+            app.failures = app.failures.saturating_sub(self.ledger.forgiven);
+        }
         self.model.epoch += u64::from(events.iter().any(|event| ends_sessions(&event.kind)));
         for event in &events {
             self.follow_one(&event.kind);
@@ -208,7 +213,7 @@ impl World {
             }
         }
         let dropped = events.iter().filter(|event| event.kind == EventKind::NoticeDropped).count();
-        self.ledger.arrive(&notices, dropped, self.fault.is_none());
+        self.ledger.arrive(&notices, dropped, self.fault, now);
         let record = self.record();
         let version = record.as_ref().map(|record| i64::from(record.version()));
         if std::mem::replace(&mut self.version, version) != version {
@@ -226,20 +231,11 @@ impl World {
 
     fn follow_one(&mut self, kind: &EventKind) {
         let now = self.now();
-        if ends_sessions(kind) {
-            self.model.browsers.clear();
-        }
         match *kind {
             EventKind::GraceBegun { .. } => {
                 let earlier = self.model.grace_begun.replace(now);
                 assert_eq!(earlier, None, "a grace period began twice");
             }
-            EventKind::BrowserTrusted { browser } => {
-                self.model.browsers.retain(|browser| browser.is_trusted(now));
-                let until = now.saturating_add(Duration::from_secs(30 * 86_400));
-                self.model.browsers.push(Browser { id: browser, since: now, until });
-            }
-            EventKind::BrowserTrustEnded { browser, .. } => self.model.browsers.retain(|held| held.id != browser),
             EventKind::AddressChangePermitted => {
                 self.held_back = Some(now.saturating_add(Duration::from_secs(300)));
             }
@@ -258,11 +254,10 @@ impl World {
     pub fn is_alive(&self, kept: &Kept) -> bool {
         let now = self.now();
         let trusted = kept.claims.evidence().trusted_browser;
-        let is_trusted = |id| self.model.browsers.iter().any(|browser| browser.id == id && browser.is_trusted(now));
         !self.model.erased
             && kept.epoch == self.model.epoch
             && can_be_past(kept.claims.auth_time(), now)
-            && trusted.is_none_or(|(id, _)| is_trusted(id))
+            && trusted.is_none_or(|(id, _)| self.ledger.browsers.is_trusted(id, now))
             && !self.model.is_stale(kept.row, now)
     }
 
@@ -311,7 +306,8 @@ impl World {
         let was_open = self.ledger.is_open(open.id, self.now());
         answer.events = {
             let imported = self.model.has_imported_codes();
-            self.follow(Operation { flow: Some(open.id), begins: None, compared, imported, address: open.row.address })
+            let address = open.row.address;
+            self.follow(Operation { flow: Some(open.id), compared, imported, address, ..Operation::default() })
         };
         (self.was_open, self.was_other) = (was_open, is_other);
         if is_other {
@@ -322,159 +318,6 @@ impl World {
         }
         assert!(!answer.undelivered || purpose == Purpose::Login && self.fault.is_some());
         Some((answer, open))
-    }
-
-    /// What must hold of every answer of a flow.
-    pub async fn see(&mut self, answer: Answer, mut open: Open) {
-        let now = self.now();
-        if answer.events.iter().any(|event| ends_sessions(&event.kind)) {
-            // It has registered a factor, and ended every other flow.
-            open.epoch = self.model.epoch;
-        }
-        if answer.events.iter().any(|event| event.kind == EventKind::CodeIssued) {
-            let code = self.last_code.clone().filter(|_| self.fault != Some(MailFault::Refused));
-            let slot = self.ledger.slots.iter().find(|slot| slot.id == open.id).expect("a code of an open flow");
-            let expires_at = now.saturating_add(Duration::from_secs(600)).min(slot.expires_at);
-            open.outstanding = Some((expires_at, 0));
-            open.mailed.push_back(code);
-            match self.fault {
-                Some(MailFault::Refused) => assert_eq!(answer.refusal, Some(Refusal::MailRefused)),
-                _ => {
-                    let email = answer.email.as_ref().expect("the state of the code");
-                    assert_eq!((email.sent_at, email.expires_at), (Some(now), Some(expires_at)));
-                }
-            }
-        }
-        if let Some(left) = answer.attempts_left {
-            assert_eq!(left, self.ledger.guesses.left(), "another number of guesses is left");
-        }
-        let longest = now.saturating_add(Duration::from_secs(3660));
-        assert!(
-            answer.refusal.and_then(|refusal| refusal.retry_at()).is_none_or(|at| at <= longest),
-            "too long a wait"
-        );
-        open.secret = answer.secret.or(open.secret);
-        if answer.done.is_some() || answer.undelivered {
-            assert_eq!(open.epoch, self.model.epoch, "a flow that was ended was completed");
-        }
-        match answer.done {
-            Some(Done::Login(passed)) => self.let_in(passed, &open),
-            Some(Done::Session(passed)) => self.completed(passed, &open),
-            Some(Done::StepUp(elevated)) => self.stepped_up(elevated, &open),
-            None => {}
-        }
-        open.reference = open.reference.or(answer.reference);
-        self.flows.extend(Some(open).filter(|open| open.reference.is_some()));
-        self.flows.drain(..self.flows.len().saturating_sub(12));
-    }
-
-    fn let_in(&mut self, passed: Authenticated, open: &Open) {
-        let (evidence, now) = (passed.evidence(), self.now());
-        for (proof, _) in proofs(evidence) {
-            assert!(open.proved.contains(&proof), "{proof:?} was not proved in this login");
-        }
-        for policy in [open.policy, self.policy] {
-            assert!(self.model.lets_in(policy, evidence, now, false), "in by {evidence:?}, policy {policy}");
-        }
-        assert!(
-            passed.grace_until().is_none() || self.model.grace_begun.is_some(),
-            "a grace period without a beginning"
-        );
-        self.keep(passed, open.row);
-    }
-
-    /// Opens the session if the row is still the one that was proved.
-    pub fn keep(&mut self, passed: Authenticated, row: Row) {
-        let verified = passed.verified_address().cloned();
-        assert!(verified.as_ref().is_none_or(|verified| *verified == address(row.address)), "another address");
-        match passed.into_session(&self.user_row(self.row)) {
-            Ok(claims) => {
-                assert_eq!(row, self.row, "a session was opened for a row that was replaced");
-                assert_eq!(SessionClaims::from_text(&claims.to_text()).as_ref(), Ok(&claims));
-                self.verified |= verified.is_some();
-                self.sessions.retain(|kept| kept.claims.number() != claims.number());
-                self.sessions.push(Kept { claims, epoch: self.model.epoch, row });
-                self.sessions.drain(..self.sessions.len().saturating_sub(8));
-            }
-            Err(refusal) => {
-                assert_eq!(refusal, Refusal::AccountChanged);
-                assert_ne!(row, self.row, "a session was refused for the row of now");
-            }
-        }
-    }
-
-    fn completed(&mut self, passed: Authenticated, open: &Open) {
-        self.is_proved(passed.evidence(), open);
-        self.keep(passed, open.row);
-    }
-
-    /// What the claims hold was proved in the flow, or by the session before.
-    fn is_proved(&self, evidence: &Evidence, open: &Open) {
-        let Some((number, at_begin, _)) = &open.session else { panic!("a flow without a session") };
-        let now = self.sessions.iter().find(|kept| kept.claims.number() == *number);
-        let before: Vec<_> = now.iter().flat_map(|kept| proofs(kept.claims.evidence())).collect();
-        for proof in proofs(evidence) {
-            let known = before.contains(&proof) || proofs(at_begin).contains(&proof);
-            assert!(known || open.proved.contains(&proof.0), "{proof:?} was not proved in this session");
-        }
-    }
-
-    fn stepped_up(&mut self, elevated: Elevated, open: &Open) {
-        let Some((number, at_begin, freshness)) = &open.session else { panic!("a step-up without a session") };
-        let is_fresh = |proof| {
-            let of_device = |(id, _)| self.model.apps.iter().any(|app| app.id == id && !is_worn_out(app.failures));
-            let has_device = at_begin.app_code.is_some_and(of_device) || at_begin.registered.is_some_and(of_device);
-            let at = proofs(at_begin).into_iter().filter(|(held, _)| *held == proof).map(|(_, at)| at).max();
-            let is_device = matches!(proof, crate::model::Proof::App | crate::model::Proof::Registered);
-            let is_young = |at| at <= open.begun_at && open.begun_at.saturating_since(at) <= *freshness;
-            !freshness.is_zero() && at.is_some_and(is_young) && (!is_device || has_device)
-        };
-        let has = |proof| open.proved.contains(&proof) || is_fresh(proof);
-        assert!(self.model.steps_up(has), "raised by {:?}, {at_begin:?}", open.proved);
-        self.is_proved(elevated.evidence(), open);
-        let claims = elevated.session().claims().clone();
-        assert_eq!(claims.number(), *number);
-        let kept = Kept { claims, epoch: self.model.epoch, row: open.row };
-        self.elevated = Some(Fresh { elevated, kept });
-    }
-
-    /// Whether the last step-up still counts: it was just now, and nothing has changed since.
-    pub fn is_elevated(&self) -> bool {
-        let now = self.now();
-        self.elevated.as_ref().is_some_and(|Fresh { elevated, kept }| {
-            let at = elevated.at();
-            at <= now && now.saturating_since(at) <= Duration::from_secs(300) && self.is_alive(kept)
-        })
-    }
-
-    /// The engine and the target know the same of the user.
-    pub async fn compare(&mut self) {
-        let status = self.mfa.admin(&root()).status(&self.user).await.unwrap();
-        self.follow(Operation::default());
-        let now = self.now();
-        assert!(status.devices.len() <= 5 && status.external.len() <= 5);
-        let apps = self.model.apps.iter().map(|app| (app.id, is_worn_out(app.failures)));
-        assert!(status.devices.iter().map(|device| (device.id, device.disabled)).eq(apps), "other devices");
-        let external = self.model.external.iter().map(|held| (held.factor, is_worn_out(held.failures)));
-        assert!(status.external.iter().map(|held| (held.factor, held.disabled)).eq(external), "other factors");
-        assert_eq!(status.ever_had_factor, self.model.ever_had);
-        assert_eq!(status.erased, self.model.erased);
-        assert_eq!(status.locked_until, self.ledger.guesses.locked_until(now), "another lock");
-        let left = self.model.recovery.iter().filter(|code| !code.used).count() as u32;
-        let left = if is_worn_out(self.model.recovery_failures) { 0 } else { left };
-        assert_eq!(status.recovery_codes.map_or(0, |left| left.get()), left, "other recovery codes");
-        let open = self.ledger.slots.iter().filter(|slot| slot.is_open(now)).count();
-        assert_eq!(status.open_flows, open, "other flows are open");
-        let browsers = self.model.browsers.iter().filter(|browser| browser.is_trusted(now)).map(|browser| browser.id);
-        assert!(status.browsers.iter().map(|browser| browser.id).eq(browsers), "other browsers are trusted");
-        assert!(status.recent.iter().eq(self.ledger.tail.iter().take(status.recent.len())), "other events");
-        assert_eq!(status.recent.len(), self.ledger.tail.len());
-        // What was overdue was sent after the status was read.
-        let owed = match status.owed_notices {
-            0 => 0,
-            _ => self.mfa.admin(&root()).status(&self.user).await.unwrap().owed_notices,
-        };
-        assert_eq!(owed, self.ledger.owed.len(), "a notice that is owed was forgotten");
     }
 
     pub fn place(&self, at: u8) -> Option<usize> {
