@@ -106,7 +106,9 @@ impl<'a> Browser<'a> {
             if value.is_empty() || attributes.contains("Max-Age=0") {
                 self.cookies.remove(name);
             } else {
-                assert!(attributes.contains("HttpOnly") && attributes.contains("SameSite=Strict"), "{attributes}");
+                // Lax, if a link from elsewhere must find it.
+                let same_site = ["SameSite=Strict", "SameSite=Lax"].iter().any(|site| attributes.contains(site));
+                assert!(attributes.contains("HttpOnly") && same_site, "{attributes}");
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }

@@ -1,4 +1,4 @@
-//! A JSON API on actix-web and a database that blocks. An encrypted cookie keeps the claims and the open flows.
+//! A JSON API on actix-web. An encrypted cookie keeps the claims and the open flows. It knows no browsers (`from_browser`).
 
 mod store;
 mod users;

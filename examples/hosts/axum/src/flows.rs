@@ -11,7 +11,7 @@ use tower_cookies::{Cookie, Cookies, cookie::SameSite};
 use tower_sessions::Session;
 
 use crate::web::{Answer, Error};
-use crate::{App, BROWSER, CLAIMS, FRESH};
+use crate::{App, CLAIMS, FRESH, browser_of};
 
 /// One request: the policy, the checked session, and where the browser's state is kept.
 pub(crate) struct Visit {
@@ -71,7 +71,7 @@ impl Visit {
             self.app.users.mark_verified(passed.user(), address).await?;
         }
         if let Some(token) = passed.browser() {
-            self.remember(token.to_cookie());
+            self.remember(token);
         }
         let user = self.app.users.by_id(passed.user()).await?.ok_or(Refusal::AccountChanged)?;
         let claims = passed.into_session(&user.row())?;
@@ -80,9 +80,10 @@ impl Visit {
         Ok(Json(json!({"signed_in": user.name})))
     }
 
-    /// Stores the token of a trusted browser. The engine decides when it expires.
-    pub(crate) fn remember(&self, token: String) {
-        let cookie = Cookie::build((BROWSER, token)).path("/").permanent().http_only(true).same_site(SameSite::Strict);
+    /// Stores the token of a known browser, for each user. The engine decides when it expires.
+    pub(crate) fn remember(&self, token: &factorgate::browser::BrowserToken) {
+        let cookie = Cookie::build((browser_of(token.user()), token.to_cookie())).path("/").permanent();
+        let cookie = cookie.http_only(true).same_site(SameSite::Lax);
         self.cookies.add(cookie.secure(self.app.secure).build());
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::flows::Visit;
 use crate::web::{Answer, Error};
-use crate::{App, BROWSER};
+use crate::{App, browser_of};
 
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
@@ -25,7 +25,7 @@ pub(crate) async fn sign_up(State(app): State<App>, Json(form): Json<Form>) -> R
 
 pub(crate) async fn login(visit: Visit, Json(form): Json<Form>) -> Answer {
     let user = visit.app.users.with_password(&form.name, form.password).await?;
-    let browser = visit.cookies.get(BROWSER);
+    let browser = visit.cookies.get(&browser_of(&user.id));
     let primary = PrimaryVerified::assertion(user.row()).from_browser(browser.as_ref().map(|cookie| cookie.value()));
     let outcome = visit.app.mfa.begin_login(primary, &visit.policy).await?;
     visit.respond(outcome).await
@@ -63,7 +63,7 @@ pub(crate) async fn confirm_codes(visit: Visit, Json(form): Json<Form>) -> Resul
 
 pub(crate) async fn trust_browser(visit: Visit, Json(form): Json<Form>) -> Result<StatusCode, Error> {
     let name = BrowserName::new(&form.name).map_err(Error::bad)?;
-    visit.remember(visit.app.mfa.profile(visit.check.session()?).trust_browser(&name).await??.to_cookie());
+    visit.remember(&visit.app.mfa.profile(visit.check.session()?).trust_browser(&name).await??);
     Ok(StatusCode::NO_CONTENT)
 }
 

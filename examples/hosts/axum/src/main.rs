@@ -20,7 +20,7 @@ use factorgate::env::OsRandom;
 use factorgate::keys::{ServerKey, ServerKeys};
 use factorgate::otpauth::Issuer;
 use factorgate::session::{Completion, Registration, StepUp};
-use factorgate::{Flow, Login, Mfa};
+use factorgate::{Flow, Login, Mfa, UserId};
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyPoolOptions;
@@ -32,8 +32,10 @@ use crate::mail::Post;
 use crate::store::Records;
 use crate::users::Users;
 
-/// The cookie of a trusted browser.
-const BROWSER: &str = "browser";
+/// The cookie by which the browser of a user is known. Two users of one browser have two.
+fn browser_of(user: &UserId) -> String {
+    format!("browser-{user}")
+}
 /// The claims in the session.
 const CLAIMS: &str = "claims";
 /// How old the proof may be that a dangerous operation rests on.
