@@ -31,15 +31,16 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("last_factor", "Without it you couldn't sign in again.", "Replace it, or register another device first."),
     (
         "locked",
-        "Too many attempts. Try again in {wait}.",
-        "Or use a browser that you have signed in with before. If it wasn't you, change your password: someone knows it.",
+        "Too many attempts. Try again in {wait}, or use a browser that you have signed in with before.",
+        "If it wasn't you, change your password: someone else knows it.",
     ),
     ("mail_refused", "We couldn't send the mail with your code.", "Request a new code."),
     ("malformed", "That doesn't look like a code.", "Check what you typed."),
     (
         "new_browsers_blocked",
         "Sign-in from new browsers is blocked.",
-        "Use a browser that you have signed in with before, a recovery code, or change your password.",
+        "Use a browser that you have signed in with before, or a recovery code, or ask your administrator. If it wasn't \
+         you, change your password: someone else knows it.",
     ),
     ("no_hash_checker", "The recovery codes can't be checked here.", "Leave them out."),
     ("not_fresh", "This page was open for too long.", "Try again."),
@@ -172,11 +173,18 @@ mod tests {
     fn no_text_shows_a_code_or_a_placeholder() {
         let now = Timestamp::from_secs(1_000_000);
         let until = Timestamp::from_secs(1_000_061);
-        for refusal in [Refusal::Locked { until }, Refusal::TooSoon { retry_at: until }, Refusal::WrongCode] {
+        for refusal in [
+            Refusal::ChooseDevice,
+            Refusal::Locked { until },
+            Refusal::NewBrowsersBlocked { regained_at: until },
+            Refusal::TooSoon { retry_at: until },
+            Refusal::WrongCode,
+        ] {
             let told = told(refusal, Kind::App, now).sentence();
             assert!(!told.contains(['{', '_']), "{told}");
         }
-        assert_eq!(told(Refusal::Locked { until }, Kind::App, now).what, "Too many attempts. Try again in 2 minutes.");
+        let locked = told(Refusal::Locked { until }, Kind::App, now).sentence();
+        assert!(locked.starts_with("Too many attempts. Try again in 2 minutes, or use a browser"), "{locked}");
     }
 
     #[test]

@@ -307,7 +307,14 @@ async fn look<R: Journey>(app: App, underway: Underway<R>, place: Place) -> Page
 pub(super) async fn shown<R: Journey>(app: &App, underway: Underway<R>, place: Place, attempt: Attempt) -> Page {
     let outcome = app.mfa.resume(&underway.flow, underway.by()?).await?;
     match Opened::of(&outcome, &underway.visitor) {
-        Some(opened) if opened.has(place) => steps::draw(app, &underway, &opened, place, attempt).await,
+        Some(opened) if opened.has(place) => {
+            let attempt = match opened.challenge.refusal() {
+                // The engine says so of the first step alone.
+                Some(refusal) if opened.places().first() == Some(&place) => attempt.or_blocked(refusal, place)?,
+                _ => attempt,
+            };
+            steps::draw(app, &underway, &opened, place, attempt).await
+        }
         _ => settle(app, &underway.visitor, outcome, None).await,
     }
 }

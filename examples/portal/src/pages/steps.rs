@@ -27,6 +27,8 @@ pub(super) struct Attempt {
     pub(super) name_error: Option<String>,
     /// The device whose code it was said to be.
     pub(super) device: Option<u64>,
+    /// Nothing was posted: the page says beforehand that no code is accepted.
+    pub(super) blocked: bool,
 }
 
 impl Attempt {
@@ -75,8 +77,17 @@ impl Attempt {
         Ok(Self { error: Some(format!("{text}{left}")), ..self })
     }
 
+    /// What a page says before anything is posted, if nothing that is entered there would be compared.
+    pub(super) fn or_blocked(self, refusal: Refusal, place: Place) -> Result<Self, Failure> {
+        if self.error.is_some() {
+            return Ok(self);
+        }
+        let error = refusals::told(refusal, place.kind(), db::time()?).sentence();
+        Ok(Self { error: Some(error), blocked: true, ..self })
+    }
+
     pub(super) fn status(&self) -> StatusCode {
-        let wrong = self.error.is_some() || self.name_error.is_some();
+        let wrong = !self.blocked && (self.error.is_some() || self.name_error.is_some());
         if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
     }
 }

@@ -118,7 +118,10 @@ pub(super) async fn send_email_code<R: Journey>(
     let at = Place::Email.path::<R>();
     let outcome = app.mfa.submit(&underway.flow, underway.by()?, Action::SendEmailCode).await?;
     match Opened::of(&outcome, &underway.visitor).map(|opened| opened.challenge.refusal()) {
-        Some(None) => go_and_say(&at, Notice::CodeSent),
+        // The mail is sent also where the code of another way is locked or blocked.
+        Some(None | Some(Refusal::Locked { .. } | Refusal::NewBrowsersBlocked { .. })) => {
+            go_and_say(&at, Notice::CodeSent)
+        }
         Some(Some(Refusal::TooSoon { .. })) => go_and_say(&at, Notice::TooSoon),
         Some(Some(Refusal::MailRefused)) => go_and_say(&at, Notice::MailFailed),
         _ => settle(&app, &underway.visitor, outcome, None).await,
