@@ -19,12 +19,18 @@ pub(crate) const KIND: &str = "__Host-kind";
 /// The step-up that has not been finished, and what it is for.
 pub(crate) const STEP_UP: &str = "__Host-step-up";
 pub(crate) const INTENT: &str = "__Host-intent";
-/// What a trusted browser holds. Each sign-in replaces it.
-pub(crate) const BROWSER: &str = "__Host-browser";
 /// The wish to trust this browser, until the sign-in is finished.
 pub(crate) const TRUST: &str = "__Host-trust";
 /// What the next page is to say.
 pub(crate) const NOTICE: &str = "__Host-notice";
+
+/// The cookie by which a browser is known, and perhaps trusted, for one user: two users of one browser keep a cookie each. Its
+/// value names the user as well, by the same number.
+///
+/// Nothing bounds how many users sign in at one browser but the browser, which drops the cookies that were used least recently.
+pub(crate) fn browser_of(user: i64) -> String {
+    format!("__Host-browser-{user}")
+}
 
 /// The cookie's value, if the browser sent exactly one of this name.
 pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -40,11 +46,21 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     found.next().filter(|_| found.next().is_none())
 }
 
-/// Sets a cookie; without `max_age`, in seconds, until the browser closes.
+/// Sets a cookie; without `max_age`, in seconds, until the browser closes. A response sets each name once (RFC 6265 section
+/// 4.1.1): the last value replaces the one before.
 pub(crate) fn set(headers: &mut HeaderMap, name: &str, value: &str, max_age: Option<u64>) -> Result<(), Failure> {
     let age = max_age.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
     let line = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
-    headers.append(header::SET_COOKIE, HeaderValue::try_from(line).map_err(Failure::internal)?);
+    let line = HeaderValue::try_from(line).map_err(Failure::internal)?;
+    if is_set(headers, name) {
+        let sets_another = |line: &&HeaderValue| !line.as_bytes().starts_with(format!("{name}=").as_bytes());
+        let others: Vec<_> = headers.get_all(header::SET_COOKIE).iter().filter(sets_another).cloned().collect();
+        headers.remove(header::SET_COOKIE);
+        for line in others {
+            headers.append(header::SET_COOKIE, line);
+        }
+    }
+    headers.append(header::SET_COOKIE, line);
     Ok(())
 }
 
@@ -95,6 +111,23 @@ mod tests {
     fn two_of_one_name_are_none() {
         assert_eq!(read(&sent(&["__Host-session=a; __Host-session=b"]), SESSION), None);
         assert_eq!(read(&sent(&["__Host-session=a", "__Host-session=b"]), SESSION), None);
+    }
+
+    #[test]
+    fn each_user_has_a_browser_cookie_of_its_own() {
+        let headers = sent(&["__Host-browser-1=a; __Host-browser-11=b"]);
+        assert_eq!([1, 11, 2].map(|user| read(&headers, &browser_of(user))), [Some("a"), Some("b"), None]);
+    }
+
+    #[test]
+    fn a_response_sets_a_cookie_once() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("__Host-a", "1"), ("__Host-ab", "2"), ("__Host-a", "3")] {
+            set(&mut headers, name, value, None).unwrap();
+        }
+        let lines: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(|line| line.to_str().unwrap()).collect();
+        let attributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
+        assert_eq!(lines, [format!("__Host-ab=2; {attributes}"), format!("__Host-a=3; {attributes}")]);
     }
 
     #[test]

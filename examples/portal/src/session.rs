@@ -7,10 +7,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use factorgate::browser::BrowserToken;
 use factorgate::login::Evidence;
 use factorgate::policy::Policy;
 use factorgate::session::SessionCheck;
-use factorgate::{Authenticated, Refusal, SessionClaims, Timestamp};
+use factorgate::{Authenticated, Refusal, SessionClaims};
 use sqlx::SqlitePool;
 
 use crate::accounts::{self, User};
@@ -171,7 +172,7 @@ pub(crate) async fn open(
         return Ok(Err(Refusal::AccountChanged));
     }
     let row = mfa::row(app, &user)?;
-    let browser = passed.browser().map(|token| (token.to_cookie(), token.expires_at()));
+    remember_browser(headers, passed.browser())?;
     let claims = match passed.into_session(&row) {
         Ok(claims) => claims,
         Err(refusal) => return Ok(Err(refusal)),
@@ -193,17 +194,15 @@ pub(crate) async fn open(
         .execute(&app.db)
         .await?;
     hand_out(headers, &token)?;
-    if let Some((text, expires_at)) = browser {
-        remember_browser(headers, &text, expires_at)?;
-    }
     Ok(checked(app, user, claims, now).await?.ok_or(Refusal::SessionEnded))
 }
 
-/// Keeps the token by which the browser is known, and perhaps trusted. Signing out does not clear it: it opens nothing, and
-/// without it an attacker's guesses would be this browser's too.
-pub(crate) fn remember_browser(headers: &mut HeaderMap, token: &str, until: Option<Timestamp>) -> Result<(), Failure> {
-    let now = db::time()?;
-    cookie::set(headers, cookie::BROWSER, token, until.map(|at| at.saturating_since(now).as_secs()))
+/// Keeps the token by which the engine knows the browser, if there is a new one. Signing out does not clear it: it opens
+/// nothing, and without it an attacker's wrong codes would block this browser too.
+pub(crate) fn remember_browser(headers: &mut HeaderMap, token: Option<&BrowserToken>) -> Result<(), Failure> {
+    let Some(token) = token else { return Ok(()) };
+    let name = cookie::browser_of(mfa::row_id(token.user())?);
+    cookie::set(headers, &name, &token.to_cookie(), Some(BrowserToken::LIFETIME.as_secs()))
 }
 
 /// Ends the session, and gives the browser a token that was never a session's.
@@ -271,6 +270,7 @@ pub(crate) async fn complete(
 ) -> Result<(), Failure> {
     let user = accounts::find(&app.db, mfa::row_id(passed.user())?).await?;
     let registered = passed.evidence().registered != session.claims.evidence().registered;
+    remember_browser(headers, passed.browser())?;
     let claims = passed.into_session(&mfa::row(app, &user)?)?;
     let SignedIn { visitor, .. } = move_on(app, visitor, session, claims, headers).await?;
     match registered {

@@ -66,8 +66,6 @@ impl Journey for Registration {
     async fn finish(app: &App, visitor: &Visitor, passed: Authenticated) -> Page {
         let user = visitor.session.as_ref().map(|session| session.user.clone()).ok_or(Failure::SignedOut)?;
         accounts::note_address(&app.db, user.id, passed.verified_address()).await?;
-        // What was opened without the smartphone was opened by less than is asked for now.
-        session::go_on(app, visitor, passed).await?;
         let status = mfa::status(app, &user).await?;
         let newest = status.recent.iter().find_map(|event| match event.kind {
             EventKind::ExternalAdded { .. } => Some(Notice::PasskeyAdded),
@@ -82,6 +80,9 @@ impl Journey for Registration {
             _ if status.owed_notices > 0 => go_and_say("/profile/devices/all-set", Notice::Untold)?,
             _ => go("/profile/devices/all-set"),
         };
+        session::remember_browser(response.headers_mut(), passed.browser())?;
+        // What was opened without the smartphone was opened by less than is asked for now.
+        session::go_on(app, visitor, passed).await?;
         Wish::Device.remember(response.headers_mut())?;
         Ok(response)
     }

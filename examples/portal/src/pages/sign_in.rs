@@ -5,7 +5,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::get;
-use factorgate::browser::BrowserToken;
 use factorgate::login::Assurance;
 use factorgate::{Authenticated, FlowRef, Login, PrimaryVerified};
 
@@ -26,9 +25,7 @@ pub(super) fn router() -> Router<App> {
 pub(super) async fn begin(app: &App, visitor: &Visitor, user: &User) -> Page {
     let policy = policies::of(&app.db, user.id).await?;
     let row = mfa::row(app, user)?;
-    // Another user of this browser may have trusted it: that says nothing of this one.
-    let cookie = visitor.cookie(cookie::BROWSER);
-    let cookie = cookie.filter(|text| BrowserToken::from_cookie(text).is_ok_and(|token| token.user() == row.user()));
+    let cookie = visitor.cookie(&cookie::browser_of(user.id));
     let before = match cookie {
         Some(_) => mfa::last_event(&mfa::status(app, user).await?),
         None => None,
@@ -90,7 +87,7 @@ async fn trust(app: &App, visitor: &Visitor, session: Session, headers: &mut Hea
     let signed_in = SignedIn { visitor: visitor.clone(), session };
     let Ok(session) = signed_in.engine() else { return Ok(()) };
     match app.mfa.profile(session).trust_browser(&browsers::name(visitor.user_agent())?).await? {
-        Ok(token) => session::remember_browser(headers, &token.to_cookie(), token.expires_at()),
+        Ok(token) => session::remember_browser(headers, Some(&token)),
         Err(_) => cookie::set(headers, cookie::NOTICE, Notice::NotTrusted.word(), Some(60)),
     }
 }

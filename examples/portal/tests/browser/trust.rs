@@ -52,11 +52,11 @@ async fn allow_trust(browser: &Browser) {
 async fn a_trusted_browser_is_asked_for_no_code_until_it_is_revoked() {
     let (world, mut app) = with_a_trusted_browser("trust").await;
     let browser = &world.browser;
-    let first = browser.cookie("__Host-browser").await;
+    let first = browser.cookie("__Host-browser-2").await;
     browser.sign_in(ADA, PASSWORD).await;
     browser.arrives_at("/dashboard").await;
     assert!(browser.text("#proved").await.contains("a browser that you trust"));
-    assert_ne!(browser.cookie("__Host-browser").await, first, "each sign-in replaces the cookie");
+    assert_ne!(browser.cookie("__Host-browser-2").await, first, "each sign-in replaces the cookie");
     browser.open("/profile").await;
     assert!(browser.text(".browser").await.contains("Chrome on Linux"));
     browser.whole_picture("profile").await;
@@ -86,10 +86,10 @@ async fn a_trusted_browser_is_asked_for_no_code_until_it_is_revoked() {
 async fn a_copied_cookie_is_noticed_and_both_are_out() {
     let (world, _app) = with_a_trusted_browser("trust-copied").await;
     let browser = &world.browser;
-    let copied = browser.cookie("__Host-browser").await;
+    let copied = browser.cookie("__Host-browser-2").await;
     let thief = world.second_browser("trust-thief").await;
     thief.open("/sign-in").await;
-    let cookie = serde_json::json!({"name": "__Host-browser", "value": copied, "url": world.url, "secure": true});
+    let cookie = serde_json::json!({"name": "__Host-browser-2", "value": copied, "url": world.url, "secure": true});
     assert_eq!(thief.devtools("Network.setCookie", cookie).await["success"], true);
     thief.sign_in(ADA, PASSWORD).await;
     thief.arrives_at("/dashboard").await;

@@ -3,6 +3,7 @@
 mod accounts;
 mod address;
 mod administrators;
+mod browsers;
 mod flows;
 mod frame;
 mod keys;

@@ -103,6 +103,7 @@ async fn a_recovered_session_can_only_register_a_device() {
     let form = format!("csrf={}&code={}&name=New", user.visit.csrf, user.code(0));
     let done = post(&portal, "/completion/register", &cookies, &form).await;
     assert_eq!(done.header("location"), Some("/completion/all-set"), "{}", done.body);
+    assert!(done.sets("__Host-browser-1="), "the next sign-in comes from a known browser");
     let profile = get(&portal, "/profile", &done.cookie().unwrap()).await;
     assert_eq!(profile.body.matches("<p class=\"device-name\">").count(), 1, "the old one is replaced");
     assert!(profile.body.contains("<p class=\"device-name\">New</p>"));
