@@ -101,6 +101,7 @@ fn kind(kind: &EventKind) -> &'static str {
         | EventKind::ExternalRemovalRefused { .. }
         | EventKind::FactorsImported { .. }
         | EventKind::FactorsReset { .. }
+        | EventKind::GuessesRestored { by: Some(_) }
         | EventKind::LoginDenied { .. }
         | EventKind::MailUndelivered
         | EventKind::RecoveryCodeUsed { .. }
@@ -114,7 +115,7 @@ fn in_words(kind: &EventKind) -> String {
         EventKind::AddressChanged => "Changed the e-mail address",
         EventKind::AddressChangePermitted => "Began to change the e-mail address",
         EventKind::BrowserAccepted { .. } => "Signed in from a trusted browser, without a code",
-        EventKind::BrowserNotTrusted => "Came with the cookie of a browser that is not known any more",
+        EventKind::BrowserNotTrusted => "Used the cookie of a browser that is no longer known",
         EventKind::BrowserTrustEnded { cause, .. } => match cause {
             TrustEnd::AccountChanged => "The trust in a browser ended: the password or the address was changed",
             TrustEnd::Displaced => "A newer browser replaced the oldest trusted one",
@@ -157,11 +158,11 @@ fn in_words(kind: &EventKind) -> String {
             );
         }
         EventKind::FactorsReset { by } => return format!("All factors were reset by administrator {by}"),
-        EventKind::GuessesGranted => "Has a few attempts in new browsers again, after a change of the password",
+        EventKind::GuessesGranted => "A change of the password gave new browsers a few attempts again",
         EventKind::GuessesRestored { by: Some(by) } => {
             return format!("Sign-in from new browsers was unblocked by administrator {by}");
         }
-        EventKind::GuessesRestored { .. } => "Has all attempts in new browsers again, after a change of the password",
+        EventKind::GuessesRestored { .. } => "A change of the password unblocked sign-in from new browsers",
         EventKind::Locked { .. } => "Locked for a while after wrong codes",
         EventKind::LoginBegun => "Began to sign in",
         EventKind::LoginCompleted => "Completed a sign-in",

@@ -70,6 +70,8 @@ notices! {
     SettingsWithdrawn = "withdrawn", good, "The settings are deleted, also for sign-ins in progress.";
     SignedOut = "out", good, "You are signed out.";
     TooSoon = "soon", warn, "A code was sent a moment ago. Wait before you request another one.";
+    Unblocked = "unblocked", good,
+        "New browsers are unblocked for this user. If wrong codes were entered by someone else, the user must change the password.";
     /// A sign-in was right, and completes after its owner was told.
     Unfinished = "unfinished", bad, "We couldn't send a security mail to you, so the sign-in is not complete. Sign in again.";
     UserDeleted = "user-deleted", good, "The account is deleted, and its sessions are ended.";

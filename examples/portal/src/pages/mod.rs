@@ -29,6 +29,7 @@ pub(crate) mod shown;
 mod sign_in;
 mod step_up;
 mod steps;
+mod unblock;
 mod users;
 
 use askama::Template;
@@ -72,6 +73,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(reset::router())
         .merge(exemption::router())
         .merge(accounts::router())
+        .merge(unblock::router())
         .merge(keys::router())
         .merge(audit::router())
         .merge(mailbox::router())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use factorgate::device::DeviceName;
 use factorgate::{Elevated, EmailAddress};
 
-use super::{Page, accounts, address, devices, exemption, groups, keys, security};
+use super::{Page, accounts, address, devices, exemption, groups, keys, security, unblock};
 use crate::app::App;
 use crate::policies::Scope;
 use crate::session::SignedIn;
@@ -30,6 +30,7 @@ pub(crate) enum Plan {
     Rename(u64, DeviceName),
     SaveMembers(i64, BTreeSet<i64>, bool),
     SaveSettings(Scope, Settings, bool),
+    UnblockUser(i64),
     WithdrawExemption(i64),
     WithdrawSettings(Scope),
 }
@@ -56,6 +57,7 @@ impl Plan {
             Self::SaveSettings(scope, settings, accepts_lockout) => {
                 security::save_settings(app, signed_in, scope, settings, accepts_lockout).await
             }
+            Self::UnblockUser(id) => unblock::unblock_user(app, signed_in, id).await,
             Self::WithdrawExemption(id) => exemption::withdraw_exemption(app, signed_in, id).await,
             Self::WithdrawSettings(scope) => security::withdraw_settings(app, signed_in, scope).await,
             Self::Rename(id, name) => devices::rename_to(app, signed_in, id, &name, elevated).await,

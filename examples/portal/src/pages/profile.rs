@@ -31,6 +31,8 @@ struct ProfilePage {
     /// `None` where there are none, and never were.
     codes: Option<RecoveryCodesLeft>,
     browsers: Vec<Browser>,
+    /// Until when nobody can sign in from a new browser, after too many wrong codes.
+    blocked: Option<String>,
     /// Whether the company lets a browser be trusted.
     trust: bool,
 }
@@ -72,6 +74,7 @@ async fn profile(State(app): State<App>, signed_in: SignedIn) -> Page {
         passkeys: held.into_iter().map(Passkey::from).collect(),
         passkeys_disabled: status.external.iter().any(|held| held.disabled),
         codes: status.recovery_codes,
+        blocked: status.new_browsers_blocked_until.map(moment),
         browsers: status.browsers.into_iter().map(|browser| Browser::new(browser, here)).collect(),
         trust: session.policy.allows_trusted_browsers(),
         name: session.user.name,

@@ -55,6 +55,8 @@ struct Person {
     passkey: bool,
     browsers: usize,
     locked: bool,
+    /// Until when nobody can sign in from a new browser, after too many wrong codes.
+    blocked: Option<String>,
     disabled: bool,
     /// Nobody signs in to the account.
     account_disabled: bool,
@@ -187,6 +189,7 @@ fn person(user: &User, covered: &Covered, policy: &Policy, applied: &[String]) -
         can_use_ticket: status.devices.is_empty() && status.external.is_empty(),
         can_reset: !status.devices.is_empty() || !status.external.is_empty() || status.recovery_codes.is_some(),
         locked: status.locked_until.is_some(),
+        blocked: status.new_browsers_blocked_until.map(moment),
         disabled: status.devices.iter().any(|device| device.disabled)
             || status.external.iter().any(|held| held.disabled),
         account_disabled: user.disabled,

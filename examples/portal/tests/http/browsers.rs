@@ -11,6 +11,7 @@ use crate::wire::{Answer, PASSWORD, config, credentials, get, mailed_code, post}
 const ADA: &str = "email=ada%40larkfield.example&password=correct+horse+battery";
 const BLOCKED: &str = "Sign-in from new browsers is blocked.";
 const LOCKED: &str = "Too many attempts.";
+const PROVE: &str = "/profile/prove/app";
 
 /// A portal whose engine has a clock that the test moves.
 struct World {
@@ -216,5 +217,64 @@ async fn mail_is_sent_and_told_of_where_the_app_is_locked() {
     assert!(!page.body.contains(LOCKED) && page.body.contains("We sent a code"), "{}", page.body);
     let entered = new.post("/sign-in/email", &format!("code={}", mailed_code(&world.portal).await)).await;
     assert_eq!(entered.header("location"), Some("/dashboard"), "{}", entered.body);
+    world.portal.stop().await;
+}
+
+#[tokio::test]
+async fn new_browsers_are_unblocked_by_an_administrator_with_a_fresh_proof() {
+    let world = World::start().await;
+    let portal = &world.portal;
+    let admins = User::register(portal, admin(portal).await).await;
+    let adas = User::register(portal, ada(portal).await).await;
+    let mut owner = Browser { world: &world, cookies: String::new() };
+    owner.sign_in(ADA, &adas).await;
+    let mut administrator = Browser { world: &world, cookies: String::new() };
+    administrator.sign_in(&credentials(PASSWORD), &admins).await;
+    assert!(!administrator.get("/admin/users").await.body.contains("/unblock"), "nobody is blocked");
+    world.block(&adas).await;
+
+    // A new browser is told before and after a right code; the owner's own session and the administrator are told as well.
+    let mut new = world.begin(ADA).await;
+    let page = new.get("/sign-in/app").await;
+    assert!(page.status == 200 && page.body.contains(BLOCKED), "{}", page.body);
+    let refused = new.enter(&world.code(&adas)).await;
+    assert!(refused.status == 422 && refused.body.contains(BLOCKED), "{}", refused.body);
+    assert!(owner.get("/profile").await.body.contains("blocked until"));
+    let unblocked = async |administrator: &mut Browser<'_>| {
+        let page = administrator.get("/admin/users").await.body;
+        let until = page.contains("Sign-in from new browsers is blocked until");
+        assert_eq!(page.contains("id=\"unblock-2\""), until, "{page}");
+        assert!(!page.contains("id=\"unblock-1\""), "{page}");
+        !until
+    };
+    assert!(!unblocked(&mut administrator).await);
+
+    // A user, even the blocked one, has no such page, and an administrator proves first that it is still them.
+    assert_eq!(owner.post("/admin/users/2/unblock", "").await.status, 404);
+    assert_eq!(administrator.post("/admin/users/99/unblock", "").await.status, 404);
+    let asked = administrator.post("/admin/users/2/unblock", "").await;
+    assert_eq!((asked.status, asked.header("location")), (303, Some(PROVE)), "{}", asked.body);
+    let wrong = &world.wrong_codes(&admins, 1)[0];
+    let refused = administrator.post(PROVE, &format!("code={wrong}")).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(!unblocked(&mut administrator).await);
+    assert!(new.get("/sign-in/app").await.body.contains(BLOCKED));
+
+    let done = administrator.post(PROVE, &format!("code={}", world.code(&admins))).await;
+    assert_eq!((done.status, done.header("location")), (303, Some("/admin/users")), "{}", done.body);
+    assert_eq!(done.cookie_of("__Host-notice").as_deref(), Some("__Host-notice=unblocked"));
+    assert!(administrator.get("/admin/users").await.body.contains("New browsers are unblocked for this user."));
+    assert!(unblocked(&mut administrator).await);
+    let log = administrator.get("/admin/audit").await.body;
+    assert!(log.contains("Sign-in from new browsers was unblocked by administrator 1"), "{log}");
+    let mails = get(portal, "/mailbox", "").await.body;
+    assert!(mails.contains("The sign-in of your Larkfield account was unblocked"), "{mails}");
+    assert!(!owner.get("/profile").await.body.contains("blocked until"));
+    let entered = new.enter(&world.code(&adas)).await;
+    assert_eq!(entered.header("location"), Some("/dashboard"), "{}", entered.body);
+
+    // While the proof is fresh the next one is done at once.
+    let again = administrator.post("/admin/users/2/unblock", "").await;
+    assert_eq!((again.status, again.header("location")), (303, Some("/admin/users")), "{}", again.body);
     world.portal.stop().await;
 }

@@ -33,6 +33,7 @@ async fn no_form_does_anything_without_the_token_of_its_browser() {
         "/admin/users/1/security",
         "/admin/users/1/security/withdraw",
         "/admin/users/1/ticket",
+        "/admin/users/1/unblock",
         "/profile/address",
         "/profile/address/begin",
         "/profile/browsers/2/revoke",
@@ -80,6 +81,7 @@ async fn what_belongs_to_another_user_is_not_there() {
         "/admin/users/1/exemption/withdraw",
         "/admin/users/1/reset",
         "/admin/users/1/security",
+        "/admin/users/1/unblock",
         "/admin/groups",
         "/admin/moving",
     ] {
