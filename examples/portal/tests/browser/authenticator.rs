@@ -1,6 +1,8 @@
 //! The app on the user's smartphone: `oathtool`, which knows nothing of the library under test.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::support::read_qr;
@@ -11,6 +13,8 @@ pub(crate) struct Authenticator {
     secret: String,
     /// The time step of the code that was given last: no server takes it a second time.
     given: Option<u64>,
+    /// How many seconds the clock of the smartphone is ahead.
+    ahead: Arc<AtomicU64>,
 }
 
 impl Authenticator {
@@ -23,12 +27,17 @@ impl Authenticator {
         let of = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!(of("issuer"), Some("Larkfield"));
         assert!(matches!(of("digits"), None | Some("6")) && matches!(of("period"), None | Some("30")));
-        Self { secret: of("secret").unwrap().to_owned(), given: None }
+        Self { secret: of("secret").unwrap().to_owned(), given: None, ahead: Arc::default() }
     }
 
     /// Types the secret key, as it is shown.
     pub(crate) fn typed(shown: &str) -> Self {
-        Self { secret: shown.split_whitespace().collect(), given: None }
+        Self { secret: shown.split_whitespace().collect(), given: None, ahead: Arc::default() }
+    }
+
+    /// The same smartphone, whose clock is as far ahead as another one.
+    pub(crate) fn by(self, ahead: &Arc<AtomicU64>) -> Self {
+        Self { ahead: Arc::clone(ahead), ..self }
     }
 
     pub(crate) fn secret(&self) -> &str {
@@ -39,7 +48,7 @@ impl Authenticator {
     /// are spent, it waits.
     pub(crate) async fn code(&mut self) -> String {
         loop {
-            let now = seconds() / PERIOD;
+            let now = self.seconds() / PERIOD;
             let step = self.given.map_or(now, |given| now.max(given + 1));
             if step <= now + 1 {
                 self.given = Some(step);
@@ -56,9 +65,14 @@ impl Authenticator {
 
     /// `count` codes that are wrong now, and stay so for a while.
     pub(crate) fn wrong_codes(&self, count: usize) -> Vec<String> {
-        let now = seconds() / PERIOD;
+        let now = self.seconds() / PERIOD;
         let right: Vec<String> = (now.saturating_sub(5)..now + 10).map(|step| self.at(step)).collect();
         (0..).map(|n: u32| format!("{n:06}")).filter(|code| !right.contains(code)).take(count).collect()
+    }
+
+    fn seconds(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        now.as_secs() + self.ahead.load(Ordering::Relaxed)
     }
 
     fn at(&self, step: u64) -> String {
@@ -69,8 +83,4 @@ impl Authenticator {
         assert!(output.status.success(), "oathtool: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
-}
-
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

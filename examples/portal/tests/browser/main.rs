@@ -11,6 +11,7 @@ mod grace;
 mod groups;
 mod keys;
 mod moving;
+mod new_browsers;
 mod passkeys;
 mod preview;
 mod reachable;

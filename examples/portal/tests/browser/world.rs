@@ -1,6 +1,8 @@
 //! A portal of its own for each test.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use factorgate::EmailAddress;
 use factorgate::env::OsRandom;
@@ -18,6 +20,8 @@ static TURNS: Semaphore = Semaphore::const_new(3);
 /// A portal of its own, with a browser in front of it.
 pub(crate) struct World {
     pub(crate) browser: Browser,
+    /// How many seconds the engine's clock is ahead.
+    pub(crate) ahead: Arc<AtomicU64>,
     database: Option<PathBuf>,
     /// A failed test stops the portal, by dropping it, as well as a passed one. `None` while it is started anew.
     portal: Option<Running>,
@@ -41,10 +45,12 @@ impl World {
 
     async fn start_on(name: &'static str, database: Option<PathBuf>) -> Self {
         let turn = TURNS.acquire().await.unwrap();
-        let portal = portal::serve(config(database.clone())).await.unwrap();
+        let for_tests = ForTests::default();
+        let ahead = Arc::clone(&for_tests.clock_ahead);
+        let portal = portal::serve(Config { for_tests, ..config(database.clone()) }).await.unwrap();
         let url = portal.url().trim_end_matches('/').to_owned();
         let browser = Browser::start(name, url.clone()).await;
-        Self { browser, database, portal: Some(portal), url, _turn: turn }
+        Self { browser, ahead, database, portal: Some(portal), url, _turn: turn }
     }
 
     /// Starts the portal anew on the same database and port, with a new key beside the one that it had; gives both.
@@ -75,6 +81,11 @@ impl World {
             let update = sqlx::query("UPDATE sessions SET claims = ? WHERE digest = ?");
             update.bind(older(&claims, seconds)).bind(digest).execute(&mut db).await.unwrap();
         }
+    }
+
+    /// Lets the engine's clock, and the smartphones that go by it, be this much further.
+    pub(crate) fn wait(&self, seconds: u64) {
+        self.ahead.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// A second browser, before the same portal.
