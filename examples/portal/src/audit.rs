@@ -120,6 +120,7 @@ fn in_words(kind: &EventKind) -> String {
             TrustEnd::AccountChanged => "The trust in a browser ended: the password or the address was changed",
             TrustEnd::Displaced => "A newer browser replaced the oldest trusted one",
             TrustEnd::Reused => "A used cookie of a trusted browser came back: somebody has a copy. The trust ended",
+            TrustEnd::WrongCodes => "The trust in a browser ended: too many wrong codes were entered in it",
             TrustEnd::StricterPolicy => "The trust in a browser ended: the settings ask for more now",
             _ => "The trust in a browser was revoked",
         },

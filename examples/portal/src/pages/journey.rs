@@ -167,6 +167,13 @@ impl<'a, R: Journey> Opened<'a, R> {
         }
     }
 
+    /// Whether this is the step of which the engine says that nothing is compared: of the code that was mailed, or else of
+    /// the first step.
+    fn asks_for(&self, place: Place) -> bool {
+        let is_sent = self.challenge.email().is_some_and(|email| email.expires_at.is_some());
+        if is_sent { place == Place::Email } else { self.places().first() == Some(&place) }
+    }
+
     fn has(&self, place: Place) -> bool {
         let places = self.places();
         match place {
@@ -309,8 +316,7 @@ pub(super) async fn shown<R: Journey>(app: &App, underway: Underway<R>, place: P
     match Opened::of(&outcome, &underway.visitor) {
         Some(opened) if opened.has(place) => {
             let attempt = match opened.challenge.refusal() {
-                // The engine says so of the first step alone.
-                Some(refusal) if opened.places().first() == Some(&place) => attempt.or_blocked(refusal, place)?,
+                Some(refusal) if opened.asks_for(place) => attempt.or_blocked(refusal, place)?,
                 _ => attempt,
             };
             steps::draw(app, &underway, &opened, place, attempt).await

@@ -95,7 +95,7 @@ async fn wrong_codes_block_new_browsers_and_the_owners_browser_signs_in_as_ever(
     owner.says("#notice", "New browsers are unblocked for this user.").await;
     assert!(!owner.has(".blocked").await && !owner.has("#unblock-2").await);
     let mail = owner.newest_mail(ADA).await;
-    assert!(mail.contains("unblocked the sign-in from new browsers"), "{mail}");
+    assert!(mail.contains("New browsers can sign in to your"), "{mail}");
     owner.open("/admin/audit").await;
     let log = owner.text("#events").await;
     for words in [

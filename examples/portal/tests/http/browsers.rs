@@ -53,7 +53,7 @@ impl World {
         browser
     }
 
-    /// An attacker who has the password enters wrong codes in new browsers, up to this lock. Each lock is twice as long as the
+    /// An attacker with the password enters wrong codes in new browsers, up to this lock. Each lock is twice as long as the
     /// one before; the first takes a minute.
     async fn guess(&self, fields: &str, user: &User, locks: u32) {
         for lock in 0..locks {
@@ -268,7 +268,7 @@ async fn new_browsers_are_unblocked_by_an_administrator_with_a_fresh_proof() {
     let log = administrator.get("/admin/audit").await.body;
     assert!(log.contains("Sign-in from new browsers was unblocked by administrator 1"), "{log}");
     let mails = get(portal, "/mailbox", "").await.body;
-    assert!(mails.contains("The sign-in of your Larkfield account was unblocked"), "{mails}");
+    assert!(mails.contains("New browsers can sign in to your Larkfield account again"), "{mails}");
     assert!(!owner.get("/profile").await.body.contains("blocked until"));
     let entered = new.enter(&world.code(&adas)).await;
     assert_eq!(entered.header("location"), Some("/dashboard"), "{}", entered.body);

@@ -118,7 +118,7 @@ pub(super) async fn send_email_code<R: Journey>(
     let at = Place::Email.path::<R>();
     let outcome = app.mfa.submit(&underway.flow, underway.by()?, Action::SendEmailCode).await?;
     match Opened::of(&outcome, &underway.visitor).map(|opened| opened.challenge.refusal()) {
-        // The mail is sent also where the code of another way is locked or blocked.
+        // The mail is sent also while no code of it is accepted: its page says so.
         Some(None | Some(Refusal::Locked { .. } | Refusal::NewBrowsersBlocked { .. })) => {
             go_and_say(&at, Notice::CodeSent)
         }
