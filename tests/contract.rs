@@ -182,6 +182,7 @@ fn futures_are_send<S: Store, M: Mailer>(mfa: &Mfa<S, M>) {
     send(profile.can_remove(DeviceId::new(1)));
     send(profile.trust_browser(&browser_name));
     send(profile.revoke_browser(BrowserId::new(1)));
+    send(profile.forget_browsers());
     send(profile.sign_out_elsewhere());
     send(profile.password_changed(&row));
 

@@ -276,11 +276,8 @@ impl Account {
             // Only a proof as strong as those before gives it new guesses.
             browser.replace_token(digest, cx.now);
         } else {
-            let before = if browser.token.tag == tag {
-                Some(browser.token)
-            } else {
-                browser.replaced.take().map(|old| old.token)
-            };
+            let old = browser.replaced.take().map(|old| old.token);
+            let before = if browser.token.tag == tag { Some(browser.token) } else { old };
             browser.replaced = before.map(|token| Replaced { at: cx.now, token, wrong });
             (browser.token, browser.wrong) = (digest, WrongCodes::default());
         }
@@ -466,14 +463,21 @@ impl Account {
         if !self.holds(&session.claims, cx.now) {
             return Decision::unchanged(Err(Refusal::SessionEnded));
         }
-        match self.browsers.known.iter().position(|known| known.id == browser && known.trust.is_some()) {
-            Some(at) => {
-                self.browsers.known.remove(at);
-                let event = EventKind::BrowserTrustEnded { browser, cause: TrustEnd::Revoked };
-                Decision::changed(Ok(())).with_event(event)
-            }
-            None => Decision::unchanged(Err(Refusal::Unknown)),
+        let known = &mut self.browsers.known;
+        let at = known.iter().position(|known| known.id == browser && known.trust.is_some());
+        let Some(at) = at else { return Decision::unchanged(Err(Refusal::Unknown)) };
+        known.remove(at);
+        Decision::changed(Ok(())).with_event(EventKind::BrowserTrustEnded { browser, cause: TrustEnd::Revoked })
+    }
+
+    /// Forgets every browser: the next login in each of them is that of an unknown one.
+    pub(crate) fn forget_browsers(&mut self, cx: &Context<'_>, session: &Session) -> Change<()> {
+        if !self.holds(&session.claims, cx.now) {
+            return Decision::unchanged(Err(Refusal::SessionEnded));
         }
+        let known = core::mem::take(&mut self.browsers.known).into_iter();
+        let ended: Vec<_> = known.filter_map(|browser| browser.trust_ended(TrustEnd::Revoked, cx.now)).collect();
+        Decision::changed(Ok(())).with_events(ended)
     }
 
     pub(super) fn browser_list(&self, now: Timestamp) -> Vec<BrowserInfo> {

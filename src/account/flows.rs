@@ -93,8 +93,7 @@ impl Account {
                 let Some(passed) = self.passed(rq, &flow, grace_until) else { return denied(Refusal::SessionEnded) };
                 let finished = Progress::Finished(passed);
                 // If nothing is owed, nothing need be written.
-                let decision =
-                    if begun.is_some() { Decision::changed(finished) } else { Decision::unchanged(finished) };
+                let decision = Decision { changed: begun.is_some(), ..Decision::unchanged(finished) };
                 decision.with_events(begun).with_event(completed(purpose))
             }
             Outlook::Open(_) => {

@@ -1,7 +1,7 @@
 //! Who pays for a guess: the browser, if it is known for the factor, or the budget that all unknown browsers share.
 
 use super::outlook::is_email;
-use super::turn::{Charged, Turn};
+use super::turn::{Charged, Turn, Verdict};
 use super::{ATTEMPTS_PER_ENROLLMENT, Account, Context, Decision, OpenFlow, OutgoingNotice};
 use crate::audit::EventKind;
 use crate::flow::{Contact, Refusal};
@@ -49,11 +49,8 @@ impl Account {
     /// A turn that ends before the comparison.
     pub(super) fn not_compared(&self, cx: &Context<'_>, flow: &OpenFlow, target: Target, cost: u32) -> Option<Turn> {
         let refusal = self.refusal(cx, flow, target, cost)?;
-        let event = match refusal {
-            Refusal::Locked { until } => Some(EventKind::RefusedWhileLocked { until }),
-            _ => None,
-        };
-        Some(Turn { events: event.into_iter().collect(), ..Turn::refused(refusal) })
+        let Refusal::Locked { until } = refusal else { return Some(Turn::refused(refusal)) };
+        Some(Turn::new(Verdict::Refused(refusal), [EventKind::RefusedWhileLocked { until }]))
     }
 
     /// Takes a wrong code from the budget that pays for it.

@@ -119,6 +119,17 @@ impl<S: Store, M: Mailer> Profile<'_, S, M> {
         self.mfa.transact(session.user(), |account, cx, _| account.revoke_browser(&cx, session, browser)).await
     }
 
+    /// Forgets every browser of the user, trusted or known only, for example because somebody else uses one of them. A login in
+    /// any of them comes from an unknown browser then, with the guesses that all of those share.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if a part failed. The inner error is [`Refusal::SessionEnded`].
+    pub async fn forget_browsers(self) -> Result<Result<(), Refusal>, MfaError<S, M>> {
+        let session = self.session;
+        self.mfa.transact(session.user(), |account, cx, _| account.forget_browsers(&cx, session)).await
+    }
+
     /// Ends every other session, every open flow and the trust in every browser of the user. This session continues with the
     /// claims that it returns.
     ///

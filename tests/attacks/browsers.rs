@@ -283,3 +283,24 @@ async fn lock_of_the_app_is_not_shown_where_a_code_was_mailed() {
     assert_eq!((sent.refusal(), sent.attempts_left()), (None, 5));
     assert!(is_in(&host.email_code(login.flow(), &policy, &host.mailed()).await));
 }
+
+/// A user who forgets the browsers ends their trust, and a copy of a cookie has no guesses of its own.
+#[tokio::test]
+async fn forgotten_browsers_are_unknown() {
+    let host = Host::new();
+    let secret = host.register().await;
+    let known = host.cookie_of_login(&secret, None).await;
+    let (trusted, claims) = host.trust(&secret).await;
+    let session = host.session_of(&claims, &trusting()).await;
+    host.events();
+    host.mfa.profile(&session).forget_browsers().await.unwrap().unwrap();
+    let ended = |kind: &EventKind| matches!(kind, EventKind::BrowserTrustEnded { cause: TrustEnd::Revoked, .. });
+    assert_eq!(host.events().iter().filter(|kind| ended(kind)).count(), 1);
+    host.block_unknown_browsers(&secret).await;
+    for cookie in [known, trusted.to_cookie()] {
+        let login = asked(host.begin_from(&trusting(), Some(&cookie)).await);
+        assert!(matches!(login.refusal(), Some(Refusal::NewBrowsersBlocked { .. })), "{login:?}");
+    }
+    let _ = host.mfa.profile(&session).sign_out_elsewhere().await.unwrap().unwrap();
+    assert_eq!(host.mfa.profile(&session).forget_browsers().await.unwrap().err(), Some(Refusal::SessionEnded));
+}

@@ -150,7 +150,18 @@ impl World {
         let trusted: Vec<_> = known.iter().filter(|known| known.trust.is_some()).map(|known| known.id).collect();
         let at = usize::from(browser) % trusted.len().max(1);
         let id = trusted.get(at).copied().unwrap_or(BrowserId::new(999));
-        let alive = self.is_alive(&kept);
+        let (alive, now) = (self.is_alive(&kept), self.now());
+        if browser == 0xff {
+            let trusted = known.iter().filter(|known| known.is_trusted(now)).count();
+            let forgotten = self.mfa.profile(&session).forget_browsers().await.unwrap();
+            let events = self.follow(to(kept.row.address));
+            assert_eq!(forgotten.is_ok(), alive, "the browsers are forgotten by a session that holds");
+            if alive {
+                assert_eq!(events.len(), trusted, "the end of a trust was not announced");
+                self.ledger.browsers.known.clear();
+            }
+            return;
+        }
         let revoked = self.mfa.profile(&session).revoke_browser(id).await.unwrap();
         self.follow(to(kept.row.address));
         assert!(alive || revoked.is_err(), "a session that had ended has revoked a browser");
