@@ -48,24 +48,24 @@ impl Account {
             Some(issued) if issued.expires_at <= cx.now => {
                 return Turn::new(Ruling::Refused(Refusal::WrongCode), [refused(CodeFault::Expired)]);
             }
-            Some(_) if let Some(turn) = self.not_compared(cx, flow, Target::Email, 1) => return turn,
-            Some(issued) if issued.digest.is_of_code(cx, flow, code) => {
-                let Some(address) = flow.contact.address().cloned() else { return Turn::refused(Refusal::NotOpen) };
-                flow.code = None;
-                flow.evidence.email_code = Some((address.clone(), cx.now));
-                flow.prove(Target::Email);
-                self.email_failures = 0;
-                let was_verified = flow.contact.email.as_ref().is_some_and(|(_, email)| email.verified);
-                let verified = (!was_verified).then_some(EventKind::EmailVerified { address });
-                return Turn::new(
-                    Ruling::Proved,
-                    [EventKind::CodeAccepted { factor: Factor::Email }].into_iter().chain(verified),
-                );
-            }
-            Some(issued) if issued.superseded.is_some_and(|old| old.is_of_code(cx, flow, code)) => {
-                CodeFault::Superseded
-            }
-            Some(_) => CodeFault::Wrong,
+            Some(issued) => match self.not_compared(cx, flow, Target::Email, 1) {
+                Some(turn) => return turn,
+                None if issued.digest.is_of_code(cx, flow, code) => {
+                    let Some(address) = flow.contact.address().cloned() else { return Turn::refused(Refusal::NotOpen) };
+                    flow.code = None;
+                    flow.evidence.email_code = Some((address.clone(), cx.now));
+                    flow.prove(Target::Email);
+                    self.email_failures = 0;
+                    let was_verified = flow.contact.email.as_ref().is_some_and(|(_, email)| email.verified);
+                    let verified = (!was_verified).then_some(EventKind::EmailVerified { address });
+                    return Turn::new(
+                        Ruling::Proved,
+                        [EventKind::CodeAccepted { factor: Factor::Email }].into_iter().chain(verified),
+                    );
+                }
+                None if issued.superseded.is_some_and(|old| old.is_of_code(cx, flow, code)) => CodeFault::Superseded,
+                None => CodeFault::Wrong,
+            },
         };
         flow.code.take_if(|issued| {
             issued.attempts += 1;
