@@ -249,7 +249,7 @@ impl Account {
         let strong = self.is_strong(proved);
         let (token, digest) = new_token(cx, fresh);
         let at = self.browsers.of_flow(flow);
-        // Whoever steps up has signed in before; a cookie that was lost since is not made up for.
+        // A step-up follows a sign-in, which gave a cookie: one that was lost since is not made up for.
         if proved == 0 || at.is_none() && flow.purpose == Purpose::StepUp {
             return (None, None);
         }

@@ -62,6 +62,7 @@ impl Account {
             refusal: locked.map_or(Refusal::WrongCode, |until| Refusal::Locked { until }),
         };
         if let Some(at) = self.payer(flow, target) {
+            // Never `None`: the payer is known by the token of the flow.
             let (locked, ended) = self.browsers.charge(at, flow, cx).unwrap_or_default();
             let mut charged = charged(locked);
             charged.events.extend(ended);
@@ -94,8 +95,8 @@ impl Account {
             }
         }
         if flow.has_proved(Target::App) {
-            // The owner meant one device: the others have not failed.
-            // One that is disabled stays so until it is registered again.
+            // The owner meant one device: the others have not failed. One that is disabled stays so until it is registered
+            // again.
             for device in self.devices.iter_mut().filter(|device| !device.is_disabled()) {
                 device.failures = device.failures.saturating_sub(flow.wrong_app_codes);
             }

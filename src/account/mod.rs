@@ -293,8 +293,8 @@ pub(crate) enum Progress {
 }
 
 impl Account {
-    /// Ends every open flow, every session, and the trust in every browser, which stays known; with them recovery codes that wait for their
-    /// confirmation.
+    /// Ends every open flow, every session, and the trust in every browser, which stays known; with them recovery codes
+    /// that wait for their confirmation.
     pub(crate) fn end_sessions(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.flows.clear();

@@ -140,8 +140,8 @@ impl PrimaryVerified {
     /// Adds the token from the browser's cookie, so that a known or trusted browser is recognized. A cookie that holds no token
     /// is ignored.
     ///
-    /// A host without cookies, such as an API, never calls it: then every login comes from an unknown browser, and whoever has
-    /// the password can block them all by wrong codes, until an administrator unblocks them or the password is changed.
+    /// A host without cookies, such as an API, never calls it: then every login comes from an unknown browser, and an
+    /// attacker with the password can block them all by wrong codes, until an administrator unblocks them or the password is changed.
     #[must_use]
     pub fn from_browser(mut self, cookie: Option<&str>) -> Self {
         self.browser = cookie.and_then(|text| BrowserToken::from_cookie(text).ok());
